@@ -2,10 +2,13 @@
 //! mailbox holds a third of what one that works does. Each number is told as its difference from
 //! the row before, in groups of seven bits (LEB128).
 
+use terms::Received;
 use wire::mailbox::Row;
 
 /// What is in the place of a row before the first.
-const NONE: Row = Row { uid: 0, flags: 0, modseq: 0, size: 0, received_ms: 0 };
+fn none() -> Row {
+    Row { uid: 0, flags: 0, modseq: 0, size: 0, received: Received::default() }
+}
 
 pub struct Folded {
     count: usize,
@@ -16,13 +19,13 @@ impl Folded {
     /// `rows` by their UIDs.
     pub fn of(rows: &[Row]) -> Self {
         let mut octets = Vec::new();
-        let mut last = NONE;
+        let mut last = none();
         for row in rows {
             put(&mut octets, u64::from(row.uid.wrapping_sub(last.uid)));
             put(&mut octets, row.flags);
             put(&mut octets, difference(row.modseq, last.modseq));
             put(&mut octets, u64::from(row.size));
-            put(&mut octets, difference(row.received_ms, last.received_ms));
+            put(&mut octets, difference(row.received.number(), last.received.number()));
             last = *row;
         }
         Self { count: rows.len(), octets: octets.into_boxed_slice() }
@@ -31,14 +34,14 @@ impl Folded {
     pub fn rows(&self) -> Vec<Row> {
         let mut octets = self.octets.iter().copied();
         let mut rows = Vec::with_capacity(self.count);
-        let mut last = NONE;
+        let mut last = none();
         for _ in 0..self.count {
             last = Row {
                 uid: last.uid.wrapping_add(take_short(&mut octets)),
                 flags: take(&mut octets),
                 modseq: sum(last.modseq, take(&mut octets)),
                 size: take_short(&mut octets),
-                received_ms: sum(last.received_ms, take(&mut octets)),
+                received: Received::from_number(sum(last.received.number(), take(&mut octets))),
             };
             rows.push(last);
         }
@@ -83,8 +86,13 @@ fn take_short(octets: &mut impl Iterator<Item = u8>) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Folded, NONE};
+    use super::{Folded, none};
+    use terms::Received;
     use wire::mailbox::Row;
+
+    fn at(minute: u64) -> Received {
+        Received::new(1_764_500_000_000 + minute * 60_000, 540)
+    }
 
     #[test]
     fn what_is_folded_comes_back() {
@@ -93,18 +101,18 @@ mod tests {
             flags: u64::MAX,
             modseq: u64::MAX,
             size: u32::MAX,
-            received_ms: u64::MAX,
+            received: Received::from_number(u64::MAX),
         };
         // Times and modseqs may go back, all may lie far apart.
         for rows in [
             vec![],
-            vec![NONE],
+            vec![none()],
             vec![highest],
-            vec![NONE, highest, highest],
+            vec![none(), highest, highest],
             vec![
-                Row { uid: 7, flags: 1, modseq: 900, size: 4_096, received_ms: 1_764_500_000_000 },
-                Row { uid: 9, flags: 0, modseq: 12, size: 0, received_ms: 1_764_499_999_999 },
-                Row { uid: 2_000_000_000, flags: 1 << 63, modseq: u64::MAX, ..NONE },
+                Row { uid: 7, flags: 1, modseq: 900, size: 4_096, received: at(0) },
+                Row { uid: 9, flags: 0, modseq: 12, size: 0, received: Received::new(1, 540) },
+                Row { uid: 2_000_000_000, flags: 1 << 63, modseq: u64::MAX, ..none() },
             ],
         ] {
             assert_eq!(Folded::of(&rows).rows(), rows);
@@ -119,7 +127,7 @@ mod tests {
                 flags: 1,
                 modseq: u64::from(uid) * 3,
                 size: 4_000 + uid,
-                received_ms: 1_764_500_000_000 + u64::from(uid) * 60_000,
+                received: at(u64::from(uid)),
             })
             .collect();
         let folded = Folded::of(&rows);

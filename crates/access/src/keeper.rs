@@ -42,6 +42,7 @@ pub fn ask_with(
         ToAccess::OverQuota => Err(Trouble::OverQuota),
         ToAccess::Full => Err(Trouble::Full),
         ToAccess::Fault => Err(Trouble::Unavailable),
+        ToAccess::InUse => Err(Trouble::No("IN-USE", "another POP3 session has this mailbox")),
         ToAccess::ReadOnly => Err(Trouble::No("READ-ONLY", "this pass is for reading only")),
         answer => Ok((answer, held)),
     }
@@ -102,6 +103,11 @@ pub fn quota(ends: &mut Ends) -> Result<Quota, Trouble> {
         ToAccess::Quota { used_bytes, limit_bytes, .. } => Ok(Quota { used_bytes, limit_bytes }),
         _ => Err(Trouble::Broken),
     }
+}
+
+/// Takes the mailbox as this POP3 session's own, or gives it back. Taken twice it is as if once.
+pub fn maildrop(ends: &mut Ends, taken: bool) -> Result<(), Trouble> {
+    ask(ends, &FromAccess::Maildrop { taken }, false).map(drop)
 }
 
 /// A change that is answered by `Done`.

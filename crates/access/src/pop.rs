@@ -178,6 +178,8 @@ impl Pop<'_> {
         let code = match trouble {
             Trouble::Unavailable | Trouble::Full => Some("SYS/TEMP"),
             Trouble::Broken => Some("SYS/PERM"),
+            // RFC 2449 §8.1.2: signed in, and yet not let in.
+            Trouble::No(code @ "IN-USE", _) => Some(code),
             _ => None,
         };
         self.err(code, text);
@@ -218,6 +220,7 @@ impl Pop<'_> {
     }
 
     fn open_inbox(&mut self) -> Result<(), Trouble> {
+        keeper::maildrop(self.ends, true)?;
         let fronts = keeper::folders(self.ends)?;
         let inbox = fronts.iter().find(|front| front.special == Some(SpecialUse::Inbox));
         let folder = inbox.ok_or(Trouble::NoSuchFolder)?.folder;
@@ -323,9 +326,14 @@ impl Pop<'_> {
         Ok(())
     }
 
-    /// RFC 1939 §6: only QUIT deletes.
+    /// RFC 1939 §6: only QUIT deletes. The maildrop is free before the goodbye: whoever hears it
+    /// may come again at once.
     fn quit(&mut self) -> Next {
-        match self.delete_marked() {
+        let deleted = self.delete_marked();
+        if self.mailbox.is_some() {
+            let _ = keeper::maildrop(self.ends, false);
+        }
+        match deleted {
             Ok(()) => self.writer().ok("goodbye"),
             Err(trouble) => {
                 self.refuse(trouble);
@@ -342,6 +350,8 @@ impl Pop<'_> {
             return Ok(());
         }
         let folder = mailbox.folder;
+        // A mailbox that was restarted meanwhile has forgotten whose it was.
+        keeper::maildrop(self.ends, true)?;
         let store = FromAccess::Store {
             folder,
             uids: uids.clone(),

@@ -270,7 +270,7 @@ mod tests {
     use wire::mailbox::Row;
 
     fn row(uid: u32, flags: u64) -> Row {
-        Row { uid, flags, modseq: u64::from(uid), size: 1, received_ms: 0 }
+        Row { uid, flags, modseq: u64::from(uid), size: 1, received: terms::Received::default() }
     }
 
     fn view(uids: &[u32]) -> View {

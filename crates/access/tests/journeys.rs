@@ -253,15 +253,26 @@ fn own_mail_is_appended() {
     );
     let large = "x".repeat(78) + "\r\n";
     let large = format!("Subject: large\r\n\r\n{}", large.repeat(30_000));
-    let date = "\"01-Feb-2020 00:00:00 +0000\"";
+    // Still January in UTC: the day is that of the zone in which it was said.
+    let date = "\"01-Feb-2020 08:00:00 +0900\"";
     client.send(format!("b APPEND Sent {date} {{{}+}}\r\n{large}\r\n", large.len()).as_bytes());
     assert!(client.answer("b").contains("[APPENDUID 77 2]"));
     let whole = format!("BODY[] {{{}}}\r\n{large})", large.len());
     check(
         &mut client,
         "FETCH 2 (INTERNALDATE BODY.PEEK[])",
-        &["01-Feb-2020 00:00:00 +0000", &whole],
+        &["01-Feb-2020 08:00:00 +0900", &whole],
     );
+    for (key, found) in [
+        ("ON 31-Jan-2020", ""),
+        ("ON 1-Feb-2020", " 2"),
+        ("BEFORE 1-Feb-2020", ""),
+        ("BEFORE 2-Feb-2020", " 2"),
+        ("SINCE 1-Feb-2020 BEFORE 1-Jan-2021", " 2"),
+        ("SINCE 2-Feb-2020 BEFORE 1-Jan-2021", ""),
+    ] {
+        check(&mut client, &format!("SEARCH {key}"), &[&format!("* SEARCH{found}\r\n")]);
+    }
     check(&mut client, "APPEND Nowhere {3}", &["x NO [TRYCREATE]"]);
     check(&mut client, "APPEND Sent {99999999}", &["x NO [TOOBIG]"]);
     world.shelves.lock().unwrap().limit_bytes = 100;
@@ -516,6 +527,19 @@ fn pop3_reads_and_deletes() {
     assert!(say(&mut client, "LIST 9").starts_with("-ERR"));
     assert!(say(&mut client, "QUIT").starts_with("+OK"));
     assert!(client.end().is_empty());
+    let mut again = Client::new(&world);
+    say(&mut again, "USER aoi@example.jp");
+    say(&mut again, &format!("PASS {SECRET}"));
+    assert_eq!(say(&mut again, "STAT"), "+OK 1 37\r\n");
+    // A restarted mailbox let another session in: that one's numbers stay true.
+    say(&mut again, "DELE 1");
+    world.shelves.lock().unwrap().is_in_use = true;
+    let mut third = Client::new(&world);
+    say(&mut third, "USER aoi@example.jp");
+    assert!(say(&mut third, &format!("PASS {SECRET}")).starts_with("-ERR [IN-USE]"));
+    assert!(third.end().is_empty());
+    assert!(say(&mut again, "QUIT").starts_with("-ERR [IN-USE]"));
+    world.shelves.lock().unwrap().is_in_use = false;
     let mut again = Client::new(&world);
     say(&mut again, "USER aoi@example.jp");
     say(&mut again, &format!("PASS {SECRET}"));

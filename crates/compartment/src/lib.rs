@@ -32,6 +32,7 @@ pub mod view;
 pub mod walls;
 pub mod zygote;
 
+mod local;
 mod plain;
 mod room;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use fence::Grounds;
 pub use house::{House, now_ms, random, steady_ms, zygote_main};
 pub use jail::{Entered, abort_on_panic, enter};
 pub use lender::{Lender, Loan};
+pub use local::local_time;
 pub use notices::{Notice, Notices};
 pub use plain::{give_memory_back, terminal_columns};
 pub use policy::{Policy, Verdict};

@@ -9,7 +9,7 @@ use crate::{Fault, person::special};
 use body::Key;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
-use terms::{FolderId, InstanceId, MessageId, UserId, Verdict};
+use terms::{FolderId, InstanceId, MessageId, Received, UserId, Verdict};
 use wire::mailbox::{Copy, Journey, Place, SealedPart, State, ToAccess, ToEdge, flag};
 
 /// Quarantine lets go after this, whatever an arrival asked for.
@@ -170,7 +170,8 @@ impl Store {
         now_ms: u64,
         entries: &mut Vec<Entry>,
     ) -> Result<(), Fault> {
-        let stored = self.put(copy, false, descriptors)?;
+        let received = self.local_time.received(copy.received_ms);
+        let stored = self.put(copy, received, false, descriptors)?;
         let (user, tenant, message) = (copy.user, copy.tenant, copy.message);
         let id = stored.id;
         let arrived = self.arrived(instance, copy, now_ms);
@@ -211,7 +212,13 @@ impl Store {
     }
 
     /// Stages the bytes of a copy.
-    fn put(&mut self, copy: &Copy, own: bool, held: &[OwnedFd]) -> Result<Stored, Fault> {
+    fn put(
+        &mut self,
+        copy: &Copy,
+        received: Received,
+        own: bool,
+        held: &[OwnedFd],
+    ) -> Result<Stored, Fault> {
         let id = self.next_stored();
         let mut place = |part, sealed: &SealedPart| {
             parts::put(&mut *self.bodies, Key { id, part }, sealed, held)
@@ -231,7 +238,7 @@ impl Store {
             user: copy.user,
             message: copy.message,
             size: charged(copy),
-            received_ms: copy.received_ms,
+            received,
             verdict: copy.verdict,
             own,
             summary: summary.into(),
@@ -255,7 +262,7 @@ impl Store {
             modseq: modseq + 1 + u64::from(earlier),
             stored: stored.id,
             size: u32::try_from(stored.size).unwrap_or(u32::MAX),
-            received_ms: stored.received_ms,
+            received: stored.received,
         })
     }
 
@@ -264,7 +271,7 @@ impl Store {
     pub fn append(
         &mut self,
         (whose, instance): (Whose, InstanceId),
-        (folder, flags): (FolderId, u64),
+        (folder, flags, zone_minutes): (FolderId, u64, Option<i16>),
         mut copy: Copy,
         descriptors: &[OwnedFd],
         now_ms: u64,
@@ -280,7 +287,11 @@ impl Store {
         // The label says whose mail this is.
         (copy.tenant, copy.user, copy.verdict) = (whose.tenant, whose.user, Verdict::Deliver);
         let user = whose.user;
-        let stored = self.put(&copy, true, descriptors)?;
+        let received = match zone_minutes {
+            Some(minutes) => Received::new(copy.received_ms, minutes),
+            None => self.local_time.received(copy.received_ms),
+        };
+        let stored = self.put(&copy, received, true, descriptors)?;
         let line = self.line(&stored, folder, flags, 0)?;
         let listed = Entry::Listed { user, folder, lines: vec![line], fresh: true };
         let arrived = Entry::Arrived(self.arrived(instance, &copy, now_ms));

@@ -179,7 +179,7 @@ impl<'a> Changes<'a> {
                 user_key(stored.user),
                 stored.message.0,
                 stored.size.cast_signed(),
-                stored.received_ms.cast_signed(),
+                stored.received.number().cast_signed(),
                 verdict_code(stored),
                 stored.own,
                 stored.summary.at.cast_signed(),
@@ -202,7 +202,7 @@ impl<'a> Changes<'a> {
                     line.modseq.cast_signed(),
                     line.stored.cast_signed(),
                     line.size,
-                    line.received_ms.cast_signed()
+                    line.received.number().cast_signed()
                 ],
             )?;
             if !fresh {

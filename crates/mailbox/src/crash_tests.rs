@@ -11,7 +11,7 @@ use crate::tests::{AOI, NOW, copy};
 use body::Packs;
 use durable::{Dice, How, Tape};
 use std::path::{Path, PathBuf};
-use terms::{FolderId, InstanceId};
+use terms::{FolderId, InstanceId, LocalTime, Received};
 use wire::Parcel;
 use wire::mailbox::{Copy, Place, ToAccess, ToEdge, flag};
 use wire::vault::Class;
@@ -20,6 +20,8 @@ use wire::vault::Class;
 const PACK_BYTES: u64 = 16_000;
 const POINTS: usize = 700;
 const ACTS: usize = 45;
+/// Minutes east of UTC.
+const TOKYO: i16 = 9 * 60;
 const WATCHED: [&str; 2] = ["index.db", "index.db-wal"];
 
 struct Folder(PathBuf);
@@ -41,7 +43,9 @@ impl Drop for Folder {
 
 fn open(folder: &Path) -> Result<Store, crate::Fault> {
     let packs = Packs::open_with(&folder.join("packs"), PACK_BYTES)?;
-    Store::with(Box::new(packs), Index::open(&folder.join("index.db"))?)
+    let mut store = Store::with(Box::new(packs), Index::open(&folder.join("index.db"))?)?;
+    store.local_time = LocalTime { turns: vec![(0, TOKYO)] };
+    Ok(store)
 }
 
 fn octets(number: u32) -> Vec<u8> {
@@ -84,6 +88,8 @@ fn view(store: &mut Store, which: &str) -> View {
             let number = u32::from_be_bytes(message.0[..4].try_into().unwrap());
             assert_eq!(part.content.open(&[]).unwrap(), octets(number), "{which}: {number}");
             assert_eq!(uid, row.uid);
+            let received = Received::new(NOW + u64::from(number), TOKYO);
+            assert_eq!(row.received, received, "{which}: {number}");
             lines.push((row.uid, row.flags, row.modseq, number));
         }
         view.folders.push((uid_next, lines));

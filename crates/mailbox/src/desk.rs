@@ -13,7 +13,7 @@ use journal::Rounds;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
+use terms::{InstanceId, Kind, UserId};
 use wire::control::{Order, Report};
 use wire::mailbox::{
     FromAccess, FromAdmin, FromDirectory, Journey, ToAccess, ToAdmin, ToDirectory, ToEdge,
@@ -68,6 +68,8 @@ pub struct Desk {
     /// Readers of a mailbox whose last acts are not durable yet.
     later: Vec<(Peer, Label, Frame)>,
     watchers: HashMap<Peer, Watcher>,
+    /// The POP3 session that each person has, if any.
+    maildrops: HashMap<UserId, Peer>,
     /// Who may look and change nothing.
     readers: HashSet<Peer>,
     next_chores: Instant,
@@ -92,6 +94,7 @@ impl Desk {
             told_since: None,
             later: Vec::new(),
             watchers: HashMap::new(),
+            maildrops: HashMap::new(),
             readers: HashSet::new(),
             next_chores: Instant::now() + CHORES,
             next_expiry: Instant::now(),
@@ -178,6 +181,7 @@ impl Desk {
         self.forward.gone(peer);
         self.gather.gone(peer);
         self.watchers.remove(&peer);
+        self.maildrops.retain(|_, holder| *holder != peer);
         self.later.retain(|(waiting, ..)| *waiting != peer);
     }
 
@@ -282,8 +286,8 @@ impl Desk {
             FromAccess::Expunge { folder, uids } => {
                 store.expunge(user, folder, uids.as_deref().map(few))
             }
-            FromAccess::Append { folder, flags, copy } => {
-                store.append(by, (folder, flags), *copy, held, now_ms())
+            FromAccess::Append { folder, flags, copy, zone_minutes } => {
+                store.append(by, (folder, flags, zone_minutes), *copy, held, now_ms())
             }
             FromAccess::CopyTo { folder, uids, to, remove, keywords } => {
                 store.copy_to(user, (folder, to), few(&uids), remove, &keywords)
@@ -311,7 +315,23 @@ impl Desk {
                 self.watch(peer, whose, number(folder), takes)
             }
             FromAccess::Peek(folder) => self.watch(peer, whose, number(folder), false),
+            FromAccess::Maildrop { taken } => Ok(self.maildrop(peer, user, taken)),
         }
+    }
+
+    /// RFC 1939 §4: one POP3 session has the maildrop to itself. It holds it by its channel, which
+    /// ends with its process, however that comes.
+    fn maildrop(&mut self, peer: Peer, user: UserId, taken: bool) -> ToAccess {
+        // Whoever only reads removes nothing, and keeps its owner out of nothing.
+        if self.readers.contains(&peer) {
+            return ToAccess::Done;
+        }
+        if !taken {
+            self.maildrops.retain(|_, holder| *holder != peer);
+            return ToAccess::Done;
+        }
+        let holder = *self.maildrops.entry(user).or_insert(peer);
+        if holder == peer { ToAccess::Done } else { ToAccess::InUse }
     }
 
     /// Answers with the folder as it stands, so that what is recent is said to one session only.

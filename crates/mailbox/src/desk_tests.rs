@@ -133,6 +133,7 @@ fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
         folder: INBOX,
         flags: flag::DRAFT,
         copy: Box::new(copy(BEN, 3, Place::Inbox)),
+        zone_minutes: None,
     };
     assert!(matches!(ask(&mut aoi, &append), ToAccess::Appended { uid: 2, .. }));
     assert_eq!((uids(&mut aoi), uids(&mut ben)), (vec![1, 2], vec![1]));
@@ -152,6 +153,7 @@ fn what_a_session_appends_reaches_the_ledger_as_its_own() {
         folder,
         flags: flag::DRAFT,
         copy: Box::new(copy(BEN, 3, Place::Inbox)),
+        zone_minutes: None,
     };
     assert!(matches!(ask(&mut aoi, &append(INBOX)), ToAccess::Appended { .. }));
     assert!(matches!(ask(&mut aoi, &append(FolderId([0, 0, 0, 99]))), ToAccess::NoSuchFolder));
@@ -199,7 +201,12 @@ fn whoever_reads_for_another_changes_nothing() {
     let changes = [
         store(1, flag::SEEN | flag::DELETED),
         FromAccess::Expunge { folder, uids: None },
-        FromAccess::Append { folder, flags: 0, copy: Box::new(copy(AOI, 2, Place::Inbox)) },
+        FromAccess::Append {
+            folder,
+            flags: 0,
+            copy: Box::new(copy(AOI, 2, Place::Inbox)),
+            zone_minutes: None,
+        },
         FromAccess::CopyTo {
             folder,
             uids: uids_of(),
@@ -452,5 +459,38 @@ fn what_a_depart_brings_again_is_kept_once() {
     let mut edge = running.edge(1);
     assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
     assert_eq!(uids(&mut running.access(AOI)), [1, 2, 3]);
+    running.stop();
+}
+
+/// RFC 1939 §4: one at a time, until it says so or its process is gone; nobody else's business.
+#[test]
+fn one_session_has_the_maildrop() {
+    let folder = Folder::new("desk-maildrop");
+    let running = Running::start(&folder.0);
+    assert!(matches!(keep(&mut running.edge(1), AOI, 1), ToEdge::Kept));
+    let (take, give) =
+        (FromAccess::Maildrop { taken: true }, FromAccess::Maildrop { taken: false });
+    let is_let_in = |access: &mut Channel| match ask(access, &take) {
+        ToAccess::Done => true,
+        ToAccess::InUse => false,
+        _ => panic!("neither"),
+    };
+    let (mut first, mut second) = (running.access(AOI), running.access(AOI));
+    assert!(is_let_in(&mut first) && is_let_in(&mut first), "asked twice, held once");
+    assert!(!is_let_in(&mut second));
+    // Neither another person, nor a pass, nor IMAP is kept out; who has nothing gives nothing.
+    assert!(is_let_in(&mut running.access(BEN)));
+    assert!(is_let_in(&mut running.reader(AOI)));
+    assert_eq!(uids(&mut second), [1]);
+    assert!(matches!(ask(&mut second, &store(1, flag::SEEN)), ToAccess::Stored { .. }));
+    assert!(matches!(ask(&mut second, &give), ToAccess::Done));
+    assert!(!is_let_in(&mut second));
+    assert!(matches!(ask(&mut first, &give), ToAccess::Done));
+    assert!(is_let_in(&mut second));
+    drop(second);
+    let until = Instant::now() + PATIENCE;
+    while !is_let_in(&mut first) {
+        assert!(Instant::now() < until, "who is gone holds it");
+    }
     running.stop();
 }

@@ -4,7 +4,7 @@
 //! after a crash comes to the same state. New variants go to the end: old logs are read.
 
 use serde::{Deserialize, Serialize};
-use terms::{InstanceId, MessageId, TenantId, UserId, Verdict};
+use terms::{InstanceId, MessageId, Received, TenantId, UserId, Verdict};
 use wire::mailbox::{Journey, flag};
 
 /// A place in the bodies, in the log's own form.
@@ -33,7 +33,7 @@ pub struct Stored {
     pub user: UserId,
     pub message: MessageId,
     pub size: u64,
-    pub received_ms: u64,
+    pub received: Received,
     pub verdict: Verdict,
     /// Put there by its owner (APPEND, drafts, Sent), not arrived.
     pub own: bool,
@@ -49,7 +49,7 @@ pub struct Line {
     pub modseq: u64,
     pub stored: u64,
     pub size: u32,
-    pub received_ms: u64,
+    pub received: Received,
 }
 
 impl Line {

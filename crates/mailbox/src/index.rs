@@ -13,7 +13,7 @@ use body::{Mark, Place};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::Path;
-use terms::{MessageId, TenantId, UserId, Verdict};
+use terms::{MessageId, Received, TenantId, UserId, Verdict};
 
 /// Journeys kept for `trace`; older ones are dropped with their tokens.
 pub const JOURNEYS: i64 = 5_000_000;
@@ -343,7 +343,7 @@ fn read_line(row: &Row<'_>) -> rusqlite::Result<Line> {
         modseq: number(2)?,
         stored: number(3)?,
         size: number(4)? as u32,
-        received_ms: number(5)?,
+        received: Received::from_number(number(5)?),
     })
 }
 
@@ -356,7 +356,7 @@ fn read_stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         user: UserId(row.get::<_, i64>(1)?.to_be_bytes()),
         message: MessageId::from_slice(row.get_ref(2)?.as_blob()?).unwrap_or_default(),
         size: row.get::<_, i64>(3)?.cast_unsigned(),
-        received_ms: row.get::<_, i64>(4)?.cast_unsigned(),
+        received: Received::from_number(row.get::<_, i64>(4)?.cast_unsigned()),
         verdict: verdict_of(row.get(5)?),
         own: row.get(6)?,
         summary: at(7)?,

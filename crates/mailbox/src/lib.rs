@@ -64,7 +64,8 @@ pub fn run(house: House) -> ExitCode {
 /// Files first, then the walls, then peers.
 fn serve(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
-    let store = Store::open(Path::new(&folder))?;
+    let mut store = Store::open(Path::new(&folder))?;
+    store.local_time = std::mem::take(&mut house.start.local_time);
     house.jail().map_err(Fault::Jail)?;
     let outgoing = journal::Rounds::new(terms::Kind::Mailbox, &house.start);
     house.ready(Some(outgoing.public()), None).map_err(Fault::Jail)?;

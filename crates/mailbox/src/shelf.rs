@@ -18,7 +18,7 @@ pub fn row(line: &Line) -> Row {
         flags: line.flags,
         modseq: line.modseq,
         size: line.size,
-        received_ms: line.received_ms,
+        received: line.received,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::shelf::Shelf;
 use body::{Bodies, Mark, Packs};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
-use terms::{MessageId, TenantId, UserId};
+use terms::{LocalTime, MessageId, TenantId, UserId};
 
 /// Lines held in memory over all folders: 160 MiB of the keeper's 4 GiB.
 const LINES: usize = 4_000_000;
@@ -59,6 +59,8 @@ pub struct Store {
     had: HashSet<(UserId, MessageId)>,
     pub(crate) position: Position,
     pub(crate) arrived: VecDeque<Arrived>,
+    /// By which the day of an arrival is reckoned.
+    pub local_time: LocalTime,
     /// Who acts now, as the desk counts peers.
     pub origin: Option<u64>,
     clock: u64,
@@ -115,6 +117,7 @@ impl Store {
             had: HashSet::new(),
             position: again.position,
             arrived,
+            local_time: LocalTime::default(),
             origin: None,
             clock: 0,
             written_down: again.position.mark,

@@ -1,10 +1,11 @@
 //! Cases of the store: what is kept, numbered, flagged, copied, moved, expunged, held, traced.
 
 use crate::acts::{Adornment, Batch, FlagChange};
+use crate::entry::Line;
 use crate::person::folder_id;
 use crate::store::{Store, Whose};
 use std::path::{Path, PathBuf};
-use terms::{FolderId, InstanceId, MessageId, TenantId, UserId, Verdict};
+use terms::{FolderId, InstanceId, LocalTime, MessageId, Received, TenantId, UserId, Verdict};
 use wire::Parcel;
 use wire::mailbox::{
     Copy, FromAdmin, Journey, Place, Row, SealedPart, State, ToAccess, ToAdmin, ToEdge, flag,
@@ -143,7 +144,7 @@ fn arrivals_are_numbered_listed_and_read_back() {
                 assert_eq!(uids(store, BEN, 1), [1]);
                 assert_eq!(bodies(store, AOI, 1, &[3, 1, 9]), ["body 2", "body 0"]);
                 assert_eq!(front(store, AOI, 1), (3, 3, 4, 3_000));
-                assert_eq!(rows(store, AOI, 1)[1].received_ms, NOW + 1);
+                assert_eq!(rows(store, AOI, 1)[1].received.at_ms(), NOW + 1);
             },
             &|store| {
                 let copies = vec![
@@ -299,7 +300,7 @@ fn folders_are_made_named_and_deleted() {
                 assert!(names(store).contains(&(folder_id(16), true)));
                 let append = copy(BEN, 4, Place::Inbox);
                 let answer = store
-                    .append((AOI, EDGE), (folder_id(16), flag::SEEN), append, &[], NOW)
+                    .append((AOI, EDGE), (folder_id(16), flag::SEEN, None), append, &[], NOW)
                     .unwrap();
                 assert!(matches!(answer, ToAccess::Appended { uid: 1, .. }));
             },
@@ -362,7 +363,7 @@ fn quota_is_refused_whole() {
                 let answer = keep(store, copies, &[]);
                 assert!(matches!(answer, ToEdge::OverQuota(who) if who == [AOI.user]));
                 let own = copy(AOI, 9, Place::Inbox);
-                let append = store.append((AOI, EDGE), (folder_id(3), 0), own, &[], NOW);
+                let append = store.append((AOI, EDGE), (folder_id(3), 0, None), own, &[], NOW);
                 assert!(matches!(append.unwrap(), ToAccess::OverQuota));
                 let copied =
                     store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], false, &[]);
@@ -793,4 +794,64 @@ fn what_ended_leaves_no_octet_and_others_keep_all() {
         let mut store = Store::open(&folder.0).unwrap();
         assert_eq!(bodies(&mut store, BEN, 1, &[1]), ["body 2"]);
     }
+}
+
+/// What its owner says keeps the zone in which it is said, what arrives has the house's; and both
+/// keep theirs wherever they are copied.
+#[test]
+fn a_date_keeps_its_zone() {
+    const TOKYO: i16 = 9 * 60;
+    let dates = |store: &mut Store, folder| -> Vec<(u64, i16)> {
+        let of = |row: &Row| (row.received.at_ms() - NOW, row.received.zone_minutes());
+        rows(store, AOI, folder).iter().map(of).collect()
+    };
+    check(
+        "zones",
+        &[
+            &|store| arrive(store, AOI, 1),
+            &|store| {
+                store.local_time = LocalTime { turns: vec![(0, TOKYO)] };
+                arrive(store, AOI, 1);
+                let held = Place::Quarantine { expires_ms: NOW + 1_000 };
+                keep(store, vec![copy(AOI, 7, held)], &[]);
+                for (number, zone) in [(3, Some(-210)), (4, Some(0)), (5, None)] {
+                    let own = copy(AOI, number, Place::Inbox);
+                    store.append((AOI, EDGE), (folder_id(1), 0, zone), own, &[], NOW).unwrap();
+                    store.commit().unwrap();
+                }
+            },
+            &|store| {
+                let message = copy(AOI, 7, Place::Inbox).message;
+                assert!(store.release(AOI.user, message).unwrap());
+            },
+            &|store| {
+                let (from, to) = (folder_id(1), folder_id(3));
+                store.copy_to(AOI.user, (from, to), &[1, 2], false, &[]).unwrap();
+                store.commit().unwrap();
+                store.copy_to(AOI.user, (from, to), &[3, 6], true, &[]).unwrap();
+            },
+            &|store| {
+                assert_eq!(dates(store, 1), [(0, 0), (0, TOKYO), (4, 0), (5, TOKYO)]);
+                assert_eq!(dates(store, 3), [(0, 0), (0, TOKYO), (3, -210), (7, TOKYO)]);
+            },
+        ],
+    );
+}
+
+/// What the log says of a time when dates had no zone.
+#[test]
+fn a_date_without_a_zone_is_in_utc() {
+    #[derive(serde::Serialize)]
+    struct Old {
+        uid: u32,
+        flags: u64,
+        modseq: u64,
+        stored: u64,
+        size: u32,
+        received_ms: u64,
+    }
+    let old = Old { uid: 1, flags: 2, modseq: 3, stored: 4, size: 5, received_ms: NOW };
+    let line: Line = postcard::from_bytes(&postcard::to_stdvec(&old).unwrap()).unwrap();
+    let received = Received::new(NOW, 0);
+    assert_eq!(line, Line { uid: 1, flags: 2, modseq: 3, stored: 4, size: 5, received });
 }

@@ -9,12 +9,14 @@
 )]
 
 mod cursor;
+mod date;
 mod finding;
 mod id;
 mod kind;
 mod limit;
 
 pub use cursor::Cursor;
+pub use date::{LocalTime, Received};
 pub use finding::{Finding, Verdict};
 pub use id::{
     ConnectionId, FolderId, GrantId, HoldId, InstanceId, MessageId, RequestId, TenantId, UserId,

@@ -150,6 +150,11 @@ impl Household {
             // Whom to believe about certificates of customers' servers; it dials nobody.
             Kind::Directory => start.relay.authorities = self.plan.relay.authorities.clone(),
             Kind::Post => start.bounds = self.plan.bounds,
+            // Asked anew for each: somebody may have set the machine's zone meanwhile.
+            Kind::Mailbox => {
+                let now_s = (compartment::now_ms() / 1_000).cast_signed();
+                start.local_time = compartment::local_time(now_s);
+            }
             Kind::Pages => start.ports = self.ports_told(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;
@@ -167,6 +172,19 @@ impl Household {
             start.mirror_key = self.keys.mirror;
         }
         start
+    }
+
+    /// The demo's DNS serves what was said since, its next life too.
+    pub fn publish(&mut self) {
+        let published = self.plan.published.clone();
+        published.hand(|zones| {
+            let zone = self.holder(Kind::Zone).filter(|zone| zone.ready);
+            let Some(control) = zone.map(|zone| zone.control) else { return false };
+            let order = Order::Zones(zones.to_owned());
+            let is_sent = self.hub.send(control, 0, &order, Vec::new()).is_ok();
+            zones.clone_into(&mut self.plan.zones);
+            is_sent
+        });
     }
 
     /// What mail programs are told: the first port of each service.

@@ -235,6 +235,7 @@ impl Household {
             self.pulse(now);
             self.watch_listeners(now);
             self.count(now);
+            self.publish();
         }
         self.recorder.tend(&mut self.hub, now);
         if let Some(what) = self.recorder.take_lie() {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::control::{Relay, Service};
 use wire::fetch::Outward;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub credential: Option<OwnedFd>,
     /// What the demo's zone server serves.
     pub zones: String,
+    /// And what it is to serve later.
+    pub published: Published,
     /// The demo's mode.
     pub demo: bool,
     /// No two-person approvals here yet.
@@ -73,6 +76,7 @@ impl Plan {
             dns_servers: Vec::new(),
             credential: None,
             zones: String::new(),
+            published: Published::default(),
             demo: false,
             single_operator: true,
             user_base: 64_000,
@@ -89,6 +93,32 @@ impl Plan {
             alarm_secret: Vec::new(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),
+        }
+    }
+}
+
+/// What the zone server is to serve from now on: said while the house stands, from another thread.
+#[derive(Clone, Default)]
+pub struct Published(Arc<(Mutex<Option<String>>, Condvar)>);
+
+impl Published {
+    /// Waits until it is handed over: whoever asks the DNS after that is answered by it. Whether it
+    /// was.
+    pub fn say(&self, zones: String, patience: Duration) -> bool {
+        let (said, handed) = &*self.0;
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        *said = Some(zones);
+        let waited = handed.wait_timeout_while(said, patience, |said| said.is_some());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_none()
+    }
+
+    /// What was said since, for `hand`, which says whether it could be handed over.
+    pub(crate) fn hand(&self, hand: impl FnOnce(&str) -> bool) {
+        let (said, handed) = &*self.0;
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.as_deref().is_some_and(hand) {
+            *said = None;
+            handed.notify_all();
         }
     }
 }

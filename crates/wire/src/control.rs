@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
-use terms::{InstanceId, Kind, TenantId, UserId};
+use terms::{InstanceId, Kind, LocalTime, TenantId, UserId};
 
 /// Who sits at the other end of a channel. Made by the warden; believed by keepers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub enum Order {
     Isolated(Vec<Isolation>),
     /// To `gate`: somebody has signed in to this instance, by `identity`'s word.
     SignedIn(InstanceId),
+    /// To `zone`: this it serves from now on (TOML).
+    Zones(String),
 }
 
 /// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
@@ -175,6 +177,8 @@ pub struct Start {
     pub has_countries: bool,
     /// What may wait, for `post`.
     pub bounds: crate::post::Bounds,
+    /// The time on the machine's walls, for `mailbox`: the day on which mail comes in.
+    pub local_time: LocalTime,
 }
 
 /// How mail leaves.

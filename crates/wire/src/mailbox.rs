@@ -3,7 +3,7 @@
 use crate::Parcel;
 use crate::reports::Sent;
 use serde::{Deserialize, Serialize};
-use terms::{FolderId, InstanceId, MessageId, TenantId, UserId, Verdict};
+use terms::{FolderId, InstanceId, MessageId, Received, TenantId, UserId, Verdict};
 
 /// One part of one copy: its wrapped key and its ciphertext.
 #[derive(Clone, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ pub struct Row {
     pub flags: u64,
     pub modseq: u64,
     pub size: u32,
-    pub received_ms: u64,
+    pub received: Received,
 }
 
 /// From `access`, over a channel labelled with its person: whose mail is never in the frame.
@@ -177,10 +177,12 @@ pub enum FromAccess {
         folder: FolderId,
         uids: Option<Vec<u32>>,
     },
+    /// `zone_minutes`: how far east of UTC its date was said; none: where the house stands.
     Append {
         folder: FolderId,
         flags: u64,
         copy: Box<Copy>,
+        zone_minutes: Option<i16>,
     },
     /// `keywords`: the keyword bits of the source and what they are in the target; a keyword that
     /// is not named is not taken along.
@@ -217,6 +219,11 @@ pub enum FromAccess {
     Watch(Option<FolderId>),
     /// As `Watch`, by one who only looks: what is recent stays so for the next.
     Peek(FolderId),
+    /// By a POP3 session, which alone may have the mailbox as a maildrop while it lives: taken, or
+    /// given back. `Done`, or `InUse` while another session has it. Says nothing of IMAP.
+    Maildrop {
+        taken: bool,
+    },
 }
 
 impl FromAccess {
@@ -228,7 +235,8 @@ impl FromAccess {
             | Self::Fetch { .. }
             | Self::Quota
             | Self::Watch(_)
-            | Self::Peek(_) => true,
+            | Self::Peek(_)
+            | Self::Maildrop { .. } => true,
             Self::Store { .. }
             | Self::Expunge { .. }
             | Self::Append { .. }
@@ -293,6 +301,8 @@ pub enum ToAccess {
     Outdated,
     /// This session may look, and change nothing.
     ReadOnly,
+    /// Another POP3 session of this person lives.
+    InUse,
 }
 
 /// From `directory`, which alone may end a mailbox.

@@ -63,7 +63,7 @@ pub fn run(house: House) -> ExitCode {
 }
 
 fn live(mut house: House) -> Result<(), Fault> {
-    let zones = Zones::parse(&house.start.zones)?;
+    let mut zones = Zones::parse(&house.start.zones)?;
     let passed = std::mem::take(&mut house.descriptors);
     house.jail().map_err(Fault::Control)?;
     house.ready(None, None).map_err(Fault::Control)?;
@@ -73,12 +73,16 @@ fn live(mut house: House) -> Result<(), Fault> {
         listen(&mut hub, socket)?;
     }
     loop {
-        for event in hub.wait(None).map_err(Fault::Channel)? {
+        let mut events = hub.wait(None).map_err(Fault::Channel)?;
+        // Orders first: whoever asks after one was given is answered by it.
+        events.sort_by_key(|event| matches!(event, Event::Ready(_)));
+        for event in events {
             match event {
                 Event::Ready(peer) => attend(&hub, peer, &zones),
                 Event::Frame(peer, frame) if peer == control => match frame.read::<Order>() {
                     Ok(Order::Stop) => return Ok(()),
                     Ok(Order::Pulse) => drop(hub.send(control, 0, &Report::Alive, Vec::new())),
+                    Ok(Order::Zones(text)) => zones = Zones::parse(&text)?,
                     Ok(Order::Listen(_)) => {
                         for socket in frame.descriptors {
                             listen(&mut hub, socket)?;

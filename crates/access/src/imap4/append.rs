@@ -86,8 +86,9 @@ impl Imap<'_> {
             u64::try_from(date.seconds).unwrap_or(0).saturating_mul(1_000)
         });
         let mut held = Vec::new();
-        let copy = self.seal_copy(&coming.octets, target, received_ms, &mut held)?;
-        let question = FromAccess::Append { folder: target, flags, copy: Box::new(copy) };
+        let copy = Box::new(self.seal_copy(&coming.octets, target, received_ms, &mut held)?);
+        let zone_minutes = date.map(|date| date.zone_minutes);
+        let question = FromAccess::Append { folder: target, flags, copy, zone_minutes };
         let answer = keeper::ask_with(self.ends, &question, &held, true)?.0;
         let ToAccess::Appended { uid_validity: validity, uid } = answer else {
             return Err(Trouble::Broken);

@@ -352,5 +352,6 @@ fn cut(octets: Cow<'_, [u8]>, partial: Option<(u32, u32)>) -> Cow<'_, [u8]> {
 }
 
 pub(super) fn moment(row: &Row) -> Moment {
-    Moment::utc(i64::try_from(row.received_ms / 1_000).unwrap_or(0))
+    let seconds = (row.received.at_ms() / 1_000).cast_signed();
+    Moment { seconds, zone_minutes: row.received.zone_minutes() }
 }

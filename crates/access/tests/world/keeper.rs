@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
-use terms::FolderId;
+use terms::{FolderId, Received};
 use wire::mailbox::{Copy, Folder, FromAccess, Row, SealedPart, SpecialUse, ToAccess, flag};
 use wire::vault::Class;
 use wire::{Channel, Parcel};
@@ -24,6 +24,8 @@ pub struct Shelves {
     shelves: BTreeMap<u32, Shelf>,
     next: u32,
     pub limit_bytes: u64,
+    /// Another POP3 session has the maildrop.
+    pub is_in_use: bool,
     watchers: Vec<(Arc<Channel>, u32)>,
 }
 
@@ -36,10 +38,21 @@ impl Shelves {
             let shelf = Shelf { special, subscribed, uid_next: 1, modseq: 1, ..Shelf::default() };
             shelves.insert(number, shelf);
         }
-        Self { shelves, next: 16, limit_bytes: 1 << 30, watchers: Vec::new() }
+        Self { shelves, next: 16, limit_bytes: 1 << 30, is_in_use: false, watchers: Vec::new() }
     }
 
-    pub fn append(&mut self, folder: u32, flags: u64, mut copy: Copy, held: &[OwnedFd]) -> u32 {
+    pub fn append(&mut self, folder: u32, flags: u64, copy: Copy, held: &[OwnedFd]) -> u32 {
+        let received = Received::new(copy.received_ms, 0);
+        self.append_of(folder, (flags, received), copy, held)
+    }
+
+    fn append_of(
+        &mut self,
+        folder: u32,
+        (flags, received): (u64, Received),
+        mut copy: Copy,
+        held: &[OwnedFd],
+    ) -> u32 {
         for part in [&mut copy.summary, &mut copy.body] {
             let content = std::mem::replace(&mut part.content, Parcel::Inline(Vec::new()));
             part.content = Parcel::Inline(content.open(held).unwrap());
@@ -49,8 +62,7 @@ impl Shelves {
         shelf.uid_next += 1;
         shelf.modseq += 1;
         shelf.recent += 1;
-        let (size, received_ms) = (copy.size as u32, copy.received_ms);
-        let row = Row { uid, flags, modseq: shelf.modseq, size, received_ms };
+        let row = Row { uid, flags, modseq: shelf.modseq, size: copy.size as u32, received };
         shelf.messages.push((row, copy));
         self.push(folder, Vec::new());
         uid
@@ -160,14 +172,17 @@ impl Shelves {
                         .collect(),
                 )
             }
-            FromAccess::Append { folder, flags, copy } => {
-                let uid = self.append(number(folder), flags, *copy, held);
+            FromAccess::Append { folder, flags, copy, zone_minutes } => {
+                let received = Received::new(copy.received_ms, zone_minutes.unwrap_or(0));
+                let uid = self.append_of(number(folder), (flags, received), *copy, held);
                 ToAccess::Appended { uid_validity: 77, uid }
             }
             FromAccess::Expunge { folder, uids } => {
                 let uids = self.expunge(number(folder), uids.as_deref());
                 ToAccess::Expunged { uids, highest_modseq: self.shelves[&number(folder)].modseq }
             }
+            FromAccess::Maildrop { .. } if self.is_in_use => ToAccess::InUse,
+            FromAccess::Maildrop { .. } => ToAccess::Done,
             FromAccess::Quota => {
                 let used_bytes = self.folders().iter().map(|folder| folder.bytes).sum();
                 let limit_bytes = self.limit_bytes;

@@ -26,7 +26,9 @@ pub struct Account {
 
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
-const DOMAINS: &[(&str, &str)] = &[("Example Japan", "example.jp"), ("Example Net", "example.net")];
+/// The organisations, and the domain of each.
+pub const DOMAINS: &[(&str, &str)] =
+    &[("Example Japan", "example.jp"), ("Example Net", "example.net")];
 const PEOPLE: &[Row] = &[
     ("aoi@example.jp", "Example Japan", "user", &[]),
     ("haru@example.jp", "Example Japan", "user", &["info@example.jp"]),

@@ -1,10 +1,13 @@
 //! The demo's little internet: who exists in its DNS, and who signs.
 
+use super::Ports;
+use super::accounts::DOMAINS;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use hkdf::Hkdf;
 use mailauth::{Signer, SigningKey};
 use sha2::Sha256;
 use wire::pages::{LABELS, TransportPolicy};
+use wire::reports::REPORTS_TO;
 use zone::{RecordWord, Zones};
 
 /// Our own name, as the demo's DNS knows it.
@@ -44,11 +47,48 @@ impl Senders {
 
     /// The zones: our own domains, honest senders, one bank that is imitated, one stranger.
     pub fn zones(&self) -> Result<String, zone::Fault> {
+        Ok(self.table()?.to_toml())
+    }
+
+    /// The same, and what exists only once the house stands: the keys by which mail of our own
+    /// domains is signed (a name and its text), and where mail programs find us.
+    pub fn zones_with(
+        &self,
+        keys: &[(String, String)],
+        ports: Ports,
+    ) -> Result<String, zone::Fault> {
+        use RecordWord::{Srv, Txt};
+        let mut zones = self.table()?;
+        for (name, text) in keys {
+            zones.add(name, Txt, text)?;
+        }
+        let services = [
+            ("_submissions", 0, ports.submissions()),
+            ("_submission", 10, ports.submission()),
+            ("_imaps", 0, ports.imaps()),
+            ("_pop3s", 10, ports.pop3s()),
+        ];
+        for (_, domain) in DOMAINS {
+            for (service, priority, at) in services {
+                let lead = format!("{priority} 1 {} {HOST_NAME}", at.port());
+                zones.add(&format!("{service}._tcp.{domain}"), Srv, &lead)?;
+            }
+            for none in ["_imap", "_pop3"] {
+                zones.add(&format!("{none}._tcp.{domain}"), Srv, "0 0 0 .")?;
+            }
+            let wanted = format!("v=TLSRPTv1; rua=mailto:{REPORTS_TO}@{domain}");
+            zones.add(&format!("_smtp._tls.{domain}"), Txt, &wanted)?;
+        }
+        Ok(zones.to_toml())
+    }
+
+    fn table(&self) -> Result<Zones, zone::Fault> {
         use RecordWord::{A, Mx, Ptr, Txt};
         let mut zones = Zones::default();
         zones.add(HOST_NAME, A, "127.0.0.1")?;
         zones.add("1.0.0.127.in-addr.arpa", Ptr, "localhost")?;
-        for domain in ["example.jp", "example.net"] {
+        zones.add("1.0.0.127.in-addr.arpa", Ptr, HOST_NAME)?;
+        for (_, domain) in DOMAINS {
             zones.add(domain, Mx, &format!("10 {HOST_NAME}"))?;
             zones.add(domain, Txt, &format!("v=spf1 a:{HOST_NAME} -all"))?;
             zones.add(&format!("_dmarc.{domain}"), Txt, "v=DMARC1; p=reject")?;
@@ -90,6 +130,6 @@ impl Senders {
         zones.add("aoba-bank.example", Txt, "v=spf1 ip4:192.0.2.10 -all")?;
         zones.add("_dmarc.aoba-bank.example", Txt, "v=DMARC1; p=quarantine")?;
         zones.add("unknown.example", A, "192.0.2.66")?;
-        Ok(zones.to_toml())
+        Ok(zones)
     }
 }

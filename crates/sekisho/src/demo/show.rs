@@ -128,7 +128,11 @@ impl Show<'_> {
         );
         let port = stage.ports.submissions().port();
         println!("  SMTPS  {:16}  {submissions}", format!("localhost:{port}"));
-        println!("  DNS    {}", stage.ports.dns());
+        let dns = say(
+            "レコードは sekisho domain check の求めるとおり(証明書だけは自前の認証局)",
+            "records as sekisho domain check wants them; certificates are our own authority's",
+        );
+        println!("  DNS    {:16}  {dns}", stage.ports.dns().to_string());
         println!("  CA     {}", stage.authority_file());
         println!("  data   {}\n", stage.wishes.data.display());
         for account in &stage.accounts {

@@ -143,6 +143,30 @@ fn a_domain_says_how_mail_reaches_it() {
     assert_eq!(changes.collect::<Vec<_>>().iter().filter(weakened).count(), 1);
 }
 
+/// What a new user is told to publish stands in the demo's DNS already, after a restart as before.
+#[test]
+fn the_own_domains_of_a_demo_are_published_as_they_should_be() {
+    let mut demo = Demo::fresh("published");
+    for _ in 0..2 {
+        for domain in ["example.jp", "example.net"] {
+            let (checked, code) = demo.ask(&["domain", "check", domain]);
+            assert_eq!((code, checked["ok"].as_bool()), (0, Some(true)), "{checked}");
+            let records = checked["records"].as_array().unwrap();
+            let hosts = checked["host"]["addresses"].as_array().unwrap();
+            assert!(records.len() > 12 && hosts.len() == 1, "{checked}");
+            for one in records.iter().chain(hosts) {
+                assert_eq!(one["state"], "good", "{one}");
+            }
+            // Mail programs are led to where the demo listens.
+            let name = format!("_imaps._tcp.{domain}");
+            let imaps = records.iter().find(|one| one["name"] == name).unwrap();
+            let port = demo.port("imaps").rsplit_once(':').unwrap().1.to_owned();
+            assert_eq!(imaps["found"][0], format!("0 1 {port} mx.sekisho.localhost."));
+        }
+        demo = demo.again();
+    }
+}
+
 /// What a real link shows is in `lists`.
 #[test]
 fn a_link_that_nobody_was_given_leaves_no_list() {
