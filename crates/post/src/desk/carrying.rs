@@ -48,6 +48,8 @@ pub(super) struct Carried {
     /// Of the roads, those from which somebody answered.
     reached: Vec<u32>,
     since: Instant,
+    /// It takes so long that what it still has is not taken to go somewhere quick.
+    is_late: bool,
 }
 
 impl Carried {
@@ -57,7 +59,8 @@ impl Carried {
         legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
     ) -> Self {
         let notices = legs.len();
-        Self { tenant, trip, legs, notices, reached: Vec::new(), since: Instant::now() }
+        let (reached, since, is_late) = (Vec::new(), Instant::now(), false);
+        Self { tenant, trip, legs, notices, reached, since, is_late }
     }
 }
 
@@ -179,6 +182,24 @@ impl Desk {
         }
         if !carried.reached.contains(&road) {
             carried.reached.push(road);
+        }
+    }
+
+    /// A destination that keeps whoever carries to it is not quick, whatever it was: what comes for
+    /// it now keeps no other mail waiting. (Where others waited behind it, their carrier says so
+    /// before.)
+    pub(super) fn note_late(&mut self) {
+        let is_late = |carried: &&mut Carried| {
+            let is_shared = carried.trip.as_ref().is_some_and(|trip| !trip.is_strange);
+            is_shared && !carried.is_late && carried.since.elapsed() >= QUICK
+        };
+        for carried in self.carried.values_mut().filter(is_late) {
+            carried.is_late = true;
+            for (slot, _) in carried.legs.values() {
+                if let Some(road) = self.store.table.leg(*slot).map(|leg| leg.road) {
+                    self.store.table.is_slow(road);
+                }
+            }
         }
     }
 
