@@ -301,6 +301,8 @@ impl Schedule {
             let Some((line, road)) = self.front(side) else { break };
             let is_with_us = turn.trip.roads.contains(&road);
             let way = self.roads.entry(road).or_default();
+            let is_quick = way.failures == 0 && known.is_quick(road);
+            way.is_quick = is_quick;
             let is_full = way.has_enough_of(&line) || (!is_with_us && way.is_full_to(side.tenant));
             if is_full || way.is_closed_to(side.tenant, now) {
                 way.parked.push_back(line);
@@ -308,7 +310,6 @@ impl Schedule {
                 looks += self.call_next(line);
                 continue;
             }
-            let is_quick = way.failures == 0 && known.is_quick(road);
             // It is the next to go, alone.
             let fits = if is_quick { !turn.trip.is_strange } else { turn.trip.roads.is_empty() };
             if !fits && !is_with_us {
@@ -870,6 +871,14 @@ mod tests {
         assert_eq!(all(&mut schedule), 2, "of another");
         (3_000..3_012).for_each(|leg| schedule.enter(leg, of(1, 0), leg));
         assert_eq!(all(&mut schedule), usize::from(OWN_STRANGE) - 2, "the rest of the share");
+        // A third person finds it quick: it is only so wide again.
+        schedule.enter(4_000, of(1, 2), 7);
+        let mut quick = || schedule.next(0, None, &mut Knows(|_| true, |road| road == 7));
+        let third = quick().unwrap();
+        assert_eq!((third.trip.roads.as_slice(), third.legs[0]), (&[7][..], 4_000));
+        schedule.returned(&third.trip);
+        let mut quick = || schedule.next(0, None, &mut Knows(|_| true, |road| road == 7));
+        assert!(quick().is_some_and(|turn| turn.trip.roads == [7] && turn.legs[0] < 2_800));
     }
 
     /// A lane that was called to its road and waits at its line for something else leaves the road

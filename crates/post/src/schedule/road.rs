@@ -26,6 +26,8 @@ pub(super) struct Road {
     /// Batches under way; of those that may be kept there, whose they are.
     under_way: Vec<(Side, Vec<UserId>)>,
     width: u16,
+    /// It took mail at once when it was last tried, as far as was last seen.
+    pub is_quick: bool,
     /// In a row, of all.
     pub failures: u8,
     closed_until: u32,
@@ -45,6 +47,7 @@ impl Default for Road {
         Self {
             under_way: Vec::new(),
             width: FIRST_WIDTH,
+            is_quick: false,
             failures: 0,
             closed_until: 0,
             tried: VecDeque::new(),
@@ -91,7 +94,7 @@ impl Road {
     /// Whether it may keep as much of this line's as it may of any.
     pub fn has_enough_of(&self, (side, user): &Line) -> bool {
         let is_theirs = |(of, users): &&(Side, Vec<UserId>)| of == side && users.contains(user);
-        self.under_way.iter().filter(is_theirs).count() >= OF_ONE_LINE
+        !self.is_quick && self.under_way.iter().filter(is_theirs).count() >= OF_ONE_LINE
     }
 
     /// How many that wait there may be called.
