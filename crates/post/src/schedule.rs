@@ -896,7 +896,8 @@ mod tests {
         assert_eq!((turn.trip.roads, turn.legs), (vec![7], vec![1]));
     }
 
-    /// Whatever comes and goes beside a dead destination's, which never comes back: all leaves.
+    /// Whatever comes, goes and breaks beside a dead destination's, which never comes back: all
+    /// leaves.
     #[test]
     fn what_does_not_come_back_keeps_nothing_else() {
         for seed in 1..60u64 {
@@ -905,47 +906,67 @@ mod tests {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 ((state >> 33) as u32) % below
             };
-            let mut schedule = Schedule::default();
+            let breaks = seed.is_multiple_of(2);
+            let tenants = 1 + seed as u32 % 3;
             let quick = |road: u32| road != 0 && (road + seed as u32).is_multiple_of(3);
-            let next =
-                |schedule: &mut Schedule| schedule.next(0, None, &mut Knows(|_| true, quick));
+            let next = |schedule: &mut Schedule, now: u32| {
+                schedule.next(now, None, &mut Knows(|_| true, quick))
+            };
+            let mut schedule = Schedule::default();
             let mut under_way: Vec<Turn> = Vec::new();
             let mut gone = vec![false; 2_000];
-            let mut road_of = Vec::new();
-            let back = |schedule: &mut Schedule, turn: Turn, gone: &mut Vec<bool>| {
-                schedule.returned(&turn.trip);
-                turn.legs.iter().for_each(|leg| gone[*leg as usize] = true);
-            };
-            while road_of.len() < gone.len() {
-                match random(8) {
+            let mut ways: Vec<(Line, u32)> = Vec::new();
+            let mut now = 0;
+            let is_dead = |turn: &Turn| turn.trip.roads == [0];
+            while ways.len() < gone.len() {
+                match random(9) {
                     0..4 => {
-                        let leg = road_of.len() as u32;
                         let road = random(200) * u32::from(random(20) > 0);
+                        let tenant = 1 + random(tenants);
                         let line = match random(2) {
-                            0 => of(1, random(20) as u8),
-                            _ => passed_on(1, random(10) as u8),
+                            0 => of(tenant, random(20) as u8),
+                            _ => passed_on(tenant, random(10) as u8),
                         };
-                        schedule.enter(leg, line, road);
-                        road_of.push(road);
+                        schedule.enter(ways.len() as u32, line, road);
+                        ways.push((line, road));
                     }
-                    4..7 => under_way.extend(next(&mut schedule)),
+                    4..7 => under_way.extend(next(&mut schedule, now)),
+                    7 if breaks => now += random(3),
                     _ if under_way.is_empty() => {}
                     _ => {
                         let at = random(under_way.len() as u32) as usize;
-                        if under_way[at].trip.roads != [0] {
-                            back(&mut schedule, under_way.swap_remove(at), &mut gone);
+                        if is_dead(&under_way[at]) {
+                            continue;
+                        }
+                        let turn = under_way.swap_remove(at);
+                        let broken = turn.trip.roads[0];
+                        match breaks && turn.trip.roads.len() == 1 && random(4) == 0 {
+                            true => schedule.unreachable(broken, turn.trip.side.tenant, now),
+                            false => reached(&mut schedule, &turn),
+                        }
+                        schedule.returned(&turn.trip);
+                        let is_closed = schedule.failures(broken, turn.trip.side.tenant).is_some();
+                        for leg in turn.legs {
+                            let (line, road) = ways[leg as usize];
+                            match is_closed && road == broken {
+                                true => schedule.enter(leg, line, road),
+                                false => gone[leg as usize] = true,
+                            }
                         }
                     }
                 }
             }
-            loop {
-                under_way.extend(std::iter::from_fn(|| next(&mut schedule)));
-                let at = under_way.iter().position(|turn| turn.trip.roads != [0]);
-                let Some(at) = at else { break };
-                back(&mut schedule, under_way.swap_remove(at), &mut gone);
+            for _ in 0..2_000 {
+                now += if breaks { 600 } else { 0 };
+                under_way.extend(std::iter::from_fn(|| next(&mut schedule, now)));
+                for turn in under_way.extract_if(.., |turn| !is_dead(turn)) {
+                    reached(&mut schedule, &turn);
+                    schedule.returned(&turn.trip);
+                    turn.legs.iter().for_each(|leg| gone[*leg as usize] = true);
+                }
             }
-            let left = (0..gone.len()).filter(|leg| !gone[*leg] && road_of[*leg] != 0).count();
-            assert_eq!(left, 0, "seed {seed}");
+            let is_left = |leg: &usize| !gone[*leg] && ways[*leg].1 != 0;
+            assert_eq!((0..gone.len()).filter(is_left).count(), 0, "seed {seed}");
         }
     }
 
