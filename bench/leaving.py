@@ -235,6 +235,7 @@ def thousand(wishes):
     into the dead one's letters is laid upon the others.
     """
     os.makedirs(wishes.folder, mode=0o755)
+    others = os.getloadavg()[0]
     alive, dead = [], []
     for number in range(wishes.turns):
         alive += thousand_rounds(wishes, f"alive-{number}", [])
@@ -244,7 +245,8 @@ def thousand(wishes):
              f"{DESTINATIONS} destinations by turns, by {wishes.connections} sessions; then to one "
              "more, which takes every connection and never says a word. Each turn has a house of "
              f"its own, {wishes.turns} turn(s) of {wishes.rounds} round(s).", "",
-             f"- {time.strftime('%Y-%m-%d')}; {compare.machine()}", "",
+             f"- {time.strftime('%Y-%m-%d')}; {compare.machine()}; load average {others:.1f} when it "
+             "began, by others", "",
              "| | CPU ms a message | seconds | left/s | left p50 ms | p99 ms | refused | lost |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for name, rounds in (("without", alive), ("with a dead one", dead)):

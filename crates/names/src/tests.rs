@@ -96,6 +96,15 @@ fn aliases_are_followed_inside_the_answer() {
     check(false, chain, "[A(192.0.2.3)] 20");
     check(false, |m| m.answers.push(alias("www.a.example.", "b.example.", 3)), "NoRecords 3");
     check(false, |m| m.answers.push(alias("www.a.example.", "www.a.example.", 3)), "Failed 0");
+    // Two that lead to each other, in whatever order.
+    for names in [["www.a.example.", "b.example."], ["b.example.", "www.a.example."]] {
+        let [one, other] = names;
+        let round = |m: &mut Message| {
+            m.add_answer(alias(one, other, 300));
+            m.add_answer(alias(other, one, 300));
+        };
+        check(false, round, "Failed 0");
+    }
     let dangling = |m: &mut Message| {
         m.add_answer(alias("www.a.example.", "b.example.", 300));
         m.metadata.response_code = ResponseCode::NXDomain;
@@ -222,6 +231,8 @@ fn zone_server() -> SocketAddr {
         .and_then(|zones| zones.with("a.example", RecordWord::Mx, "10 mx.a.example"))
         .and_then(|zones| zones.with("a.example", RecordWord::Txt, "v=spf1 -all"))
         .and_then(|zones| zones.with("b.example", RecordWord::Cname, "a.example"))
+        .and_then(|zones| zones.with("to.example", RecordWord::Cname, "fro.example"))
+        .and_then(|zones| zones.with("fro.example", RecordWord::Cname, "to.example"))
         .and_then(|zones| zones.with("long.example", RecordWord::Txt, &"x".repeat(9_000)))
         .and_then(|zones| zones.with("_25._tcp.a.example", RecordWord::Tlsa, "3 1 1 ab00ff"))
         .and_then(|zones| zones.with("_imaps._tcp.a.example", RecordWord::Srv, "5 1 993 a.example"))
@@ -274,6 +285,11 @@ fn a_zone_server_is_asked_for_everything() {
     check("mx.a.example", RecordKind::A, Outcome::NoSuchName);
     check("a.example", RecordKind::Ptr, Outcome::NoRecords);
     check("a..example", RecordKind::A, Outcome::Failed);
+    // Aliases that lead to each other: nobody knows, and nobody goes round for long.
+    for kind in [RecordKind::Mx, RecordKind::A, RecordKind::Aaaa] {
+        check("to.example", kind, Outcome::Failed);
+        check("fro.example", kind, Outcome::Failed);
+    }
     // Too long for UDP: over TCP.
     let long = Record::Txt(vec![b'x'; 9_000]);
     check("long.example", RecordKind::Txt, Outcome::Records(vec![long]));

@@ -450,6 +450,7 @@ impl Desk {
         self.store.table.relayed.forget_quiet(now);
         self.store.returns.forget_quiet(now);
         self.store.pressing.forget_quiet(now);
+        self.note_late();
         self.send_home();
         let worked = match self.store.wants_writing() {
             true => self.store.write_down(),

@@ -4,12 +4,16 @@ use crate::Store;
 use crate::desk::Desk;
 use crate::tests::{Folder, outgoing};
 use journal::Rounds;
+use std::collections::HashSet;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use terms::{InstanceId, Kind, TenantId, UserId};
+use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
 use wire::control::Order;
 use wire::directory::guest_of;
 use wire::post::{
-    AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outgoing, ToAdmin, ToDepart, ToSender,
+    AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outcome, Outgoing, ToAdmin, ToDepart,
+    ToSender,
 };
 use wire::vault::ToPost;
 use wire::{Channel, Hub, Label};
@@ -127,6 +131,75 @@ fn start_carrying(folder: &Folder) -> (Channel, Channel, Channel) {
     });
     let depart = join(Kind::Depart);
     (control, dispatch, depart)
+}
+
+/// Each carries what it is given, but for one letter, whose destination never says a word. `gate`:
+/// nothing comes to its end before it is open.
+fn carry_all(depart: Channel, dead: MessageId, gate: Arc<RwLock<()>>, told: Sender<MessageId>) {
+    std::thread::spawn(move || {
+        let mut tenant = None;
+        while depart.send(0, &FromDepart::Idle { tenant }, &[]).is_ok() {
+            let Ok(frame) = depart.receive(None) else { return };
+            let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap();
+            tenant = Some(of);
+            legs.iter().for_each(|leg| told.send(leg.message).unwrap_or(()));
+            if legs.iter().any(|leg| leg.message == dead) {
+                return drop(depart.receive(None));
+            }
+            drop(gate.read());
+            for leg in legs {
+                let outcome = Outcome::Sent { recipients: 2 };
+                let ended = FromDepart::Ended { message: leg.message, leg: leg.leg, outcome };
+                depart.send(0, &ended, &[]).unwrap();
+            }
+        }
+    });
+}
+
+/// Who wrote to a destination that never says a word has their other mail carried, however much
+/// was under way of their colleagues' when it came.
+#[test]
+fn a_dead_destination_keeps_no_other_mail_of_who_wrote_there() {
+    let folder = Folder::new("dead");
+    let (control, mut ann, depart) = start_carrying(&folder);
+    let join = |kind, person| {
+        let (near, theirs) = Channel::pair().unwrap();
+        let label = Label { instance: InstanceId([77; 6]), kind, person };
+        control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+        near
+    };
+    let now = compartment::now_ms();
+    let hand_in = |dispatch: &mut Channel, user: UserId, number: u64| {
+        let letter = outgoing(number, &[number as u8], now);
+        let letter = Outgoing { tenant: ANN.0, user, ..letter };
+        let message = letter.message;
+        assert_eq!(ask(dispatch, &FromSender::Queue(Box::new(letter))), ToSender::Queued);
+        message
+    };
+    let gate = Arc::new(RwLock::new(()));
+    let shut = gate.write().unwrap();
+    let (told, carried) = std::sync::mpsc::channel();
+    let next = || carried.recv_timeout(LIMIT).unwrap();
+    let dead = hand_in(&mut ann, ANN.1, 1);
+    carry_all(depart, dead, gate.clone(), told.clone());
+    assert_eq!(next(), dead);
+    (0..18).for_each(|_| carry_all(join(Kind::Depart, None), dead, gate.clone(), told.clone()));
+    let colleague = |number: u64| {
+        let user = UserId([100 + number as u8; 8]);
+        hand_in(&mut join(Kind::Dispatch, Some((ANN.0, user))), user, number)
+    };
+    for number in 10..25 {
+        let letter = colleague(number);
+        assert_eq!(next(), letter);
+    }
+    // Hers are looked at and wait; the last of the colleagues' letters does not.
+    let hers: HashSet<MessageId> =
+        (50..70).map(|number| hand_in(&mut ann, ANN.1, number)).collect();
+    let letter = colleague(25);
+    assert_eq!(next(), letter);
+    drop(shut);
+    let left: HashSet<MessageId> = hers.iter().map(|_| next()).collect();
+    assert_eq!(left, hers);
 }
 
 /// Into another tenant's queue goes what its people's lists and forwards are for, from whoever has

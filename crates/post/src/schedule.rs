@@ -11,8 +11,10 @@
 //!
 //! A turn is one lane's, or of several whose roads are known to be quick: what it costs to hand
 //! over, open and record is then shared by letters to many places. Whose roads are not known to be
-//! quick may keep whoever carries for minutes, each; so a line has few such turns at once, and its
-//! further such lanes wait at the line.
+//! quick may keep whoever carries for minutes, each; so a line has few such turns at once, fewer to
+//! one road, and its further such lanes wait at the line. What calls them is never one certain
+//! turn's return, for that one may be the one that is kept: a line with its full share is called by
+//! any of its own, one that waits for room beside others by any of its side.
 
 mod road;
 
@@ -99,6 +101,8 @@ struct Standing {
     waiting: VecDeque<u32>,
     /// Such batches under way.
     strange: u16,
+    /// It stands in its side's `crowded`.
+    is_crowded: bool,
 }
 
 #[derive(Default)]
@@ -107,8 +111,17 @@ struct Lines {
     /// Lanes that stand in the rings of these lines.
     lanes: usize,
     leaving: u16,
+    /// Who has lanes that wait, and less than their share under way: they wait for room.
+    crowded: VecDeque<UserId>,
     /// It stands in the ring of sides.
     placed: bool,
+}
+
+impl Lines {
+    /// Batches that may still set out.
+    fn left(&self, side: Side) -> u16 {
+        side.batches().saturating_sub(self.leaving)
+    }
 }
 
 /// What a batch takes up while it is under way.
@@ -288,14 +301,15 @@ impl Schedule {
             let Some((line, road)) = self.front(side) else { break };
             let is_with_us = turn.trip.roads.contains(&road);
             let way = self.roads.entry(road).or_default();
-            let is_full = way.leaving >= way.width && !is_with_us;
+            let is_quick = way.failures == 0 && known.is_quick(road);
+            way.is_quick = is_quick;
+            let is_full = way.has_enough_of(&line) || (!is_with_us && way.is_full_to(side.tenant));
             if is_full || way.is_closed_to(side.tenant, now) {
                 way.parked.push_back(line);
                 self.take_front(side);
-                looks += self.call_waiting(line);
+                looks += self.call_next(line);
                 continue;
             }
-            let is_quick = way.failures == 0 && known.is_quick(road);
             // It is the next to go, alone.
             let fits = if is_quick { !turn.trip.is_strange } else { turn.trip.roads.is_empty() };
             if !fits && !is_with_us {
@@ -303,20 +317,17 @@ impl Schedule {
             }
             self.take_front(side);
             if !is_quick && self.must_wait(line, road) {
-                self.forget_road(road);
+                looks += self.call_instead(line, road);
                 continue;
             }
             let room = BATCH.saturating_sub(turn.legs.len());
             let legs = self.take((line, road), room, known);
-            if is_quick || legs.is_empty() {
-                looks += self.call_waiting(line);
-            }
             if legs.is_empty() {
-                self.forget_road(road);
+                looks += self.call_instead(line, road);
                 continue;
             }
-            if let Some(way) = self.roads.get_mut(&road).filter(|_| !is_with_us) {
-                way.leaving += 1;
+            if is_quick {
+                looks += self.call_next(line);
             }
             turn.trip.is_strange = !is_quick;
             turn.trip.add(line.1, road);
@@ -332,7 +343,7 @@ impl Schedule {
         Some(turn)
     }
 
-    /// A line with enough batches to places that may keep them: its lane waits for one of these.
+    /// A line with enough batches to places that may keep them: its lane waits.
     fn must_wait(&mut self, line: Line, road: u32) -> bool {
         let is_enough = self.has_enough(line);
         if is_enough && let Some(standing) = self.lines.get_mut(&line) {
@@ -342,13 +353,16 @@ impl Schedule {
     }
 
     /// Whether a line has as many of these batches as it may have now. Who has none may always
-    /// have one, so that whatever waits at a line is called when one of its own comes back.
+    /// have one.
     fn has_enough(&self, line: Line) -> bool {
-        let (side, _) = line;
         let strange = self.lines.get(&line).map_or(0, |standing| standing.strange);
-        let busy = self.sides.get(&side).map_or(0, |lines| lines.leaving);
-        let left = side.batches().saturating_sub(busy);
-        strange >= side.strange() || (strange > 0 && left <= side.spare())
+        strange >= line.0.strange() || (strange > 0 && !self.has_room(line.0))
+    }
+
+    /// Whether those who have such batches under way may have one more.
+    fn has_room(&self, side: Side) -> bool {
+        let left = self.sides.get(&side).map_or(side.batches(), |lines| lines.left(side));
+        left > side.spare()
     }
 
     fn set_out(&mut self, trip: &Trip) {
@@ -357,11 +371,14 @@ impl Schedule {
         }
         self.leaving += 1;
         self.relayed += u16::from(trip.side.hand == Hand::Others);
+        for road in &trip.roads {
+            self.roads.entry(*road).or_default().set_out(trip);
+        }
         for user in &trip.users {
             if trip.is_strange {
                 self.lines.entry((trip.side, *user)).or_default().strange += 1;
                 // What waited while there was less room: a turn calls the next.
-                self.call_waiting((trip.side, *user));
+                self.call_next((trip.side, *user));
             }
             self.forget_line((trip.side, *user));
         }
@@ -386,8 +403,8 @@ impl Schedule {
             self.forget_line(line);
             return legs;
         }
-        // Others who wait at this road come first.
-        match self.roads.get_mut(&road).filter(|way| !way.parked.is_empty()) {
+        // Others who wait at this road, and may go, come first.
+        match self.roads.get_mut(&road).filter(|way| way.first().is_some()) {
             Some(way) => way.parked.push_back(line),
             None => self.place(line, road),
         }
@@ -402,10 +419,11 @@ impl Schedule {
         if let Some(lines) = self.sides.get_mut(&side) {
             lines.leaving = lines.leaving.saturating_sub(1);
         }
-        trip.roads.iter().for_each(|road| self.free_road(*road));
+        trip.roads.iter().for_each(|road| self.free_road(*road, trip));
         if trip.is_strange {
             trip.users.iter().for_each(|user| self.free_line((side, *user)));
         }
+        self.call_crowded(side);
         let Some(lines) = self.sides.get(&side) else { return };
         if let Some(at) = self.resting.iter().position(|resting| *resting == side) {
             self.resting.remove(at);
@@ -418,27 +436,67 @@ impl Schedule {
     fn free_line(&mut self, line: Line) {
         let Some(standing) = self.lines.get_mut(&line) else { return };
         standing.strange = standing.strange.saturating_sub(1);
-        self.call_waiting(line);
+        self.call_next(line);
         self.forget_line(line);
     }
 
-    /// One lane that waits at its line moves again, if there is a place: also when the one that
-    /// was called before did not take it. Says how many: one or none.
-    fn call_waiting(&mut self, line: Line) -> usize {
-        if self.has_enough(line) {
-            return 0;
+    /// One lane that waits at a line moves again, if there is a place: one of this line, whose
+    /// last took none or came back, or one of who waits for room beside it. Says how many: one or
+    /// none.
+    fn call_next(&mut self, line: Line) -> usize {
+        let (side, user) = line;
+        let waits = |standing: &&mut Standing| !standing.waiting.is_empty();
+        if let Some(standing) = self.lines.get_mut(&line).filter(waits) {
+            if standing.strange == 0 {
+                return self.call_waiting(line);
+            }
+            // With a full share, one of its own calls it.
+            let has_share = standing.strange >= side.strange();
+            if !has_share && !std::mem::replace(&mut standing.is_crowded, true) {
+                self.sides.entry(side).or_default().crowded.push_back(user);
+            }
         }
+        self.call_crowded(side)
+    }
+
+    /// A lane was called and goes nowhere now: another at its road may, and another of its line.
+    /// Says how many of its side do.
+    fn call_instead(&mut self, line: Line, road: u32) -> usize {
+        let other = self.roads.get_mut(&road).and_then(Road::call);
+        if let Some(other) = other {
+            self.place(other, road);
+        }
+        self.forget_road(road);
+        self.call_next(line) + usize::from(other.is_some_and(|(side, _)| side == line.0))
+    }
+
+    fn call_waiting(&mut self, line: Line) -> usize {
         let waiting = self.lines.get_mut(&line).and_then(|standing| standing.waiting.pop_front());
         let Some(road) = waiting else { return 0 };
         self.place(line, road);
         1
     }
 
-    fn free_road(&mut self, road: u32) {
+    /// The first of those who wait for room, if there is some.
+    fn call_crowded(&mut self, side: Side) -> usize {
+        while self.has_room(side) {
+            let first = self.sides.get_mut(&side).and_then(|lines| lines.crowded.pop_front());
+            let Some(line) = first.map(|user| (side, user)) else { return 0 };
+            if let Some(standing) = self.lines.get_mut(&line) {
+                standing.is_crowded = false;
+            }
+            if !self.has_enough(line) && self.call_waiting(line) > 0 {
+                return 1;
+            }
+            self.forget_line(line);
+        }
+        0
+    }
+
+    fn free_road(&mut self, road: u32, trip: &Trip) {
         if let Some(way) = self.roads.get_mut(&road) {
-            way.leaving = way.leaving.saturating_sub(1);
-            let room = usize::from(way.width.saturating_sub(way.leaving));
-            let called: Vec<Line> = (0..room).map_while(|_| way.call()).collect();
+            way.returned(trip);
+            let called: Vec<Line> = (0..way.room()).map_while(|_| way.call()).collect();
             called.into_iter().for_each(|line| self.place(line, road));
         }
         self.forget_road(road);
@@ -505,7 +563,8 @@ impl Schedule {
     /// Nor is a line of which nothing stands, waits or is under way.
     fn forget_line(&mut self, line: Line) {
         let idle = |standing: &Standing| {
-            standing.ring.is_empty() && standing.waiting.is_empty() && standing.strange == 0
+            let is_quiet = standing.ring.is_empty() && standing.waiting.is_empty();
+            is_quiet && standing.strange == 0 && !standing.is_crowded
         };
         if self.lines.get(&line).is_some_and(idle) {
             self.lines.remove(&line);
@@ -602,7 +661,7 @@ mod tests {
     fn a_road_is_only_so_wide_and_widens_with_success() {
         let mut schedule = Schedule::default();
         for leg in 0..BATCH as u32 * 40 {
-            schedule.enter(leg, of(1, 0), 7);
+            schedule.enter(leg, of(1, (leg % 20) as u8), 7);
         }
         let turns = (0..40).map_while(|_| next(&mut schedule, 0)).count();
         assert_eq!(turns, usize::from(FIRST_WIDTH));
@@ -759,6 +818,156 @@ mod tests {
         schedule.returned(&own[0].trip);
         let under_way = own.len() - 1 + turns(&mut schedule).len();
         assert_eq!(under_way, usize::from(RELAYED_STRANGE));
+    }
+
+    /// A dead destination keeps a turn for minutes; who wrote there waits for their colleagues to
+    /// come back with the rest of their mail, and not for that turn.
+    #[test]
+    fn who_wrote_to_a_dead_destination_waits_for_no_return_from_there() {
+        let mut schedule = Schedule::default();
+        schedule.enter(0, of(1, 0), 0);
+        let _dead = next(&mut schedule, 0).unwrap();
+        let busy = u32::from(OWN_BATCHES - OWN_SPARE) - 1;
+        (1..=busy).for_each(|leg| schedule.enter(leg, of(1, leg as u8), leg));
+        let others = turns(&mut schedule);
+        assert_eq!(others.len(), busy as usize);
+        // Of two people: the second has somewhere dead as well, while there is no room.
+        schedule.enter(50, of(1, 50), 50);
+        let _dead_too = next(&mut schedule, 0).unwrap();
+        (100..140).for_each(|leg| schedule.enter(leg, of(1, 50 * (leg % 2) as u8), leg));
+        assert_eq!(next(&mut schedule, 0), None, "there is no room beside the others");
+        others.iter().for_each(|turn| schedule.returned(&turn.trip));
+        let mut under_way = turns(&mut schedule);
+        let of_first = under_way.iter().filter(|turn| turn.legs[0] % 2 == 0).count();
+        assert_eq!((under_way.len(), of_first), (14, 7), "both, and room is left for others");
+        let mut gone = under_way.len();
+        while let Some(turn) = under_way.pop() {
+            schedule.returned(&turn.trip);
+            let more = turns(&mut schedule);
+            gone += more.len();
+            under_way.extend(more);
+        }
+        assert_eq!(gone, 40);
+    }
+
+    /// One that is silent keeps little of anybody's share, however much was written to it, however
+    /// wide it was; and other tenants' mail for it is not behind that.
+    #[test]
+    fn a_silent_destination_keeps_few_turns() {
+        let mut schedule = Schedule::default();
+        for leg in 0..2_000 {
+            schedule.enter(leg, of(1, (leg % 2) as u8), 7);
+        }
+        let all = |schedule: &mut Schedule| turns(schedule).len();
+        assert_eq!(all(&mut schedule), usize::from(FIRST_WIDTH));
+        (3_000..3_003).for_each(|leg| schedule.enter(leg, of(leg, 0), 7));
+        assert_eq!(all(&mut schedule), 2, "two tenants more may find out");
+        // It was reached often, and is silent now.
+        let mut schedule = Schedule::default();
+        (0..2_000).for_each(|leg| schedule.enter(leg, of(1, 0), 7));
+        (0..16).for_each(|_| schedule.reached(7, 1));
+        assert_eq!(all(&mut schedule), 2, "of one person");
+        (2_000..2_800).for_each(|leg| schedule.enter(leg, of(1, 1), 7));
+        assert_eq!(all(&mut schedule), 2, "of another");
+        (3_000..3_012).for_each(|leg| schedule.enter(leg, of(1, 0), leg));
+        assert_eq!(all(&mut schedule), usize::from(OWN_STRANGE) - 2, "the rest of the share");
+        // A third person finds it quick: it is only so wide again.
+        schedule.enter(4_000, of(1, 2), 7);
+        let mut quick = || schedule.next(0, None, &mut Knows(|_| true, |road| road == 7));
+        let third = quick().unwrap();
+        assert_eq!((third.trip.roads.as_slice(), third.legs[0]), (&[7][..], 4_000));
+        schedule.returned(&third.trip);
+        let mut quick = || schedule.next(0, None, &mut Knows(|_| true, |road| road == 7));
+        assert!(quick().is_some_and(|turn| turn.trip.roads == [7] && turn.legs[0] < 2_800));
+    }
+
+    /// A lane that was called to its road and waits at its line for something else leaves the road
+    /// to the next.
+    #[test]
+    fn a_road_calls_another_when_the_first_cannot_come() {
+        let mut schedule = Schedule::default();
+        (0..2).for_each(|leg| schedule.enter(leg, of(1, leg as u8), 7));
+        schedule.unreachable(7, 1, 0);
+        assert_eq!(next(&mut schedule, 1), None);
+        // The first has its full share where nothing answers by the time it opens.
+        (10..40).for_each(|leg| schedule.enter(leg, of(1, 0), leg));
+        assert_eq!(turns(&mut schedule).len(), usize::from(OWN_STRANGE));
+        let turn = next(&mut schedule, 60).unwrap();
+        assert_eq!((turn.trip.roads, turn.legs), (vec![7], vec![1]));
+    }
+
+    /// Whatever comes, goes and breaks beside a dead destination's, which never comes back: all
+    /// leaves.
+    #[test]
+    fn what_does_not_come_back_keeps_nothing_else() {
+        for seed in 1..60u64 {
+            let mut state = seed;
+            let mut random = move |below: u32| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                ((state >> 33) as u32) % below
+            };
+            let breaks = seed.is_multiple_of(2);
+            let tenants = 1 + seed as u32 % 3;
+            let quick = |road: u32| road != 0 && (road + seed as u32).is_multiple_of(3);
+            let next = |schedule: &mut Schedule, now: u32| {
+                schedule.next(now, None, &mut Knows(|_| true, quick))
+            };
+            let mut schedule = Schedule::default();
+            let mut under_way: Vec<Turn> = Vec::new();
+            let mut gone = vec![false; 2_000];
+            let mut ways: Vec<(Line, u32)> = Vec::new();
+            let mut now = 0;
+            let is_dead = |turn: &Turn| turn.trip.roads == [0];
+            while ways.len() < gone.len() {
+                match random(9) {
+                    0..4 => {
+                        let road = random(200) * u32::from(random(20) > 0);
+                        let tenant = 1 + random(tenants);
+                        let line = match random(2) {
+                            0 => of(tenant, random(20) as u8),
+                            _ => passed_on(tenant, random(10) as u8),
+                        };
+                        schedule.enter(ways.len() as u32, line, road);
+                        ways.push((line, road));
+                    }
+                    4..7 => under_way.extend(next(&mut schedule, now)),
+                    7 if breaks => now += random(3),
+                    _ if under_way.is_empty() => {}
+                    _ => {
+                        let at = random(under_way.len() as u32) as usize;
+                        if is_dead(&under_way[at]) {
+                            continue;
+                        }
+                        let turn = under_way.swap_remove(at);
+                        let broken = turn.trip.roads[0];
+                        match breaks && turn.trip.roads.len() == 1 && random(4) == 0 {
+                            true => schedule.unreachable(broken, turn.trip.side.tenant, now),
+                            false => reached(&mut schedule, &turn),
+                        }
+                        schedule.returned(&turn.trip);
+                        let is_closed = schedule.failures(broken, turn.trip.side.tenant).is_some();
+                        for leg in turn.legs {
+                            let (line, road) = ways[leg as usize];
+                            match is_closed && road == broken {
+                                true => schedule.enter(leg, line, road),
+                                false => gone[leg as usize] = true,
+                            }
+                        }
+                    }
+                }
+            }
+            for _ in 0..2_000 {
+                now += if breaks { 600 } else { 0 };
+                under_way.extend(std::iter::from_fn(|| next(&mut schedule, now)));
+                for turn in under_way.extract_if(.., |turn| !is_dead(turn)) {
+                    reached(&mut schedule, &turn);
+                    schedule.returned(&turn.trip);
+                    turn.legs.iter().for_each(|leg| gone[*leg as usize] = true);
+                }
+            }
+            let is_left = |leg: &usize| !gone[*leg] && ways[*leg].1 != 0;
+            assert_eq!((0..gone.len()).filter(is_left).count(), 0, "seed {seed}");
+        }
     }
 
     /// Two tenants' forwards take no third one's turn.

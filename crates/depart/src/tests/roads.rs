@@ -65,6 +65,37 @@ fn roads_that_lead_nowhere() {
     );
 }
 
+/// A host, or a domain, that is an alias of its own alias has no answer: its mail waits, and a host
+/// beside it takes what there is.
+#[test]
+fn names_that_lead_to_each_other() {
+    let round = |plan: &mut Plan, name: &str| {
+        for kind in [RecordKind::Mx, RecordKind::A, RecordKind::Aaaa] {
+            plan.record(name, kind, Found::Failed);
+        }
+    };
+    let mut plan = Plan::default();
+    round(&mut plan, "there.example");
+    let house = settle(plan);
+    assert_eq!(house.carry(&[bob()]), ["1.0 later sent 0: Ours"]);
+    assert!(house.seen.lock().unwrap().dialled.is_empty());
+    let mut plan = Plan::default();
+    plan.mx("there.example", &[(5, "to.example"), (10, "fro.example")]);
+    round(&mut plan, "to.example");
+    round(&mut plan, "fro.example");
+    let house = settle(plan);
+    assert_eq!(house.carry(&[bob()]), ["1.0 later sent 0: Ours"]);
+    let rest = house.seen.lock().unwrap().rests[0].clone();
+    assert_eq!(rest.heard[0].status, (4, 4, 3), "the DNS, and its sender reads so");
+    let polite = Remote::polite();
+    let mut plan = Plan::default();
+    plan.mx("there.example", &[(5, "to.example"), (10, "good.example")]);
+    round(&mut plan, "to.example");
+    plan.at("good.example", &polite);
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    assert_eq!(polite.texts().len(), 1);
+}
+
 /// Whoever sent it reads whose fault it is.
 #[test]
 fn mail_that_leads_back_to_us_says_so() {

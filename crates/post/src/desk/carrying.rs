@@ -48,6 +48,8 @@ pub(super) struct Carried {
     /// Of the roads, those from which somebody answered.
     reached: Vec<u32>,
     since: Instant,
+    /// It takes so long that what it still has is not taken to go somewhere quick.
+    is_late: bool,
 }
 
 impl Carried {
@@ -57,7 +59,8 @@ impl Carried {
         legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
     ) -> Self {
         let notices = legs.len();
-        Self { tenant, trip, legs, notices, reached: Vec::new(), since: Instant::now() }
+        let (reached, since, is_late) = (Vec::new(), Instant::now(), false);
+        Self { tenant, trip, legs, notices, reached, since, is_late }
     }
 }
 
@@ -183,6 +186,24 @@ impl Desk {
         }
         if !carried.reached.contains(&road) {
             carried.reached.push(road);
+        }
+    }
+
+    /// A destination that keeps whoever carries to it is not quick, whatever it was: what comes for
+    /// it now keeps no other mail waiting. (Where others waited behind it, their carrier says so
+    /// before.)
+    pub(super) fn note_late(&mut self) {
+        let is_late = |carried: &&mut Carried| {
+            let is_shared = carried.trip.as_ref().is_some_and(|trip| !trip.is_strange);
+            is_shared && !carried.is_late && carried.since.elapsed() >= QUICK
+        };
+        for carried in self.carried.values_mut().filter(is_late) {
+            carried.is_late = true;
+            for (slot, _) in carried.legs.values() {
+                if let Some(road) = self.store.table.leg(*slot).map(|leg| leg.road) {
+                    self.store.table.is_slow(road);
+                }
+            }
         }
     }
 
@@ -330,9 +351,16 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
-    use super::{Idle, in_turn};
+    use super::{Carried, Idle, QUICK, in_turn};
+    use crate::Store;
+    use crate::desk::Desk;
+    use crate::table::{Hand, seconds};
+    use crate::tests::{Folder, outgoing};
+    use compartment::now_ms;
+    use journal::Rounds;
     use std::time::{Duration, Instant};
-    use terms::TenantId;
+    use terms::{InstanceId, Kind, TenantId};
+    use wire::{Channel, Hub, Label};
 
     #[test]
     fn who_was_at_work_last_is_at_work_next() {
@@ -346,5 +374,50 @@ mod tests {
             vec![idle(1, Some(1), 1), idle(2, None, 9), idle(3, Some(2), 3), idle(4, Some(1), 5)];
         let peers: Vec<u64> = in_turn(all).iter().map(|idle| idle.peer).collect();
         assert_eq!(peers, [4, 3, 1, 2]);
+    }
+
+    /// It was quick, and takes a connection and says nothing now: letters for it share no batch any
+    /// more, though no carrier had others waiting behind it and said so.
+    #[test]
+    fn a_destination_that_keeps_a_shared_batch_is_quick_no_more() {
+        let folder = Folder::new("late-carrier");
+        let store = Store::open(&folder.0, now_ms()).unwrap();
+        let mut hub = Hub::new().unwrap();
+        let (_control, theirs) = Channel::pair().unwrap();
+        let instance = InstanceId([8; 6]);
+        let label = Label { instance, kind: Kind::Warden, person: None };
+        let warden = hub.seat(theirs, label).unwrap();
+        let forward = Rounds::new(Kind::Post, &wire::control::Start::default());
+        let mut desk = Desk::new(hub, store, forward, warden);
+        let now = seconds(now_ms());
+        let queue = |desk: &mut Desk, number| {
+            let letter = outgoing(number, &[1, 2], now_ms());
+            desk.store.queue((&letter, instance, Hand::Own), &[]).unwrap();
+            desk.store.commit(now_ms()).unwrap();
+        };
+        let shape = |carried: &Carried| {
+            let trip = carried.trip.as_ref().unwrap();
+            (trip.roads.len(), trip.is_strange)
+        };
+        queue(&mut desk, 3);
+        let roads: Vec<u32> = desk.store.table.legs.iter().flatten().map(|leg| leg.road).collect();
+        roads.iter().for_each(|road| desk.store.table.was_quick(*road, now));
+        let mut shared = desk.next_load(now, None).unwrap();
+        assert_eq!(shape(&shared), (2, false));
+        // One of the two was told to have left.
+        shared.legs.retain(|(_, leg), _| *leg == 1);
+        shared.since -= QUICK / 2;
+        desk.carried.insert(7, shared);
+        desk.note_late();
+        queue(&mut desk, 6);
+        let still = desk.next_load(now, None).unwrap();
+        assert_eq!(shape(&still), (2, false), "there was time left");
+        desk.come_back(still);
+        desk.carried.get_mut(&7).unwrap().since -= QUICK;
+        desk.note_late();
+        let mut shapes: Vec<(usize, bool)> =
+            (0..2).map(|_| shape(&desk.next_load(now, None).unwrap())).collect();
+        shapes.sort_unstable();
+        assert_eq!(shapes, [(1, false), (1, true)]);
     }
 }

@@ -4,20 +4,30 @@
 //! or whoever carries for it may lie. To the others it is closed once one of them could not reach
 //! it either; and if one of them reaches it, it stays closed to the first alone until its time.
 
-use super::Line;
+use super::{Line, Side, Trip};
 use crate::state::closed_seconds;
 use std::collections::VecDeque;
+use terms::UserId;
 
 /// Batches of one destination at once: most receivers count connections of one client.
 const WIDEST: u16 = 16;
-/// A destination that was not seen yet.
-pub(super) const FIRST_WIDTH: u16 = 4;
+/// A destination that was not seen yet: if it is dead, so many are kept by it.
+pub(super) const FIRST_WIDTH: u16 = 2;
+/// Beyond its width, for tenants of which nothing is under way there: a carrier that keeps what it
+/// has keeps others' mail from no place.
+const SPARE: u16 = 2;
+/// Batches of one line at once to a destination that is not known to be quick: wide as it was, it
+/// may be dead by now, and takes little of anybody's share of such batches.
+const OF_ONE_LINE: usize = 2;
 /// Tenants that are remembered of those that could not reach it, in the order of their last try.
 const TRIED: usize = 64;
 
 pub(super) struct Road {
-    pub leaving: u16,
-    pub width: u16,
+    /// Batches under way; of those that may be kept there, whose they are.
+    under_way: Vec<(Side, Vec<UserId>)>,
+    width: u16,
+    /// It took mail at once when it was last tried, as far as was last seen.
+    pub is_quick: bool,
     /// In a row, of all.
     pub failures: u8,
     closed_until: u32,
@@ -35,8 +45,9 @@ pub(super) struct Road {
 impl Default for Road {
     fn default() -> Self {
         Self {
-            leaving: 0,
+            under_way: Vec::new(),
             width: FIRST_WIDTH,
+            is_quick: false,
             failures: 0,
             closed_until: 0,
             tried: VecDeque::new(),
@@ -48,7 +59,49 @@ impl Default for Road {
     }
 }
 
+/// Whose places a batch takes if its destination keeps it.
+fn kept_of(trip: &Trip) -> &[UserId] {
+    if trip.is_strange { &trip.users } else { &[] }
+}
+
 impl Road {
+    pub fn set_out(&mut self, trip: &Trip) {
+        self.under_way.push((trip.side, kept_of(trip).to_vec()));
+    }
+
+    pub fn returned(&mut self, trip: &Trip) {
+        let is_it =
+            |(side, users): &(Side, Vec<UserId>)| *side == trip.side && *users == kept_of(trip);
+        if let Some(at) = self.under_way.iter().position(is_it) {
+            self.under_way.remove(at);
+        }
+    }
+
+    fn leaving(&self) -> u16 {
+        u16::try_from(self.under_way.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Whether one more of a tenant's batches may not set out for it now.
+    pub fn is_full_to(&self, tenant: u32) -> bool {
+        let is_there = || self.under_way.iter().any(|(side, _)| side.tenant == tenant);
+        match self.leaving().checked_sub(self.width) {
+            None => false,
+            // One that broke is tried by one.
+            Some(beyond) => beyond >= SPARE || self.failures > 0 || is_there(),
+        }
+    }
+
+    /// Whether it may keep as much of this line's as it may of any.
+    pub fn has_enough_of(&self, (side, user): &Line) -> bool {
+        let is_theirs = |(of, users): &&(Side, Vec<UserId>)| of == side && users.contains(user);
+        !self.is_quick && self.under_way.iter().filter(is_theirs).count() >= OF_ONE_LINE
+    }
+
+    /// How many that wait there may be called.
+    pub fn room(&self) -> u16 {
+        self.width.saturating_sub(self.leaving()).max(1)
+    }
+
     pub fn is_closed(&self, now: u32) -> bool {
         self.closed_until > now
     }
@@ -148,14 +201,19 @@ impl Road {
         true
     }
 
-    /// Of those that wait, the first to which it is not closed.
-    pub fn call(&mut self) -> Option<Line> {
-        let is_called = |(side, _): &Line| {
-            let is_left_out = self.left_out.is_some_and(|(of, _)| of == side.tenant);
-            !is_left_out && !self.shuts_out(side.tenant)
+    /// Of those that wait, the place of the first that may set out.
+    pub fn first(&self) -> Option<usize> {
+        let may_set_out = |line: &Line| {
+            let tenant = line.0.tenant;
+            let is_left_out = self.left_out.is_some_and(|(of, _)| of == tenant);
+            let is_open = !is_left_out && !self.shuts_out(tenant);
+            is_open && !self.is_full_to(tenant) && !self.has_enough_of(line)
         };
-        let at = self.parked.iter().position(is_called)?;
-        self.parked.remove(at)
+        self.parked.iter().position(may_set_out)
+    }
+
+    pub fn call(&mut self) -> Option<Line> {
+        self.parked.remove(self.first()?)
     }
 
     /// The same as it opens: first those that have not tried it, then who tried longest ago.
@@ -180,7 +238,7 @@ impl Road {
 
     /// Whether nothing of it need be remembered.
     pub fn is_idle(&self) -> bool {
-        let is_quiet = self.leaving == 0 && self.parked.is_empty();
+        let is_quiet = self.under_way.is_empty() && self.parked.is_empty();
         is_quiet && self.failures == 0 && self.left_out.is_none()
     }
 }

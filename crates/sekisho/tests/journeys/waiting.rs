@@ -1,8 +1,10 @@
 //! Mail that cannot leave, in a house whose settings make its times short: it is tried again, its
-//! sender is told that it is late, and at the end it comes back.
+//! sender is told that it is late, and at the end it comes back; whom it was also for in secret
+//! stands in what is said to its sender of that one's fate, and nowhere else.
 
 use super::house::{command, folder, free_ports, within};
 use super::install::Service;
+use super::leaks::Secret;
 use super::leaving::letter;
 use super::post::Sender;
 use data_encoding::BASE64;
@@ -44,9 +46,15 @@ fn what_does_not_leave_is_said_to_be_late_and_comes_back() {
     let words = format!("\0kei@kaede.example\0{writes}");
     assert_eq!(sender.say(&format!("AUTH PLAIN {}", BASE64.encode(words.as_bytes()))).code, 235);
     // The one in quotes goes the same way as any other (RFC 5321 §4.1.2).
-    let to = ["friend@outside.example", "\"john doe\"@outside.example"];
-    let octets = letter("kei@kaede.example", to[0], "takes long", "");
-    let reply = sender.letter("kei@kaede.example", &to, &octets).unwrap();
+    let hidden = Secret::new("hush4be2c91f", "outside.example");
+    let to = ["friend@outside.example", "\"john doe\"@outside.example", &hidden.address];
+    let secretly = format!("Bcc: {}\r\nbcc : (x)\r\n {}\r\n", hidden.address, hidden.address);
+    let octets = letter("kei@kaede.example", to[0], "takes long", &secretly);
+    assert_eq!(sender.say("MAIL FROM:<kei@kaede.example> RET=FULL").code, 250);
+    to.iter().for_each(|to| assert_eq!(sender.say(&format!("RCPT TO:<{to}>")).code, 250));
+    assert_eq!(sender.say("DATA").code, 354);
+    sender.send(&super::post::stuffed(&octets)).unwrap();
+    let reply = sender.say(".");
     assert_eq!(reply.code, 250, "{reply:?}");
     // Its journey is written behind the answer; by its id it is found before, or without.
     let mut words = reply.lines.iter().flat_map(|line| line.split_whitespace());
@@ -96,6 +104,34 @@ fn what_does_not_leave_is_said_to_be_late_and_comes_back() {
     within(Duration::from_secs(20), "what became of it", || {
         service.ask(&["trace", "takes long"])["items"][0]["state"] == "not-sent"
     });
+    check_hidden(&service, &notices, &hidden);
     service.stop();
+    super::leaks::search_folder(&home.join("data"), &[&hidden]);
     let _ = std::fs::remove_dir_all(&home);
+}
+
+/// The sender reads what became of the hidden one's copy, as of any; what went with the notice, and
+/// what operators see, does not say whom else it was for.
+fn check_hidden(service: &Service, notices: &[String], hidden: &Secret) {
+    for action in ["delayed", "failed"] {
+        let is_it = |it: &&String| it.contains(&format!("Action: {action}\r\n"));
+        let notice = notices.iter().find(is_it).unwrap();
+        assert!(notice.contains(&format!("Final-Recipient: rfc822; {}\r\n", hidden.address)));
+        let whole = if action == "failed" { "message/rfc822" } else { "text/rfc822-headers" };
+        let returned = notice.split(&format!("Content-Type: {whole}")).nth(1);
+        let returned = returned.unwrap_or_else(|| panic!("{action} returns {whole}: {notice}"));
+        assert!(returned.contains("Subject: takes long\r\n"), "{returned}");
+        assert!(!returned.to_ascii_lowercase().contains("bcc"), "{returned}");
+        hidden.is_not_in(&format!("what went with the notice ({action})"), returned.as_bytes());
+    }
+    let queries: [&[&str]; 5] = [
+        &["trace", "friend@outside.example"],
+        &["trace", "takes long"],
+        &["trace", "kei@kaede.example"],
+        &["queue", "list"],
+        &["status"],
+    ];
+    for query in queries {
+        hidden.is_not_in(&query.join(" "), service.ask(query).to_string().as_bytes());
+    }
 }
