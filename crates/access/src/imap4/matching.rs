@@ -122,9 +122,11 @@ fn by_content(key: &Key, facts: &Facts) -> Option<bool> {
         Key::From(value) => has_field(opened, facts, "from", |one| address_has(one, value)),
         Key::To(value) => has_field(opened, facts, "to", |one| address_has(one, value)),
         Key::Text(wanted) if text_has(&opened.summary.header, wanted) => Some(true),
+        Key::Text(wanted) if names_have(opened, wanted) => Some(true),
         Key::Text(wanted) => facts.body.map_or(missing, |body| {
             let is_cut = !opened.is_whole();
-            Some(body_has(body, wanted) || is_cut && text_has(mime::header_of(body), wanted))
+            let by_header = is_cut && text_has(mime::header_of(body), wanted);
+            Some(by_header || body_has(body, wanted) || parts_have(body, wanted))
         }),
         Key::Body(wanted) => facts.body.map_or(missing, |body| Some(body_has(body, wanted))),
         _ => Some(false),
@@ -193,6 +195,17 @@ fn text_has(header: &[u8], wanted: &[u8]) -> bool {
     contains(&fold(&mime::decode_words(&mime::unfold(header))), wanted)
 }
 
+/// The names of attachments, as people see them: nothing more need be opened for these.
+fn names_have(opened: &Opened, wanted: &[u8]) -> bool {
+    opened.summary.attachments.iter().any(|one| contains(&fold(&one.name), wanted))
+}
+
+/// RFC 3501 §6.4.4: TEXT looks into headers, too, and those of the parts are headers.
+fn parts_have(octets: &[u8], wanted: &[u8]) -> bool {
+    let (message, _) = mime::parse(octets);
+    message.parts().iter().skip(1).any(|part| text_has(message.slice(&part.header), wanted))
+}
+
 fn body_has(octets: &[u8], wanted: &[u8]) -> bool {
     let (message, _) = mime::parse(octets);
     message.parts().iter().any(|part| {
@@ -207,9 +220,10 @@ fn part_text(message: &Message<'_>, part: &mime::Part) -> String {
     fold(&mime::decode_charset(charset.as_deref(), &message.content(part)).text)
 }
 
-/// Case does not matter to people.
+/// Neither case matters to people, nor that a long subject was folded by a tab, which stays in it
+/// (RFC 5322 §2.2.3).
 fn fold(text: &str) -> String {
-    text.to_lowercase()
+    text.to_lowercase().replace('\t', " ")
 }
 
 fn contains(text: &str, wanted: &[u8]) -> bool {
@@ -250,6 +264,41 @@ mod tests {
             (Key::Text(octets("日 behind")), None, true),
             (Key::Text(octets("words")), None, true),
             (Key::Body(octets("behind")), None, false),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let summary = Some(&opened);
+            let unopened =
+                Facts { view: None, row: None, place: 0, summary, body: None, last: false };
+            assert_eq!(by_content(&key, &unopened), before, "case {at}");
+            let facts = Facts { body: Some(text.as_bytes()), last: true, ..unopened };
+            assert_eq!(by_content(&key, &facts), Some(fits), "case {at}");
+        }
+    }
+
+    #[test]
+    fn text_is_found_in_the_headers_of_parts() {
+        let text = "From: a@b.example\r\nSubject: a long subject\r\n\tgoes on\r\n\
+            MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+            --b\r\nContent-Description: the =?utf-8?q?=E8=AA=AC=E6=98=8E?=\r\n\r\nwords\tin it\r\n\
+            --b\r\nContent-Type: application/octet-stream\r\nContent-ID: <part1@b.example>\r\n\
+            Content-Disposition: attachment;\r\n filename*=utf-8''%E8%A6%8B%E7%A9%8D.bin\r\n\
+            Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--b--\r\n";
+        let plain = crate::person::write_summary(&mime::summarise(text.as_bytes())).unwrap();
+        let opened = crate::person::read_summary(&plain).unwrap();
+        let octets = |text: &str| text.as_bytes().to_vec();
+        let subject = |value: &str| Key::Header { name: octets("subject"), value: octets(value) };
+        // The question, the answer of the summary alone, and that of the whole message.
+        for (at, (key, before, fits)) in [
+            (Key::Text(octets("見積.bin")), Some(true), true),
+            (Key::Text(octets("part1@b.example")), None, true),
+            (Key::Text(octets("the 説明")), None, true),
+            (Key::Text(octets("words in it")), None, true),
+            (Key::Text(octets("nowhere")), None, false),
+            (Key::Body(octets("見積.bin")), None, false),
+            (Key::Body(octets("part1@b.example")), None, false),
+            (subject("subject goes on"), Some(true), true),
         ]
         .into_iter()
         .enumerate()
