@@ -19,6 +19,8 @@ use terms::{InstanceId, Kind, MessageId};
 const EPERM: i32 = 1;
 /// The promise: noticed within a second.
 const ALARM_MS: u64 = 1_000;
+/// How a scope says that there is something which it cannot know.
+const NO_LEDGER: &str = "stands in no ledger";
 const REPORTED_BYTES: usize = 64 * 1024;
 /// Told one by one; a foreign program may raise any number.
 const ALARMS_TOLD: usize = 20_000;
@@ -31,7 +33,34 @@ pub struct Cell {
     pub got: Got,
     pub what: String,
     pub alarm_ms: Option<u64>,
-    pub likeness: Option<scope::Likeness>,
+    pub likeness: Option<Alike>,
+}
+
+/// How well a scope fits what was in hand, and of which figure of it that is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alike {
+    pub likeness: scope::Likeness,
+    pub of: Figure,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// What passed, or was released.
+    Seen,
+    /// What keys that are held could open: whoever holds them needs no release.
+    Could,
+    /// What the ledger cannot show, and of which the scope says so.
+    Unseen,
+}
+
+impl Figure {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Could => "could",
+            Self::Unseen => "unseen",
+        }
+    }
 }
 
 /// Everything that a drill found.
@@ -311,9 +340,9 @@ fn is_recorded(phase: &Phase, entries: &[Entry]) -> bool {
     for entry in entries.iter().filter(|entry| window.contains(&entry.time_ms)) {
         let Body::Release { released, .. } = &entry.body else { continue };
         match released {
-            evidence::Released::Bodies(messages) | evidence::Released::Transit(messages) => {
-                named.extend(messages);
-            }
+            evidence::Released::Bodies(messages)
+            | evidence::Released::Summaries(messages)
+            | evidence::Released::Transit(messages) => named.extend(messages),
             evidence::Released::Months(_) => {}
         }
     }
@@ -505,16 +534,26 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
 ///
 /// A message that was never kept has no number: it stands for one unattributed connection on
 /// either side.
-pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
+pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<Alike> {
     let ours: BTreeSet<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
     // A delivery is recorded up to a second after it.
     let scope = scope_in(entries, phase.kind, &ours, phase.from_ms, phase.to_ms + 1_200)?;
+    let says_unseen = scope.bound.ends_with(NO_LEDGER);
     let mut named = scope.messages;
+    // Whoever holds every key took what it took without asking: what it could open is its bound.
+    if phase.kind == Kind::Vault {
+        named.extend(scope.could);
+    }
     named.extend((0..scope.unattributed_connections).map(unkept));
     let mut passed = phase.passed.clone();
     passed.extend(&phase.forged);
     passed.extend((0..phase.passed_unkept).map(unkept));
-    Some(scope::compare(&named, &passed))
+    let of = match phase.kind {
+        Kind::Vault => Figure::Could,
+        Kind::Gate if phase.passed_unkept > 0 && says_unseen => Figure::Unseen,
+        _ => Figure::Seen,
+    };
+    Some(Alike { likeness: scope::compare(&named, &passed), of })
 }
 
 /// As `sekisho scope` measures it, narrowed to some instances of a kind; from the log's files.
@@ -569,8 +608,9 @@ impl Findings {
                 "got": cell.got.word(),
                 "what": cell.what,
                 "alarm_ms": cell.alarm_ms,
-                "scope_precision": cell.likeness.map(|likeness| likeness.precision),
-                "scope_recall": cell.likeness.map(|likeness| likeness.recall),
+                "scope_precision": cell.likeness.map(|alike| alike.likeness.precision),
+                "scope_recall": cell.likeness.map(|alike| alike.likeness.recall),
+                "scope_of": cell.likeness.map(|alike| alike.of.word()),
             })
         });
         let alarms = self.alarms.iter().map(|(alarm, leaf)| {

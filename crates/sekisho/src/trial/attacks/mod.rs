@@ -91,7 +91,7 @@ impl Attack {
         if !phase.is_whole {
             broken.push(format!("{kind}: mail did not pass again afterwards"));
         }
-        let alike = likeness(phase, entries);
+        let alike = likeness(phase, entries).map(|alike| alike.likeness);
         let row = |row: &Row| {
             broken.extend(row.broken.iter().map(|what| format!("{kind}: {}: {what}", row.name)));
             let alike = alike.filter(|_| row.is_scoped);

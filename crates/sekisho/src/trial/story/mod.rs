@@ -142,7 +142,7 @@ fn tell(set: &Set, acted: &Acted) -> Result<Value, Trouble> {
     let begun = Instant::now();
     let scope = scope_of(&set.data, Kind::Access, &ours, access.from_ms, access.to_ms + 1_200);
     let scope_ms = begun.elapsed().as_millis() as u64;
-    let alike = likeness(access, &entries);
+    let alike = likeness(access, &entries).map(|alike| alike.likeness);
     let contracts = scope.iter().flat_map(|scope| &scope.contracts).map(|contract| {
         json!({
             "tenant": name_of(&acted.tenants, &contract.tenant),
