@@ -276,20 +276,7 @@ impl Disorder {
                 self.say(Kind::Post, 0xa5, send);
             }
             (Kind::Access | Kind::Pages, 7) => {
-                let mut person = self.person();
-                let is_named = self.draw(4) > 0;
-                let known = self.draw(self.secrets.len().max(1));
-                let secret = self.secrets.get(known).cloned().filter(|_| is_named);
-                let secret = secret.filter(|_| self.draw(2) == 0);
-                person = secret.as_ref().map_or(person, |one| (one.1, one.2));
-                let (tenant, user) = (Some(person.0), Some(person.1).filter(|_| is_named));
-                let tenant = tenant.filter(|_| is_named);
-                let protocol = Word::new("imap");
-                let credential = secret.map(|one| one.0);
-                let sign_in =
-                    Body::SignIn { instance, protocol, ok: is_named, tenant, user, credential };
-                self.people.insert(instance, person);
-                self.say(Kind::Identity, 0xa3, sign_in);
+                self.signs_in(instance);
             }
             (Kind::Access, 8) => {
                 let (tenant, user) = self.person();
@@ -314,6 +301,22 @@ impl Disorder {
                 self.say(Kind::Signer, 0xa7, used);
             }
         }
+    }
+
+    fn signs_in(&mut self, instance: InstanceId) {
+        let mut person = self.person();
+        let is_named = self.draw(4) > 0;
+        let known = self.draw(self.secrets.len().max(1));
+        let secret = self.secrets.get(known).cloned().filter(|_| is_named);
+        let secret = secret.filter(|_| self.draw(2) == 0);
+        person = secret.as_ref().map_or(person, |one| (one.1, one.2));
+        let (tenant, user) = (Some(person.0), Some(person.1).filter(|_| is_named));
+        let tenant = tenant.filter(|_| is_named);
+        let protocol = Word::new("imap");
+        let credential = secret.map(|one| one.0);
+        let sign_in = Body::SignIn { instance, protocol, ok: is_named, tenant, user, credential };
+        self.people.insert(instance, person);
+        self.say(Kind::Identity, 0xa3, sign_in);
     }
 
     fn delivers(&mut self, instance: InstanceId) {

@@ -131,7 +131,10 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         match way {
             Way::Before => {}
-            Way::Sums if self.tally.counts() == Half::People => self.sum_people(chapter)?,
+            Way::Sums if self.tally.counts() == Half::People => {
+                self.sum_people(chapter)?;
+                self.meet_crossing(chapter)?;
+            }
             Way::Sums => self.sum_processes(chapter)?,
             Way::Rows => {
                 let told = Telling::near(chapter, &self.tally)?;
@@ -200,6 +203,23 @@ impl<'i, 'a> Walk<'i, 'a> {
                 }
             }
         })
+    }
+
+    /// Scanners that were told row by row before this chapter may end in it: nothing passes through
+    /// them in the rows behind it.
+    fn meet_crossing(&mut self, chapter: &Chapter) -> io::Result<()> {
+        let question = self.tally.question().clone();
+        if question.component != Kind::Scanner {
+            return Ok(());
+        }
+        let words = chapter.words()?;
+        for section in asked(chapter, &question, &words) {
+            for Process { instance, life, .. } in chapter.crossing(section, &words)? {
+                let life = life.filter(|life| self.tally.asks_about(life));
+                life.iter().for_each(|life| self.tally.meet(instance, life));
+            }
+        }
+        Ok(())
     }
 
     fn sum_processes(&mut self, chapter: &Chapter) -> io::Result<()> {

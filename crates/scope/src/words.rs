@@ -333,27 +333,24 @@ pub fn tell_statement(
         say("連番の欠落", "gaps in their numbers"),
         statement.gaps,
     );
-    if statement.releases_before_to_living > 0 {
-        let _ = writeln!(
-            to,
-            "{}: {}",
+    let more = [
+        (
+            statement.releases_before_to_living,
             say(
                 "期間前に渡り、期間中も動作していたプロセスが保持していた鍵の開示",
                 "releases before the window to processes of it that lived into it",
             ),
-            statement.releases_before_to_living,
-        );
-    }
-    if statement.releases_by_credentials > 0 {
-        let _ = writeln!(
-            to,
-            "{}: {}",
+        ),
+        (
+            statement.releases_by_credentials,
             say(
                 "対象が発行した認証情報によるサインインへの鍵の開示",
                 "releases to sign-ins with credentials that it made",
             ),
-            statement.releases_by_credentials,
-        );
+        ),
+    ];
+    for (count, label) in more.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = writeln!(to, "{label}: {count}");
     }
     let _ = writeln!(to, "{}", told_holds(statement.holds, language));
     let (basis, entries) = (say("根拠", "basis"), say("件", "entries"));

@@ -8,10 +8,10 @@ mod powers;
 mod silence;
 mod strangers;
 
+use super::alike::likeness;
 use super::cast::{Cast, Intruder};
 use super::play::{self, Phase, Played, RECORD_LAG};
 use super::stage::House;
-use super::verdict::likeness;
 use crate::outcome::Trouble;
 use drill::{Count, Got, Told};
 use evidence::Entry;

@@ -8,13 +8,14 @@ mod months;
 mod page;
 mod then;
 
+use super::alike::{likeness, scope_of};
 use super::cast::{Cast, Intruder};
 use super::clients;
 use super::doorstep;
 use super::markers::{Side, found_in};
 use super::play::{self, Phase};
 use super::stage::{self, House, Set};
-use super::verdict::{likeness, off_charter, read_entries, scope_of};
+use super::verdict::{off_charter, read_entries};
 use crate::client;
 use crate::outcome::Trouble;
 use drill::{Ask, Asset, Told};
