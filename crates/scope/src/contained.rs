@@ -349,30 +349,35 @@ fn secrets_ended(made: &Standing) -> Condition {
 
 fn ending_secret(live: &Live) -> ToDo {
     let (user, entry) = (live.making.user, live.made.1);
+    let sort = live.sort.word();
     let (credential, ja, en) = match &live.secret.id {
         Some(id) => {
-            let id = id.as_str();
-            let until = match live.sort {
-                Sort::Pass => Some(rfc3339(live.made.0.saturating_add(PASS_MS))),
-                Sort::AppPassword | Sort::Password => None,
+            let revoke = format!("`app-password revoke {}`", id.as_str());
+            let until = rfc3339(live.made.0.saturating_add(PASS_MS));
+            let (ja, en) = match live.sort {
+                Sort::Pass => {
+                    (format!("、遅くとも {until} に失効"), format!("; it ends by {until}"))
+                }
+                Sort::AppPassword | Sort::Password => Default::default(),
             };
-            let by_itself = until.map_or_else(Default::default, |until| {
-                (format!("（遅くとも {until} に失効する）"), format!(" (it ends by {until})"))
-            });
-            let revoke = format!("`app-password revoke {id}`");
             (
-                format!("{} {id}", live.sort.word()),
-                format!("{revoke} で失効させる{}", by_itself.0),
-                format!("revoke it: {revoke}{}", by_itself.1),
+                format!("{sort} {}", id.as_str()),
+                format!("{revoke} で失効させる（利用者 {user}、発行の証跡 {entry}{ja}）"),
+                format!("revoke it: {revoke} (of user {user}, made by entry {entry}{en})"),
             )
         }
         None => (
-            live.sort.word().to_owned(),
-            "`user reset ADDRESS` で作り直すか、本人が変更する".to_owned(),
-            "make another: `user reset ADDRESS`; or its person changes it".to_owned(),
+            sort.to_owned(),
+            format!(
+                "`user reset ADDRESS` で作り直すか、本人が変更する（利用者 {user}、発行の証跡 \
+                 {entry}）"
+            ),
+            format!(
+                "make another: `user reset ADDRESS`; or its person changes it (user {user}, made \
+                 by entry {entry})"
+            ),
         ),
     };
-    let credential = format!("{credential} of user {user}, made by entry {entry}");
     ToDo { credential, tenant: Some(live.making.tenant.to_string()), ja, en }
 }
 
