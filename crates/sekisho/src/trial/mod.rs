@@ -7,8 +7,9 @@
 //! intruder), `facts` (what an intruder is told), `cast` (the intruders and what they said),
 //! `doorstep` (people who sign in to them), `clients` (people who read and write meanwhile),
 //! `wiretap` (frames of real traffic for foreign programs), `watch` (what the warden tells),
-//! `markers` (what is looked for in what was obtained), `verdict` (the cells, computed), `alike`
-//! (the ledger's scope against what was in hand), `table` (how they are shown), `story` (the breach that we answer, played again).
+//! `markers` (what is looked for in what was obtained), `verdict` (the cells, computed),
+//! `alike` (the ledger's scope against what was in hand), `table` (how they are shown), `story`
+//! (the breach that we answer, played again).
 
 mod alike;
 mod attacks;
