@@ -49,6 +49,9 @@ struct Words {
     /// Heads of the table of attacks; who noticed when nobody did; what an attack is called here.
     heads: [&'static str; 5],
     by_nobody: &'static str,
+    /// Of whom the scope tells what could be opened; what it cannot tell, and says so.
+    could: &'static str,
+    unseen: &'static str,
     attacks: &'static [(&'static str, &'static str)],
     /// Before and after the revision.
     of_revision: (&'static str, &'static str),
@@ -77,6 +80,8 @@ const ENGLISH: Words = Words {
     everything: "**everything**",
     heads: ["taken over", "attack", "gets", "noticed", "scope (precision / recall)"],
     by_nobody: "by nobody; recorded",
+    could: "could: ",
+    unseen: "in no ledger, which the scope says",
     attacks: &[],
     of_revision: ("Measured on revision", "of this tree."),
 };
@@ -89,6 +94,8 @@ const JAPANESE: Words = Words {
     everything: "**すべて**",
     heads: ["乗っ取られた区画", "攻撃", "得るもの", "気づいた者", "範囲の適合率 / 再現率"],
     by_nobody: "なし(記録は残る)",
+    could: "開き得た範囲: ",
+    unseen: "台帳に残らず、範囲がそう述べる",
     attacks: ATTACKS_IN_JAPANESE,
     of_revision: ("測定した版:", ""),
 };
@@ -155,7 +162,7 @@ fn cell(words: &Words, found: &Value, row: &str, asset: &str) -> String {
         _ => words.everything,
     };
     let alarm = cell["alarm_ms"].as_u64().map(|late| format!("{late} ms"));
-    let more: Vec<String> = alarm.into_iter().chain(scope(cell)).collect();
+    let more: Vec<String> = alarm.into_iter().chain(scope(words, cell)).collect();
     match more.is_empty() {
         true => got.to_owned(),
         false => format!("{got} ({})", more.join("; ")),
@@ -163,10 +170,15 @@ fn cell(words: &Words, found: &Value, row: &str, asset: &str) -> String {
 }
 
 /// How well the ledger's scope fits what was really in hand: precision, recall.
-fn scope(measured: &Value) -> Option<String> {
+fn scope(words: &Words, measured: &Value) -> Option<String> {
     let share = |name: &str| measured[name].as_f64();
     let (precision, recall) = share("scope_precision").zip(share("scope_recall"))?;
-    Some(format!("{precision:.2} / {recall:.2}"))
+    let figures = format!("{precision:.2} / {recall:.2}");
+    Some(match measured["scope_of"].as_str() {
+        Some("could") => format!("{}{figures}", words.could),
+        Some("unseen") if recall < 1.0 => words.unseen.to_owned(),
+        _ => figures,
+    })
 }
 
 /// Attacks that no system call shows: what came of each, and who said so.
@@ -185,7 +197,7 @@ fn attacks(words: &Words, found: &Value) -> String {
             attack["compartment"].as_str().unwrap_or_default(),
             known.map_or(name, |(_, said)| said),
             if attack["got"] == "nothing" { words.nothing } else { words.bounded },
-            scope(attack).unwrap_or_default(),
+            scope(words, attack).unwrap_or_default(),
         ));
     }
     out
@@ -233,10 +245,17 @@ mod tests {
             { "compartment": "edge", "asset": "host", "got": "nothing", "alarm_ms": 3 },
             { "compartment": "edge", "asset": "evidence", "got": "bounded", "alarm_ms": null,
               "scope_precision": 0.5, "scope_recall": 1.0 },
+            { "compartment": "vault", "asset": "host", "got": "everything", "alarm_ms": 3,
+              "scope_precision": 0.5, "scope_recall": 1.0, "scope_of": "could" },
+            { "compartment": "gate", "asset": "host", "got": "bounded", "alarm_ms": 3,
+              "scope_precision": 1.0, "scope_recall": 0.0, "scope_of": "unseen" },
         ] });
         let matrix = matrix(&ENGLISH, &found);
         let edge = matrix.lines().find(|line| line.starts_with("| `edge`")).unwrap_or_default();
         assert!(edge.ends_with("| bounded (0.50 / 1.00) | nothing (3 ms) |"), "{edge}");
         assert_eq!(edge.matches("not yet measured").count(), 6);
+        assert!(matrix.contains("| **everything** (3 ms; could: 0.50 / 1.00) |"), "{matrix}");
+        let says = "| bounded (3 ms; in no ledger, which the scope says) |";
+        assert!(matrix.contains(says), "{matrix}");
     }
 }

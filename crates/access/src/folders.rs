@@ -20,8 +20,8 @@ pub const NAME_BYTES: usize = 512;
 /// Levels of one name.
 pub const LEVELS: usize = 16;
 
-const NAMES: MessageId = MessageId(*b"\0\0\0\0\0\0\0\0folder-n");
-const KEYWORDS: MessageId = MessageId(*b"\0\0\0\0\0\0\0\0keywords");
+const NAMES: MessageId = MessageId::FOLDER_NAMES;
+const KEYWORDS: MessageId = MessageId::KEYWORDS;
 
 /// Before the name of a folder that is none: somebody subscribed to that name, and deleted its
 /// folder. The name stays subscribed (RFC 3501 §6.3.6), kept by an empty folder of a name that

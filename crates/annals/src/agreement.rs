@@ -5,6 +5,7 @@ use crate::{Binder, Chapter, Folder, Index, Segments, Shelf, chapter_name, names
 use crate::{check, find_keys, take_up};
 use evidence::{Body, Delivery, Entry, Queued, Released, Word, month_of};
 use scope::{Containment, Proven, Question, Scope, measure};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,10 @@ struct Disorder {
     messages: Vec<(TenantId, MessageId)>,
     met: Vec<(InstanceId, ConnectionId)>,
     grants: Vec<GrantId>,
+    /// Ids of app passwords, and whose they are.
+    secrets: Vec<(Word, TenantId, UserId)>,
+    /// Who signed in last, by process.
+    people: HashMap<InstanceId, (TenantId, UserId)>,
     /// Those who write, and those who wrote.
     writers: Vec<(Kind, InstanceId)>,
     former: Vec<(Kind, InstanceId)>,
@@ -47,6 +52,7 @@ impl Disorder {
         let (alive, ended, unborn) = (Vec::new(), Vec::new(), Vec::new());
         let (messages, met, entries) = (Vec::new(), Vec::new(), Vec::new());
         let (grants, writers, former) = (Vec::new(), Vec::new(), Vec::new());
+        let (secrets, people) = (Vec::new(), HashMap::new());
         let next = 0;
         let mut new = Self {
             random,
@@ -59,6 +65,8 @@ impl Disorder {
             messages,
             met,
             grants,
+            secrets,
+            people,
             writers,
             former,
             entries,
@@ -268,13 +276,7 @@ impl Disorder {
                 self.say(Kind::Post, 0xa5, send);
             }
             (Kind::Access | Kind::Pages, 7) => {
-                let (tenant, user) = self.person();
-                let is_named = self.draw(4) > 0;
-                let (tenant, user) = (Some(tenant), Some(user).filter(|_| is_named));
-                let tenant = tenant.filter(|_| is_named);
-                let protocol = Word::new("imap");
-                let sign_in = Body::SignIn { instance, protocol, ok: is_named, tenant, user };
-                self.say(Kind::Identity, 0xa3, sign_in);
+                self.signs_in(instance);
             }
             (Kind::Access, 8) => {
                 let (tenant, user) = self.person();
@@ -301,6 +303,22 @@ impl Disorder {
         }
     }
 
+    fn signs_in(&mut self, instance: InstanceId) {
+        let mut person = self.person();
+        let is_named = self.draw(4) > 0;
+        let known = self.draw(self.secrets.len().max(1));
+        let secret = self.secrets.get(known).cloned().filter(|_| is_named);
+        let secret = secret.filter(|_| self.draw(2) == 0);
+        person = secret.as_ref().map_or(person, |one| (one.1, one.2));
+        let (tenant, user) = (Some(person.0), Some(person.1).filter(|_| is_named));
+        let tenant = tenant.filter(|_| is_named);
+        let protocol = Word::new("imap");
+        let credential = secret.map(|one| one.0);
+        let sign_in = Body::SignIn { instance, protocol, ok: is_named, tenant, user, credential };
+        self.people.insert(instance, person);
+        self.say(Kind::Identity, 0xa3, sign_in);
+    }
+
     fn delivers(&mut self, instance: InstanceId) {
         let tenant = self.person().0;
         let message = self.message(tenant);
@@ -318,12 +336,16 @@ impl Disorder {
     }
 
     fn releases(&mut self, instance: InstanceId) {
-        let (tenant, user) = self.person();
+        // Mostly of whoever signed in there.
+        let signed_in = self.people.get(&instance).copied().filter(|_| self.draw(4) > 0);
+        let (tenant, user) = signed_in.unwrap_or_else(|| self.person());
         let released = match self.draw(12) {
             // Some people never ask for a month.
             0 if u64::from_be_bytes(user.0) % 3 > 0 => {
                 Released::Months(vec![month_of(self.now_ms)])
             }
+            4 | 5 => Released::Summaries(vec![self.message(tenant), self.message(tenant)]),
+            6 if self.draw(4) == 0 => Released::Summaries(vec![MessageId::FOLDER_NAMES]),
             1..=3 => Released::Transit(vec![self.message(tenant), self.message(tenant)]),
             _ => Released::Bodies(vec![self.message(tenant)]),
         };
@@ -351,8 +373,34 @@ impl Disorder {
                 let what = Word::new("w");
                 self.say(Kind::Warden, 0xa0, Body::Alarm { instance, kind, pid: 1, call, what });
             }
+            2..=6 => self.secret(instance),
             _ => self.say(Kind::Warden, 0xa0, Body::Heartbeat {}),
         }
+    }
+
+    /// Somebody makes or ends an app password, or a password.
+    fn secret(&mut self, by: InstanceId) {
+        let what = ["app-password.add", "app-password.add", "app-password.revoke", "person.reset"];
+        let what = what[self.draw(what.len())];
+        let known = self.draw(self.secrets.len().max(1));
+        let known = self.secrets.get(known).cloned();
+        let known = known.filter(|_| what != "app-password.add" || self.draw(6) == 0);
+        let (id, tenant, user) = known.unwrap_or_else(|| {
+            let (tenant, user) = self.person();
+            (Word::new(&GrantId(self.id()).to_string()[16..]), tenant, user)
+        });
+        if what == "app-password.add" {
+            self.secrets.push((id.clone(), tenant, user));
+        }
+        let body = Body::RuleChange {
+            what: Word::new(what),
+            tenant: Some(tenant),
+            user: Some(user),
+            weakened: None,
+            by: Some(by).filter(|_| self.draw(5) > 0),
+            credential: Some(id).filter(|_| what != "person.reset"),
+        };
+        self.say(Kind::Identity, 0xa3, body);
     }
 }
 

@@ -17,7 +17,7 @@ use scope::{Deed, Fact, Finished, Half, Person, Proven, Tally, facts, unattribut
 use std::collections::HashMap;
 use std::io;
 use std::thread;
-use terms::{InstanceId, TenantId, UserId};
+use terms::{InstanceId, Kind, TenantId, UserId};
 
 /// By its number in the log's format: what somebody reported, which may be an alarm, too.
 const INCIDENT: u8 = 18;
@@ -30,7 +30,8 @@ impl Index<'_> {
         proven: &Proven,
     ) -> Result<Finished, Fault> {
         let plan = Plan::of(self, &tally())?;
-        if plan.is_mixed() {
+        // What came by a gate is what came while it lived, whoever took it: no sum says that.
+        if plan.is_mixed() || tally().question().component == Kind::Gate {
             return Ok(self.run_halves(&plan, tally)?.finish(proven.clone()));
         }
         let (reader, shared) = (self.reader, &plan);
@@ -44,6 +45,7 @@ impl Index<'_> {
             (people, processes.join().map_err(|_| ended()))
         });
         let (mut tally, mut messages) = people?;
+        self.follow_made(&mut tally)?;
         if plan.instances > 0 {
             tally.has_more();
         }
@@ -129,7 +131,10 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         match way {
             Way::Before => {}
-            Way::Sums if self.tally.counts() == Half::People => self.sum_people(chapter)?,
+            Way::Sums if self.tally.counts() == Half::People => {
+                self.sum_people(chapter)?;
+                self.meet_crossing(chapter)?;
+            }
             Way::Sums => self.sum_processes(chapter)?,
             Way::Rows => {
                 let told = Telling::near(chapter, &self.tally)?;
@@ -198,6 +203,23 @@ impl<'i, 'a> Walk<'i, 'a> {
                 }
             }
         })
+    }
+
+    /// Scanners that were told row by row before this chapter may end in it: nothing passes through
+    /// them in the rows behind it.
+    fn meet_crossing(&mut self, chapter: &Chapter) -> io::Result<()> {
+        let question = self.tally.question().clone();
+        if question.component != Kind::Scanner {
+            return Ok(());
+        }
+        let words = chapter.words()?;
+        for section in asked(chapter, &question, &words) {
+            for Process { instance, life, .. } in chapter.crossing(section, &words)? {
+                let life = life.filter(|life| self.tally.asks_about(life));
+                life.iter().for_each(|life| self.tally.meet(instance, life));
+            }
+        }
+        Ok(())
     }
 
     fn sum_processes(&mut self, chapter: &Chapter) -> io::Result<()> {

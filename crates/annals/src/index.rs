@@ -296,6 +296,7 @@ impl<'a> Index<'a> {
 
     fn run(&self, plan: &Plan, mut tally: Tally) -> Result<Tally, Fault> {
         let (from_ms, to_ms) = (tally.question().from_ms, tally.question().to_ms);
+        plan.met().for_each(|(one, life)| tally.meet(*one, life));
         plan.carried.met_by(&mut tally);
         plan.carried.tell(self, plan.first, &mut tally)?;
         let mut began = false;
@@ -327,6 +328,9 @@ impl<'a> Index<'a> {
             let bytes = self.reader.entry(last)?;
             let at_ms = Frame::parse(&bytes).map_or(0, |frame| frame.entry.time_ms);
             tally.looked_at(at_ms, last);
+        }
+        if tally.counts() != Half::Processes {
+            self.follow_made(&mut tally)?;
         }
         if tally.needs_more() {
             self.read_again(&mut tally)?;

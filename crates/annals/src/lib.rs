@@ -17,6 +17,7 @@ mod columns;
 mod disk;
 mod extent;
 mod fault;
+mod followed;
 mod index;
 mod lost;
 mod minted;

@@ -92,7 +92,8 @@ impl Minted {
     fn find(&mut self, facts: &[Fact], known: &HashMap<GrantId, Vec<(u64, Group)>>) {
         let mut releasing = None;
         for (fact, row) in facts.iter().zip(0u32..) {
-            let is_opened = matches!(fact.deed, Deed::Body | Deed::Month | Deed::Transit);
+            let is_opened =
+                matches!(fact.deed, Deed::Body | Deed::Summary | Deed::Month | Deed::Transit);
             if fact.deed == Deed::Release {
                 let mints = known.get(&fact.item.grant()).into_iter().flatten();
                 let before = mints.filter(|mint| mint.0 < fact.index).max();

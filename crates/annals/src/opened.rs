@@ -282,17 +282,28 @@ impl Chapter {
             if user.is_some() && found != user {
                 continue;
             }
-            let mut list = Cursor::new(list);
-            let (first, count) = (number(&mut list, 4), number(&mut list, 4));
-            let first = first.ok_or_else(damaged)?;
-            for place in self.some(Place::Lists, first, count.unwrap_or_default())?.chunks_exact(4)
-            {
-                let place = number(&mut Cursor::new(place), 4).unwrap_or_default();
-                let row = self.rows(place, 1)?;
-                places.insert(Row::read(&row).ok_or_else(damaged)?.entry);
-            }
+            places.extend(self.listed(list)?);
         }
         Ok(places.into_iter().collect())
+    }
+
+    /// The same of one person, by their number.
+    pub(crate) fn entries_at(&self, person: u64) -> io::Result<Vec<u16>> {
+        let list = self.some(Place::ListOf, person, 1)?;
+        self.listed(&list)
+    }
+
+    fn listed(&self, list: &[u8]) -> io::Result<Vec<u16>> {
+        let mut list = Cursor::new(list);
+        let (first, count) = (number(&mut list, 4), number(&mut list, 4));
+        let first = first.ok_or_else(damaged)?;
+        let mut entries = Vec::new();
+        for place in self.some(Place::Lists, first, count.unwrap_or_default())?.chunks_exact(4) {
+            let place = number(&mut Cursor::new(place), 4).unwrap_or_default();
+            let row = self.rows(place, 1)?;
+            entries.push(Row::read(&row).ok_or_else(damaged)?.entry);
+        }
+        Ok(entries)
     }
 
     /// Entries of one deed.

@@ -72,7 +72,7 @@ impl Waiting {
                 self.releasing = Some((fact.index, fact.item.grant()));
                 self.near.put(fact);
             }
-            Deed::Body | Deed::Month | Deed::Transit if half != Half::Processes => {
+            Deed::Body | Deed::Summary | Deed::Month | Deed::Transit if half != Half::Processes => {
                 let releasing = self.releasing.filter(|one| one.0 == fact.index);
                 releasing.into_iter().for_each(|(_, grant)| self.near.add(grant, fact));
             }

@@ -138,7 +138,14 @@ impl Friends {
                 ToDirectory::NeedsChange { what } => what.as_str().into(),
                 _ => return Err(Fault::VaultAway),
             };
-            let body = Body::RuleChange { tenant: Some(tenant), user, what, weakened: None };
+            let body = Body::RuleChange {
+                tenant: Some(tenant),
+                user,
+                what,
+                weakened: None,
+                by: None,
+                credential: None,
+            };
             let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
             let change = Proven { entry, proof, checkpoint };
             let question = FromDirectory::SignChanged { statement: statement.to_vec(), change };
@@ -169,7 +176,14 @@ impl Friends {
             ToDirectory::NeedsChange { what } => what.as_str().into(),
             _ => return Err(Fault::VaultAway),
         };
-        let body = Body::RuleChange { tenant: Some(tenant), user: None, what, weakened: None };
+        let body = Body::RuleChange {
+            tenant: Some(tenant),
+            user: None,
+            what,
+            weakened: None,
+            by: None,
+            credential: None,
+        };
         let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
         match self.ask(&question(Some(Proven { entry, proof, checkpoint })))? {
             ToDirectory::Done => Ok(()),
@@ -185,7 +199,14 @@ impl Friends {
         what: &str,
     ) -> Result<(), Fault> {
         let tenant = Some(tenant);
-        let body = Body::RuleChange { tenant, user, what: what.into(), weakened: None };
+        let body = Body::RuleChange {
+            tenant,
+            user,
+            what: what.into(),
+            weakened: None,
+            by: None,
+            credential: None,
+        };
         self.journal.record(body).map_err(Fault::Unrecorded)
     }
 

@@ -90,7 +90,14 @@ fn redirect(intruder: &mut Intruder, address: &str, people: &[(TenantId, UserId)
 fn record(intruder: &mut Intruder, of: (TenantId, UserId), what: &str) -> Option<Proven> {
     let mut author = intruder.author.take()?;
     let (tenant, user) = (Some(of.0), Some(of.1));
-    let body = Body::RuleChange { tenant, user, what: what.into(), weakened: None };
+    let body = Body::RuleChange {
+        tenant,
+        user,
+        what: what.into(),
+        weakened: None,
+        by: None,
+        credential: None,
+    };
     let entry = author.sign(compartment::now_ms(), body);
     intruder.author = Some(author);
     let entry = entry?;

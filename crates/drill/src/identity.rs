@@ -151,7 +151,14 @@ fn recorded(intruder: &mut Intruder, minted: &Grant) -> Option<Proven> {
     let mut author = intruder.author.take()?;
     let Grant { tenant, user, instance, .. } = *minted;
     let (tenant, user) = (Some(tenant), Some(user));
-    let body = Body::SignIn { instance, protocol: "imap".into(), ok: true, tenant, user };
+    let body = Body::SignIn {
+        instance,
+        protocol: "imap".into(),
+        ok: true,
+        tenant,
+        user,
+        credential: None,
+    };
     let entries = author.sign(compartment::now_ms(), body).zip(entry(&mut author, minted));
     intruder.author = Some(author);
     let (sign_in, entry) = entries?;

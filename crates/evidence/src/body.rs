@@ -129,6 +129,8 @@ deeds! {
         ok: bool = 2,
         tenant: Option<TenantId> = 3,
         user: Option<UserId> = 4,
+        /// The id of the app password that was right, or of the pass.
+        credential: Option<Word> = 5,
     }
     /// Permission to ask the vault was given.
     Grant "grant" 8 {
@@ -164,12 +166,16 @@ deeds! {
         tenant: Option<TenantId> = 2,
         user: Option<UserId> = 3,
     }
-    /// A rule, address or person changed. `weakened` says which safeguard it went without.
+    /// A rule, address or person changed. `weakened` says which safeguard it went without; `by`,
+    /// which process asked, where it brought a secret with it; `credential` is the id of the app
+    /// password or pass that was made or ended.
     RuleChange "rule.change" 13 {
         what: Word = 0,
         tenant: Option<TenantId> = 1,
         user: Option<UserId> = 2,
         weakened: Option<Word> = 3,
+        by: Option<InstanceId> = 4,
+        credential: Option<Word> = 5,
     }
     /// A person agreed to a request.
     Approve "approve" 14 {

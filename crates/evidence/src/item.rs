@@ -396,18 +396,21 @@ impl Class {
 /// What a release opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Released {
-    /// Summary keys are monthly: every message of these months (year × 100 + month, UTC).
+    /// More summaries at once than are named: any message of these months (year × 100 + month,
+    /// UTC).
     Months(Vec<u32>),
     /// Single messages, whole.
     Bodies(Vec<MessageId>),
     /// Messages that are leaving, whole and with their envelopes, to the process that carries them.
     Transit(Vec<MessageId>),
+    /// The summaries of single messages: headers and snippets.
+    Summaries(Vec<MessageId>),
 }
 
 impl Released {
     pub fn class(&self) -> Class {
         match self {
-            Self::Months(_) => Class::Summary,
+            Self::Months(_) | Self::Summaries(_) => Class::Summary,
             Self::Bodies(_) => Class::Body,
             Self::Transit(_) => Class::Transit,
         }
@@ -430,6 +433,10 @@ impl Item for Released {
                 to.unsigned(2);
                 messages.write(to);
             }
+            Self::Summaries(messages) => {
+                to.unsigned(3);
+                messages.write(to);
+            }
         }
     }
 
@@ -441,6 +448,7 @@ impl Item for Released {
             0 => Some(Self::Months(Item::read(from)?)),
             1 => Some(Self::Bodies(Item::read(from)?)),
             2 => Some(Self::Transit(Item::read(from)?)),
+            3 => Some(Self::Summaries(Item::read(from)?)),
             _ => None,
         }
     }
@@ -449,7 +457,9 @@ impl Item for Released {
         let _ = write!(to, "{{\"class\":\"{}\",\"items\":", self.class().word());
         match self {
             Self::Months(months) => months.json(to),
-            Self::Bodies(messages) | Self::Transit(messages) => messages.json(to),
+            Self::Bodies(messages) | Self::Transit(messages) | Self::Summaries(messages) => {
+                messages.json(to);
+            }
         }
         to.push('}');
     }

@@ -68,6 +68,7 @@ fn every_deed() -> Vec<Body> {
         release(Released::Months(vec![202_611, 202_612])),
         release(Released::Bodies(vec![M; 3])),
         release(Released::Transit(vec![M; 2])),
+        release(Released::Summaries(vec![M; 2])),
         Body::Send { instance: I, tenant: T, user: U, message: M, recipients: 256, bytes: 65_536 },
         Body::SignIn {
             instance: I,
@@ -75,8 +76,16 @@ fn every_deed() -> Vec<Body> {
             ok: true,
             tenant: Some(T),
             user: Some(U),
+            credential: Some(word("abcdefgh")),
         },
-        Body::SignIn { instance: I, protocol: word("pop3"), ok: false, tenant: None, user: None },
+        Body::SignIn {
+            instance: I,
+            protocol: word("pop3"),
+            ok: false,
+            tenant: None,
+            user: None,
+            credential: None,
+        },
         Body::Grant { grant: G, instance: I, tenant: T, user: U, until_ms: 1 << 33 },
         Body::CredentialUse {
             credential: word("tls"),
@@ -92,6 +101,8 @@ fn every_deed() -> Vec<Body> {
             tenant: Some(T),
             user: None,
             weakened: Some(word("single-operator")),
+            by: Some(I),
+            credential: Some(word("abcdefgh")),
         },
         Body::Approve { request: R, tenant: T, approver: U },
         Body::Request {

@@ -322,6 +322,7 @@ impl People<'_> {
             ok: is_right && !person.disabled,
             tenant: Some(who.tenant),
             user: Some(who.user),
+            credential: None,
         })?;
         if !is_right || person.disabled || person.tenant != who.tenant {
             let wrong_now = if now > tries.last_ms + WAIT_MS { 1 } else { tries.wrong + 1 };
@@ -381,6 +382,8 @@ impl People<'_> {
             tenant: None,
             user: None,
             weakened: None,
+            by: None,
+            credential: None,
         })?;
         self.tables.keep_two_persons(self.key, true)?;
         self.mode()
@@ -393,6 +396,8 @@ impl People<'_> {
             tenant: None,
             user: None,
             weakened: weakened.or(Some(WEAKENED)).map(Into::into),
+            by: None,
+            credential: None,
         })?;
         self.tables.keep_two_persons(self.key, false)?;
         self.mode()

@@ -238,6 +238,7 @@ impl Desk {
             marks: &self.marks,
         };
         let (answer, bind) = door.answer(peer, instance, question);
+        self.tell_shut_out();
         if let Some(bind) = bind
             && self.hub.send(self.warden, 0, &bind, Vec::new()).is_err()
         {

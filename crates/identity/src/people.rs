@@ -92,7 +92,7 @@ impl People<'_> {
             return Ok(refused("a person without a password", &address, "use `user reset`"));
         }
         let verifier = self.friends.verifier("password", digest)?;
-        self.record(tenant, user, "person.add", None)?;
+        self.record_secret(tenant, user, "person.add", (None, None))?;
         let row = PersonRow { tenant, address, salt, verifier, disabled: false };
         self.tables.keep_person(self.key, user, &row)?;
         Ok(ToAdmin::Done { weakened: None })
@@ -113,7 +113,7 @@ impl People<'_> {
         };
         row.verifier = self.friends.verifier("password", digest)?;
         row.salt = salt;
-        self.record(row.tenant, user, "person.reset", weakened)?;
+        self.record_secret(row.tenant, user, "person.reset", (weakened, None))?;
         self.tables.keep_person(self.key, user, &row)?;
         self.tables.keep_own_password(self.key, user, false)?;
         self.sessions.end_of(Some(user), None, self.friends);
@@ -180,7 +180,8 @@ impl People<'_> {
             Err(answer) => return Ok(*answer),
         };
         let Act::AppPassword { device, .. } = act else { return Ok(nobody(user)) };
-        self.record(person.tenant, user, "app-password.add", weakened)?;
+        let what = "app-password.add";
+        self.record_secret(person.tenant, user, what, (weakened, Some(&*key)))?;
         let row = AppPasswordRow { key, protocol, device, verifier, made_ms: now_ms() };
         self.tables.add_app_password(self.key, user, &row)?;
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
@@ -211,7 +212,8 @@ impl People<'_> {
         let Some(person) = self.tables.person(self.key, found.user)? else {
             return Ok(nobody(found.user));
         };
-        self.record(person.tenant, found.user, "app-password.revoke", None)?;
+        let what = "app-password.revoke";
+        self.record_secret(person.tenant, found.user, what, (None, Some(key)))?;
         self.tables.revoke(self.key, key)?;
         self.sessions.end_of(None, Some(key), self.friends);
         Ok(ToAdmin::Done { weakened: None })
@@ -234,7 +236,8 @@ impl People<'_> {
         row.verifier = self.friends.verifier("password", digest)?;
         row.salt = salt;
         let is_own = self.tables.is_own_password(self.key, user)?;
-        self.record(row.tenant, user, "password.change", (!is_own).then_some(FIRST))?;
+        let weakened = (!is_own).then_some(FIRST);
+        self.record_secret(row.tenant, user, "password.change", (weakened, None))?;
         self.tables.keep_person(self.key, user, &row)?;
         self.tables.keep_own_password(self.key, user, true)?;
         Ok(ToAdmin::Done { weakened: None })
@@ -333,7 +336,14 @@ impl People<'_> {
             Err(answer) => return Ok(*answer),
         };
         let verifier = self.friends.verifier("app-password", digest)?;
-        self.record_act(act, weakened)?;
+        self.write(Body::RuleChange {
+            what: act.word().into(),
+            tenant: act.tenant(),
+            user: act.user(),
+            weakened: weakened.map(Into::into),
+            by: Some(self.asker),
+            credential: Some(key.as_str().into()),
+        })?;
         // The device says under which request, and until when.
         let request = request.map(|request| request.to_string()).unwrap_or_default();
         let device = format!("{}:{request}", now + for_ms);
@@ -359,6 +369,8 @@ impl People<'_> {
             tenant: act.tenant(),
             user: act.user(),
             weakened: weakened.map(Into::into),
+            by: None,
+            credential: None,
         })
     }
 
@@ -399,13 +411,33 @@ impl People<'_> {
         what: &str,
         weakened: Option<&str>,
     ) -> Result<(), Fault> {
-        let body = Body::RuleChange {
+        self.write(Body::RuleChange {
             what: what.into(),
             tenant: Some(tenant),
             user: Some(user),
             weakened: weakened.map(Into::into),
-        };
-        self.friends.journal.record(body).map_err(Fault::Unrecorded)
+            by: None,
+            credential: None,
+        })
+    }
+
+    /// A secret was made, or ended: who brought it may know it, so that a scope follows what it
+    /// opens. `credential` is an app password's id.
+    pub fn record_secret(
+        &mut self,
+        tenant: TenantId,
+        user: UserId,
+        what: &str,
+        (weakened, credential): (Option<&str>, Option<&str>),
+    ) -> Result<(), Fault> {
+        self.write(Body::RuleChange {
+            what: what.into(),
+            tenant: Some(tenant),
+            user: Some(user),
+            weakened: weakened.map(Into::into),
+            by: Some(self.asker),
+            credential: credential.map(Into::into),
+        })
     }
 }
 

@@ -31,7 +31,8 @@ impl People<'_> {
             if found.revoked || found.row.protocol != Protocol::Smtp {
                 continue;
             }
-            self.record(tenant, user, "app-password.revoke", None)?;
+            let key = Some(&*found.row.key);
+            self.record_secret(tenant, user, "app-password.revoke", (None, key))?;
             self.tables.revoke(self.key, &found.row.key)?;
             self.sessions.end_of(None, Some(&found.row.key), self.friends);
         }

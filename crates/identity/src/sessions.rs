@@ -5,7 +5,7 @@ use crate::friends::Friends;
 use crate::marks::{DECOY_TOUCHED, Marks};
 use crate::tables::{Found, Tables};
 use compartment::{now_ms, random};
-use evidence::Body;
+use evidence::{Body, Word};
 use rows::RowKey;
 use std::collections::{HashMap, HashSet};
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
@@ -173,7 +173,11 @@ impl Door<'_> {
             Ok(None) => {}
             Ok(Some(decoy)) => {
                 self.sessions.burnt.insert(peer);
-                return self.turn_away(instance, protocol, decoy);
+                let answer = self.turn_away(instance, protocol, decoy);
+                return match self.revoke_session(peer) {
+                    Ok(()) => answer,
+                    Err(_) => (ToAccess::Later, answer.1),
+                };
             }
             Err(_) => return (ToAccess::Later, None),
         }
@@ -189,7 +193,10 @@ impl Door<'_> {
         if self.sessions.burnt.contains(&peer) {
             // Who touches a decoy and has somebody's secret stole both. The entry names whose.
             let noted = self.note_sign_in(instance, protocol, person.as_ref(), false);
-            return (self.refusal(noted), None);
+            let revoked = person
+                .iter()
+                .try_for_each(|(tenant, found)| self.revoke(*tenant, found.user, &found.row.key));
+            return (self.refusal(noted.and(revoked)), None);
         }
         let noted = self.note_sign_in(instance, protocol, person.as_ref(), true);
         let (Ok(()), Some((tenant, found))) = (&noted, person) else {
@@ -238,12 +245,36 @@ impl Door<'_> {
         protocol: Protocol,
         (tenant, user): (TenantId, UserId),
     ) -> (ToAccess, Option<Report>) {
-        let noted = self.note(instance, evidence::DECOY, Some((tenant, user)), false);
+        let noted = self.note(instance, evidence::DECOY, Some((tenant, user)), None, false);
         let answer = self.refusal(noted);
         let by = protocol.word();
         let what =
             format!("{DECOY_TOUCHED}: {by} at {instance}, for user {user} of tenant {tenant}");
         (answer, Some(Report::Alarm { what }))
+    }
+
+    /// By whose session a decoy was touched.
+    fn revoke_session(&mut self, peer: Peer) -> Result<(), Fault> {
+        let Some(session) = self.sessions.live.get(&peer) else { return Ok(()) };
+        let (tenant, user, look_up) = (session.tenant, session.user, session.look_up.clone());
+        self.revoke(tenant, user, &look_up)
+    }
+
+    /// Whoever touches a decoy and has somebody's app password stole both. The sentinel freezes
+    /// the person; a freeze is lifted some day, and the secret is known to a thief for ever.
+    fn revoke(&mut self, tenant: TenantId, user: UserId, look_up: &str) -> Result<(), Fault> {
+        let body = Body::RuleChange {
+            what: "app-password.revoke".into(),
+            tenant: Some(tenant),
+            user: Some(user),
+            weakened: None,
+            by: None,
+            credential: Some(look_up.into()),
+        };
+        self.friends.journal.record(body).map_err(Fault::Unrecorded)?;
+        self.tables.revoke(self.key, look_up)?;
+        self.sessions.end_of(None, Some(look_up), self.friends);
+        Ok(())
     }
 
     fn admit(&mut self, peer: Peer, mut session: Session) -> (ToAccess, Option<Report>) {
@@ -375,8 +406,9 @@ impl Door<'_> {
             };
             self.friends.journal.note(body).map_err(Fault::Unrecorded)?;
         }
+        let credential = person.map(|(_, found)| found.row.key.as_str().into());
         let person = person.map(|(tenant, found)| (*tenant, found.user));
-        self.note(instance, protocol.word(), person, comes_in && person.is_some())
+        self.note(instance, protocol.word(), person, credential, comes_in && person.is_some())
     }
 
     fn note(
@@ -384,11 +416,12 @@ impl Door<'_> {
         instance: InstanceId,
         protocol: &str,
         person: Option<(TenantId, UserId)>,
+        credential: Option<Word>,
         ok: bool,
     ) -> Result<(), Fault> {
         let (tenant, user) = person.unzip();
         let protocol = protocol.into();
-        let body = Body::SignIn { instance, protocol, ok, tenant, user };
+        let body = Body::SignIn { instance, protocol, ok, tenant, user, credential };
         self.friends.journal.note(body).map_err(Fault::Unrecorded)
     }
 }

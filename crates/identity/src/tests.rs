@@ -894,7 +894,8 @@ impl World {
 fn a_decoy_lets_nobody_in_and_tells() {
     let mut world = World::new("decoy");
     let (secret, _) = world.app_password(HARU, Protocol::Imap, 1);
-    let (mine, _) = world.app_password(AOI, Protocol::Imap, 2);
+    let [(mine, my_id), (second, second_id), (third, _)] =
+        [2, 3, 4].map(|byte| world.app_password(AOI, Protocol::Imap, byte));
     world.change(FromAdmin::Decoy { user: HARU });
     let mut case = |name: &str, secret: &str| {
         let peer = world.peer();
@@ -905,7 +906,8 @@ fn a_decoy_lets_nobody_in_and_tells() {
     assert_eq!(case("aoi@example.jp", &secret), "decoy");
     assert_eq!(case("aoi@example.jp", "whatever"), "refused");
     assert_eq!(case("aoi@example.jp", &mine), format!("welcome {AOI}"));
-    // Whoever touched it comes in no more there, with whatever secret; elsewhere its person does.
+    // Whoever touched it comes in no more there, with whatever secret; and what they had of
+    // somebody's opens nothing elsewhere either. The person has others.
     let peer = world.peer();
     assert_eq!(world.sign_in(peer, "haru@example.jp", "whatever"), "decoy");
     assert_eq!(world.sign_in(peer, "aoi@example.jp", &mine), "refused");
@@ -918,10 +920,24 @@ fn a_decoy_lets_nobody_in_and_tells() {
     let expected = [(true, false, Some(HARU)), (false, false, Some(AOI)), (false, false, None)];
     assert!(noted.ends_with(&expected), "{noted:?}");
     let other = world.peer();
-    assert_eq!(world.sign_in(other, "aoi@example.jp", &mine), format!("welcome {AOI}"));
+    assert_eq!(world.sign_in(other, "aoi@example.jp", &mine), "refused");
+    let other = world.peer();
+    assert_eq!(world.sign_in(other, "aoi@example.jp", &second), format!("welcome {AOI}"));
     // Out of a session, too; and not by anybody else's name.
     assert_eq!(world.sign_in(other, "haru@example.jp", "whatever"), "decoy");
-    assert_eq!(world.sign_in(other, "aoi@example.jp", &mine), "refused");
+    assert_eq!(world.sessions.take_shut_out().len(), 1, "its session is over");
+    let other = world.peer();
+    assert_eq!(world.sign_in(other, "aoi@example.jp", &second), "refused");
+    let other = world.peer();
+    assert_eq!(world.sign_in(other, "aoi@example.jp", &third), format!("welcome {AOI}"));
+    let revoked = |entry: &Body| match entry {
+        Body::RuleChange { what, credential, .. } if what.as_str() == "app-password.revoke" => {
+            credential.clone()
+        }
+        _ => None,
+    };
+    let revoked: Vec<_> = world.written.lock().unwrap().iter().filter_map(revoked).collect();
+    assert_eq!(revoked, [my_id.as_str().into(), second_id.as_str().into()], "and recorded");
     // An export of the whole contract passes it over, and so sets nothing off.
     let act = Act::Read { tenant: TENANT, user: HARU, purpose: Purpose::Export, for_ms: 1000 };
     let (key, digest, permission) = ("k".to_owned(), vec![1; 32], because(Some(AOI)));

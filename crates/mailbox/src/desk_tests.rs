@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use terms::{FolderId, InstanceId, Kind, UserId};
+use terms::{FolderId, InstanceId, Kind, MessageId, UserId};
 use wire::control::{Order, Report};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromAccess, FromAdmin, FromEdge, Place, ToAccess, ToAdmin, ToEdge, flag};
@@ -324,6 +324,13 @@ fn who_breaks_the_words_is_cut_and_reported() {
     let mut behind = copy(AOI, 1, Place::Inbox);
     behind.body.content = Parcel::Behind { bytes: 10 };
     let keep_it = FromEdge::Keep { copies: vec![behind], journeys: Vec::new(), more: false };
+    edge.send(1, &keep_it, &[]).unwrap();
+    alarm();
+    // Mail that would be opened as a folder's name is.
+    let edge = running.edge(8);
+    let mut nameless = copy(AOI, 1, Place::Inbox);
+    nameless.message = MessageId::FOLDER_NAMES;
+    let keep_it = FromEdge::Keep { copies: vec![nameless], journeys: Vec::new(), more: false };
     edge.send(1, &keep_it, &[]).unwrap();
     alarm();
     // One person of two tenants.

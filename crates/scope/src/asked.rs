@@ -28,9 +28,8 @@ impl Half {
     /// Whether a fact of this sort says anything to this half.
     pub fn hears(self, deed: Deed) -> bool {
         match deed {
-            Deed::Deliver | Deed::Queue | Deed::Body | Deed::Month | Deed::Transit => {
-                self.counts_people()
-            }
+            Deed::Deliver | Deed::Queue => self.counts_people(),
+            Deed::Body | Deed::Summary | Deed::Month | Deed::Transit => self.counts_people(),
             Deed::Start | Deed::Stop | Deed::Connection | Deed::Arrival | Deed::Passed => {
                 self.counts_processes()
             }

@@ -104,6 +104,8 @@ mod tests {
             tenant: Some(T),
             user: None,
             weakened: None,
+            by: None,
+            credential: None,
         };
         let create = |tenant| Body::KeyCreate {
             what: Word::new("smart-host"),

@@ -2,11 +2,19 @@
 //! it was given since its birth, and may use it then.
 
 use crate::fact::{Deed, Fact};
-use crate::measure::{GivenBefore, Tally};
+use crate::measure::Tally;
 use crate::quick::Set;
 use crate::roll::Life;
 use evidence::rfc3339;
+use serde::Serialize;
 use terms::InstanceId;
+
+/// When instances that lived into the window were given something before it: occurrence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GivenBefore {
+    pub first: String,
+    pub last: String,
+}
 
 /// Instances asked about that lived when the window began.
 #[derive(Default)]

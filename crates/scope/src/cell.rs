@@ -59,7 +59,8 @@ impl Cell {
             Deed::Deliver | Deed::Queue | Deed::Arrival => tie != Tie::Grant,
             Deed::SignIn => is_told && fact.person.is_some(),
             Deed::Start | Deed::Stop | Deed::Connection | Deed::Passed | Deed::Send => is_told,
-            Deed::Release | Deed::Body | Deed::Transit | Deed::Month => tie != Tie::Beside,
+            Deed::Release | Deed::Body | Deed::Summary => tie != Tie::Beside,
+            Deed::Transit | Deed::Month => tie != Tie::Beside,
             Deed::Credential | Deed::GrantEnd => is_told,
             // Whoever mints one uses what it holds; to whom it is given has done nothing yet.
             Deed::Grant => tie == Tie::Author,
@@ -118,7 +119,7 @@ impl Cell {
         match self.deed {
             Deed::Deliver | Deed::Queue | Deed::Send | Deed::Transit => IN_TRANSIT,
             Deed::Body => Class::Headers.bit() | Class::Bodies.bit(),
-            Deed::Month => Class::Headers.bit(),
+            Deed::Summary | Deed::Month => Class::Headers.bit(),
             Deed::SignIn => Class::Verifiers.bit(),
             Deed::Credential => Class::Credentials.bit(),
             _ => 0,
@@ -129,7 +130,7 @@ impl Cell {
     pub fn messages(&self) -> Option<bool> {
         match self.deed {
             Deed::Deliver | Deed::Queue | Deed::Send => Some(false),
-            Deed::Body | Deed::Transit => Some(true),
+            Deed::Body | Deed::Summary | Deed::Transit => Some(true),
             _ => None,
         }
     }

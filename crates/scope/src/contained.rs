@@ -2,6 +2,7 @@
 //! that shows it, or with what is missing.
 
 use crate::fact::{Deed, Fact, Item};
+use crate::made::{Live, PASS_MS, Sort, Standing};
 use crate::measure::Question;
 use crate::quick::Map;
 use evidence::rfc3339;
@@ -13,8 +14,8 @@ use terms::{InstanceId, Kind, TenantId};
 const DETECTIONS: usize = 1_000;
 /// How the call of a decoy's alarm begins.
 const DECOY: &[u8] = b"decoy";
-/// Another's pass to read mail (an export, a case) ends by itself, at the latest after this.
-const PASS_MS: u64 = 72 * 60 * 60 * 1_000;
+/// Secrets that are still good are listed one by one; more are counted.
+const SECRETS: usize = 100;
 /// The call of an alarm that is about mail or a person: whoever raises it did what it is for.
 const ATTENTION: &[u8] = b"attention";
 
@@ -67,14 +68,15 @@ pub struct Containment {
     pub detected: Option<String>,
     pub detections: Vec<Detection>,
     pub detections_in_all: u64,
-    /// When the last of these instances was gone and the last grant had run out.
+    /// When the last of these instances was gone, the last grant had run out, and the last secret
+    /// that they made was no good any more.
     pub exposure_ended: Option<String>,
     pub contained: bool,
     pub conditions: Vec<Condition>,
 }
 
 /// A time and the entry that tells it.
-type Told = (u64, u64);
+pub(crate) type Told = (u64, u64);
 
 #[derive(Default)]
 pub(crate) struct Traces {
@@ -209,20 +211,34 @@ impl Traces {
         }
     }
 
-    pub fn judge(&self, component: Kind) -> Containment {
+    /// The newest entry read.
+    pub fn now(&self) -> Told {
+        self.newest.unwrap_or_default()
+    }
+
+    /// By which entry everything of a contract was destroyed with its keys.
+    pub fn is_shredded(&self, tenant: TenantId) -> Option<Told> {
+        self.shredded.get(&tenant).copied()
+    }
+
+    /// `made`: how the secrets stand that these instances made.
+    pub fn judge(&self, component: Kind, made: &Standing) -> Containment {
         let alive = self.lives.values().filter(|to_ms| to_ms.is_none()).count();
         let ended = self.lives.values().filter_map(|to_ms| *to_ms).chain(self.gone).max();
         let now_ms = self.newest.map_or(0, |newest| newest.0);
         let grants_end = self.last_grant.map(|grant| grant.0);
-        let is_over = alive == 0 && grants_end.is_none_or(|until| until <= now_ms);
-        let over_ms = ended.max(grants_end).filter(|_| is_over);
-        let conditions = vec![
+        let is_over =
+            alive == 0 && grants_end.is_none_or(|until| until <= now_ms) && made.live.is_empty();
+        let secrets_end = made.last_end.map(|told| told.0);
+        let over_ms = ended.max(grants_end).max(secrets_end).filter(|_| is_over);
+        let mut conditions = vec![
             self.stopped(alive, component),
             self.no_grant(now_ms),
             self.silent("no alarm since", self.last_alarm, over_ms),
             self.silent("decoys silent", self.last_decoy, over_ms),
             self.keys_changed(),
         ];
+        conditions.extend((made.in_all > 0).then(|| secrets_ended(made)));
         let detections: Vec<Detection> = self.alarms.iter().map(detection).collect();
         Containment {
             detected: self.alarms.first().map(|((at_ms, _), ..)| rfc3339(*at_ms)),
@@ -316,6 +332,53 @@ impl Traces {
         let is_over = |newest: &Told| is_pass(&word(&item)) && newest.0 > used_ms + PASS_MS;
         by.max().or(self.newest.filter(is_over).map(|newest| newest.1))
     }
+}
+
+/// Whoever was owned may know every secret that it made: none of them is good any more.
+fn secrets_ended(made: &Standing) -> Condition {
+    let live = made.live.len() as u64;
+    Condition {
+        condition: "credentials it made ended",
+        met: live == 0,
+        entry: made.last_end.map(|told| told.1),
+        missing: (live > 0).then(|| format!("still good: {live} of {}", made.in_all)),
+        to_do: made.live.iter().take(SECRETS).map(ending_secret).collect(),
+        next: None,
+    }
+}
+
+fn ending_secret(live: &Live) -> ToDo {
+    let (user, entry) = (live.making.user, live.made.1);
+    let sort = live.sort.word();
+    let (credential, ja, en) = match &live.secret.id {
+        Some(id) => {
+            let revoke = format!("`app-password revoke {}`", id.as_str());
+            let until = rfc3339(live.made.0.saturating_add(PASS_MS));
+            let (ja, en) = match live.sort {
+                Sort::Pass => {
+                    (format!("、遅くとも {until} に失効"), format!("; it ends by {until}"))
+                }
+                Sort::AppPassword | Sort::Password => Default::default(),
+            };
+            (
+                format!("{sort} {}", id.as_str()),
+                format!("{revoke} で失効させる（利用者 {user}、発行の証跡 {entry}{ja}）"),
+                format!("revoke it: {revoke} (of user {user}, made by entry {entry}{en})"),
+            )
+        }
+        None => (
+            sort.to_owned(),
+            format!(
+                "`user reset ADDRESS` で作り直すか、本人が変更する（利用者 {user}、発行の証跡 \
+                 {entry}）"
+            ),
+            format!(
+                "make another: `user reset ADDRESS`; or its person changes it (user {user}, made \
+                 by entry {entry})"
+            ),
+        ),
+    };
+    ToDo { credential, tenant: Some(live.making.tenant.to_string()), ja, en }
 }
 
 fn is_pass(credential: &str) -> bool {

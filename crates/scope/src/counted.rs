@@ -184,6 +184,8 @@ pub(crate) struct Counted {
     has_spilled: bool,
     /// The messages themselves, unless they are too many.
     names: BTreeSet<MessageId>,
+    /// The same of those that could be opened.
+    could: BTreeSet<MessageId>,
     /// More than is held at once: the count is of no use, parts must be made smaller.
     pub overflowed: bool,
 }
@@ -192,8 +194,9 @@ impl Counted {
     pub fn new(part: Part) -> Self {
         let drawers = (0..DRAWERS).map(|_| Drawer::default()).collect();
         let (held, limit, spill) = (0, PAIRS, Mutex::default());
-        let (has_spilled, overflowed, names) = (false, false, BTreeSet::new());
-        Self { part, drawers, held, limit, spill, has_spilled, names, overflowed }
+        let (has_spilled, overflowed) = (false, false);
+        let (names, could) = (BTreeSet::new(), BTreeSet::new());
+        Self { part, drawers, held, limit, spill, has_spilled, names, could, overflowed }
     }
 
     /// Beyond what is held, it goes there.
@@ -280,6 +283,7 @@ impl Counted {
             return Count::of(contracts);
         };
         self.names = sum.names.unwrap_or_default().into_iter().collect();
+        self.could = sum.could.unwrap_or_default().into_iter().collect();
         sum.count
     }
 
@@ -341,6 +345,11 @@ impl Counted {
     /// Those that were counted, if they are few enough.
     pub fn messages(&mut self) -> BTreeSet<MessageId> {
         std::mem::take(&mut self.names)
+    }
+
+    /// Those that could be opened, if they are few enough.
+    pub fn could_open(&mut self) -> BTreeSet<MessageId> {
+        std::mem::take(&mut self.could)
     }
 }
 
@@ -429,11 +438,21 @@ struct Sum {
     count: Count,
     /// `None`: too many.
     names: Option<Vec<MessageId>>,
+    could: Option<Vec<MessageId>>,
+}
+
+/// Both, unless they are too many together.
+fn joined(one: Option<Vec<MessageId>>, other: Option<Vec<MessageId>>) -> Option<Vec<MessageId>> {
+    let (mut one, other) = one.zip(other)?;
+    (one.len() + other.len() <= NAMED_MESSAGES).then(|| {
+        one.extend(other);
+        one
+    })
 }
 
 impl Sum {
     fn new(contracts: usize) -> Self {
-        Self { count: Count::of(contracts), names: Some(Vec::new()) }
+        Self { count: Count::of(contracts), names: Some(Vec::new()), could: Some(Vec::new()) }
     }
 
     /// Adds the pairs of a bucket.
@@ -443,6 +462,7 @@ impl Sum {
             self.add_one(pair, number, pairs, places);
         }
         self.names.take_if(|names| names.len() > NAMED_MESSAGES);
+        self.could.take_if(|names| names.len() > NAMED_MESSAGES);
     }
 
     fn add_one(&mut self, pair: &Pair, number: u32, pairs: &[Pair], places: &mut Places) {
@@ -481,18 +501,16 @@ impl Sum {
             self.names.iter_mut().for_each(|names| names.push(pair.message()));
         }
         self.count.certain += u64::from(new & Mark::CERTAIN != 0);
-        self.count.could += u64::from(new & Mark::COULD.0 != 0);
+        if new & Mark::COULD.0 != 0 {
+            self.count.could += 1;
+            self.could.iter_mut().for_each(|names| names.push(pair.message()));
+        }
     }
 
     fn with(mut self, other: Self) -> Self {
         self.count = self.count.with(&other.count);
-        self.names = match (self.names, other.names) {
-            (Some(mut names), Some(more)) if names.len() + more.len() <= NAMED_MESSAGES => {
-                names.extend(more);
-                Some(names)
-            }
-            _ => None,
-        };
+        self.names = joined(self.names, other.names);
+        self.could = joined(self.could, other.could);
         self
     }
 }
@@ -543,6 +561,7 @@ mod tests {
             Count { all: 2, certain: 2, each: vec![1, 2], could: 2, could_each: vec![2, 1] };
         assert_eq!(counted.count(2, None), expected);
         assert_eq!(counted.messages(), BTreeSet::from([message(1), message(2)]));
+        assert_eq!(counted.could_open(), BTreeSet::from([message(1), message(3)]));
     }
 
     /// Held, spilled, or in parts: the same numbers.

@@ -17,12 +17,12 @@ pub enum Deed {
     Arrival = 5,
     /// A message left; the item is its id.
     Send = 6,
-    /// Something was released; the item is the grant. `Body`, `Month` and `Transit` of the same
-    /// entry follow.
+    /// Something was released; the item is the grant. `Body`, `Summary`, `Month` and `Transit` of
+    /// the same entry follow.
     Release = 7,
     /// A message was released whole; the item is its id.
     Body = 8,
-    /// Every summary of a month was released; the item is the month.
+    /// Every summary of a month was released; the item is the month. 0: names of folders alone.
     Month = 9,
     SignIn = 10,
     /// The item is the grant. `GrantEnd` of the same entry follows: the item is when, in ms.
@@ -44,10 +44,12 @@ pub enum Deed {
     Transit = 20,
     /// A message was taken into the queue; the item is its id.
     Queue = 21,
+    /// The summary of a message was released; the item is its id.
+    Summary = 22,
 }
 
 impl Deed {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Start,
         Self::Stop,
         Self::Connection,
@@ -69,6 +71,7 @@ impl Deed {
         Self::Passed,
         Self::Transit,
         Self::Queue,
+        Self::Summary,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -236,6 +239,14 @@ fn opened(released: &Released, mut say: impl FnMut(Deed, Item)) {
         }
         Released::Transit(messages) => {
             messages.iter().for_each(|one| say(Deed::Transit, Item(one.0)));
+        }
+        Released::Summaries(messages) => {
+            // Names of folders are opened the same way: something of theirs, and no mail.
+            if messages.iter().any(|one| one.is_no_mail()) {
+                say(Deed::Month, Item::of_number(0));
+            }
+            let mail = messages.iter().filter(|one| !one.is_no_mail());
+            mail.for_each(|one| say(Deed::Summary, Item(one.0)));
         }
         Released::Months(months) => {
             months.iter().for_each(|month| say(Deed::Month, Item::of_number((*month).into())));

@@ -4,7 +4,14 @@ use crate::counted::{Columns, Counted, Mark, Part};
 use crate::measure::{Contract, Proven, Scope, Tally};
 use crate::shares::{Class, Share};
 use evidence::rfc3339;
-use terms::{InstanceId, MessageId};
+use terms::{InstanceId, Kind, MessageId};
+
+/// Of who holds the keys: it needs no release.
+pub(crate) const OPENS_ALL: &str =
+    "could have opened everything kept; lower is what it is recorded to have";
+/// Of who takes connections in: it could keep one to itself.
+pub(crate) const UNSEEN: &str = "all that came while it lived, at most; what came over connections \
+                                 that it answered itself stands in no ledger";
 
 /// An instance as if it were a message: they are counted alike.
 pub fn as_message(InstanceId(instance): InstanceId) -> MessageId {
@@ -32,6 +39,7 @@ impl Tally {
         let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
         let unattributed_connections = (self.unattributed + left).saturating_sub(self.taken_back);
         let count = self.messages.count(self.shares.contracts.len(), messages);
+        let by_made = self.made.count(self.shares.contracts.len());
         let overflowed = self.messages.overflowed;
         let of = |counts: &[u64], share: &Share| {
             counts.get(share.number as usize).copied().unwrap_or_default()
@@ -42,14 +50,20 @@ impl Tally {
             messages: of(&count.each, share),
             classes: Class::words(share.classes),
             could_open: of(&count.could_each, share),
+            by_credential: of(&by_made.each, share),
         });
         let contracts = contracts.collect();
-        let messages = self.messages.messages();
-        let bound = match self.opens_all() {
-            true => "could have opened everything kept; lower is what it is recorded to have",
-            false => "exact for releases, an upper bound for transit",
+        let (messages, could) = (self.messages.messages(), self.messages.could_open());
+        let bound = match self.question.component {
+            Kind::Gate => UNSEEN,
+            _ if self.opens_all() => OPENS_ALL,
+            _ => "exact for releases, an upper bound for transit",
         };
-        let containment = self.traces.judge(self.question.component);
+        let traces = &self.traces;
+        let standing = self.made.standing(traces.now(), |tenant| traces.is_shredded(tenant));
+        let containment = traces.judge(self.question.component, &standing);
+        let live = standing.live.len() as u64;
+        let by_credentials = self.made.told(live, by_made.all, self.question.to_ms);
         let scope = Scope {
             component: self.question.component.word(),
             version: self.question.version,
@@ -66,6 +80,7 @@ impl Tally {
             lower: count.certain,
             bound,
             shared_credentials: self.shared_credentials,
+            by_credentials,
             containment,
             entries: proven.entries,
             root: proven.root,
@@ -73,6 +88,7 @@ impl Tally {
             checked: proven.checked.word(),
             problems: proven.checked.problems().to_vec(),
             messages,
+            could,
         };
         Finished { scope, overflowed }
     }
@@ -100,7 +116,12 @@ impl Scope {
         for (own, more) in self.contracts.iter_mut().zip(&other.contracts) {
             own.messages += more.messages;
             own.could_open += more.could_open;
+            own.by_credential += more.by_credential;
+        }
+        if let Some((own, more)) = self.by_credentials.as_mut().zip(other.by_credentials.as_ref()) {
+            own.messages += more.messages;
         }
         self.messages.clear();
+        self.could.clear();
     }
 }

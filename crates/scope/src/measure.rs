@@ -2,13 +2,15 @@
 //! that stand behind released months, or behind keys that could open everything.
 
 use crate::asked::{Asked, Half};
-use crate::carried::Carried;
+use crate::carried::{Carried, GivenBefore};
 use crate::checked::Checked;
 use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Mark, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
+use crate::made::{ByCredentials, Secrets};
 use crate::meetings::Meetings;
 use crate::months::Months;
+use crate::passing::Stretch;
 use crate::quick::Map;
 use crate::roll::{LAG_MS, Life, Roll};
 use crate::shares::{Class, Classes, IN_TRANSIT, Shares};
@@ -52,6 +54,9 @@ pub struct Contract {
     /// Messages that keys held by this component could have opened, released or not; 0 for a
     /// component that holds none.
     pub could_open: u64,
+    /// Messages that were released by name to whoever signed in with a credential that this
+    /// component made; they are among `messages`.
+    pub by_credential: u64,
 }
 
 /// The answer.
@@ -82,6 +87,9 @@ pub struct Scope {
     pub bound: &'static str,
     /// Credentials used for these instances that belong to no one contract.
     pub shared_credentials: u64,
+    /// What was opened with credentials that these instances made in the window, whenever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_credentials: Option<ByCredentials>,
     /// Detection, end of exposure, and whether all of it is over.
     #[serde(flatten)]
     pub containment: Containment,
@@ -97,13 +105,9 @@ pub struct Scope {
     /// For drills; too many to print, and left out when there are millions.
     #[serde(skip)]
     pub messages: BTreeSet<MessageId>,
-}
-
-/// When instances that lived into the window were given something before it: occurrence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct GivenBefore {
-    pub first: String,
-    pub last: String,
+    /// The same of messages that it could have opened.
+    #[serde(skip)]
+    pub could: BTreeSet<MessageId>,
 }
 
 /// Measures. `read` hands every entry with its index, in order, to its argument, and is called
@@ -126,25 +130,13 @@ pub fn measure<F>(
     }
     read(&mut |index, entry| {
         facts(index, entry, |fact| tally.note(&fact));
+        tally.follow_made(index, entry);
         tally.looked_at(entry.time_ms, index);
     })?;
     if tally.needs_more() {
         read(&mut |index, entry| facts(index, entry, |fact| tally.note_kept(&fact)))?;
     }
     Ok(tally.finish(proven).scope)
-}
-
-/// A stretch of an instance's life, and whose messages passed through it then.
-#[derive(Clone, Copy)]
-pub(crate) struct Stretch {
-    from_ms: u64,
-    to_ms: u64,
-}
-
-impl Stretch {
-    pub fn has(&self, at_ms: u64) -> bool {
-        (self.from_ms..=self.to_ms).contains(&at_ms)
-    }
 }
 
 /// Where facts of a component are found in an index.
@@ -170,6 +162,8 @@ pub struct Tally {
     pub(crate) fed: Map<InstanceId, InstanceId>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
     pub(crate) unplaced: HashMap<InstanceId, Stretch>,
+    /// Gates asked about: whatever came while they lived came by them.
+    pub(crate) gates: HashMap<InstanceId, Stretch>,
     /// Instances asked about that lived when the window began, and what they brought into it.
     pub(crate) carried: Carried,
     /// Grants minted by an instance asked about (an identity), and the first entry that says so.
@@ -192,6 +186,8 @@ pub struct Tally {
     pub(crate) first_ms: Option<u64>,
     pub(crate) last_ms: Option<u64>,
     pub(crate) traces: Traces,
+    /// Secrets made by those asked about.
+    pub(crate) made: Secrets,
 }
 
 impl Tally {
@@ -203,6 +199,7 @@ impl Tally {
             served: Map::default(),
             fed: Map::default(),
             unplaced: HashMap::new(),
+            gates: HashMap::new(),
             carried: Carried::default(),
             grants: Map::default(),
             is_more: false,
@@ -219,6 +216,7 @@ impl Tally {
             first_ms: None,
             last_ms: None,
             traces: Traces::default(),
+            made: Secrets::new(part),
         }
     }
 
@@ -288,13 +286,13 @@ impl Tally {
         }
         let to_ms = life.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add(LAG_MS));
         let stretch = Stretch { from_ms: life.from_ms, to_ms };
-        match life.serves {
-            Some(other) if life.kind == Kind::Scanner => {
+        match (life.kind, life.serves) {
+            (Kind::Scanner, Some(other)) => {
                 self.served.entry(other).or_default().insert(instance, stretch);
             }
-            Some(_) => {}
-            None if life.kind == Kind::Scanner => drop(self.unplaced.insert(instance, stretch)),
-            None => {}
+            (Kind::Scanner, None) => drop(self.unplaced.insert(instance, stretch)),
+            (Kind::Gate, _) => drop(self.gates.insert(instance, stretch)),
+            _ => {}
         }
     }
 
@@ -371,11 +369,10 @@ impl Tally {
                     self.touch(fact);
                 }
             }
-            Deed::Body if self.releasing == Some(fact.index) => {
-                self.opened(fact);
-            }
-            Deed::Transit | Deed::Month if self.releasing == Some(fact.index) => {
-                self.opened(fact);
+            Deed::Body | Deed::Summary | Deed::Transit | Deed::Month => {
+                if self.releasing == Some(fact.index) {
+                    self.opened(fact);
+                }
             }
             Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
                 self.touch(fact);
@@ -408,29 +405,19 @@ impl Tally {
 
     /// Every summary of a month was released of somebody.
     pub fn release_month(&mut self, person: Person, month: u32) {
-        self.months.add(person, month);
+        if month > 0 {
+            self.months.add(person, month);
+        }
     }
 
     /// The deed is of an instance asked about, or recorded by one.
-    fn is_ours(&self, fact: &Fact) -> bool {
+    pub(crate) fn is_ours(&self, fact: &Fact) -> bool {
         self.asked.has(0, fact.instance) || self.asked.has(1, fact.start)
     }
 
     fn met(&mut self, fact: &Fact) {
         self.used(fact.at_ms);
         self.follow(fact);
-    }
-
-    /// A message passed through an instance asked about, or through one with a scanner asked
-    /// about, or came to a dispatch by an access asked about.
-    fn passed(&self, fact: &Fact) -> bool {
-        let lived = |life: &Stretch| life.has(fact.at_ms);
-        let is_fed = |access: &InstanceId| self.asked.instances.contains(access);
-        let served = || self.served.get(&fact.instance);
-        self.is_ours(fact)
-            || self.fed.get(&fact.instance).is_some_and(is_fed)
-            || served().is_some_and(|served| served.values().any(lived))
-            || self.unplaced.values().any(lived)
     }
 
     pub(crate) fn used(&mut self, at_ms: u64) {
@@ -450,25 +437,26 @@ impl Tally {
         Some(self.shares.note(person, classes))
     }
 
-    fn count(&mut self, fact: &Fact, classes: Classes, mark: Mark) {
-        if let Some(number) = self.share(fact, classes) {
-            self.messages.add(number, fact.item.message(), mark);
-        }
+    fn count(&mut self, fact: &Fact, classes: Classes, mark: Mark) -> Option<u32> {
+        let number = self.share(fact, classes)?;
+        self.messages.add(number, fact.item.message(), mark);
+        Some(number)
     }
 
-    /// What a release that counts has opened.
-    fn opened(&mut self, fact: &Fact) {
+    /// What a release that counts has opened, and the number of the contract.
+    pub(crate) fn opened(&mut self, fact: &Fact) -> Option<u32> {
         match fact.deed {
             Deed::Body => {
-                self.count(fact, Class::Headers.bit() | Class::Bodies.bit(), Mark::OPENED);
+                self.count(fact, Class::Headers.bit() | Class::Bodies.bit(), Mark::OPENED)
             }
+            Deed::Summary => self.count(fact, Class::Headers.bit(), Mark::OPENED),
             Deed::Transit => self.count(fact, IN_TRANSIT, Mark::OPENED),
             Deed::Month => {
-                self.share(fact, Class::Headers.bit());
                 let month = u32::try_from(fact.item.number()).unwrap_or_default();
                 fact.person.into_iter().for_each(|person| self.release_month(person, month));
+                self.share(fact, Class::Headers.bit())
             }
-            _ => {}
+            _ => None,
         }
     }
 
@@ -480,7 +468,7 @@ impl Tally {
         }
         match fact.deed {
             Deed::Release => self.used(fact.at_ms),
-            _ if self.half.counts_people() => self.opened(fact),
+            _ if self.half.counts_people() => drop(self.opened(fact)),
             _ => {}
         }
     }

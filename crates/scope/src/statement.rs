@@ -1,6 +1,8 @@
 //! What left was ciphertext, and here is why it stays that: which, under what, and that no key
 //! for it was handed to whoever took it.
 
+use crate::counted::Part;
+use crate::made::Secrets;
 use crate::measure::{Proven, Question};
 use crate::roll::Roll;
 use evidence::{Body, Entry, rfc3339};
@@ -53,13 +55,16 @@ pub struct Statement {
     /// Releases before the window to processes of this component that lived into it: they still had
     /// those keys then.
     pub releases_before_to_living: u64,
+    /// Releases to whoever signed in with a credential that this component made in the window.
+    pub releases_by_credentials: u64,
     /// The vault's own numbers of the first and last release in the window.
     pub first_release: Option<u64>,
     pub last_release: Option<u64>,
     /// Numbers that are missing between them: none may be.
     pub gaps: u64,
     /// No key was released to this component, nor before to a process of it that lived into the
-    /// window, none is missing from the count, and the log was checked.
+    /// window, nor with a credential that it made; none is missing from the count, and the log was
+    /// checked.
     pub holds: bool,
     pub entries: u64,
     pub root: String,
@@ -84,6 +89,8 @@ pub struct StatementMaker {
     numbers: Option<(u64, u64)>,
     gaps: u64,
     holds_keys: bool,
+    /// Every secret that was made in the window, and what it opened.
+    made: Secrets,
 }
 
 impl StatementMaker {
@@ -102,11 +109,14 @@ impl StatementMaker {
             numbers: None,
             gaps: 0,
             holds_keys,
+            made: Secrets::new(Part::WHOLE),
         }
     }
 
     pub fn note(&mut self, index: u64, entry: &Entry) {
         self.roll.note(entry);
+        let is_within = (self.question.from_ms..self.question.to_ms).contains(&entry.time_ms);
+        self.made.hear(index, entry, is_within, |_| true);
         if entry.time_ms >= self.question.to_ms {
             return;
         }
@@ -192,7 +202,9 @@ impl StatementMaker {
             bytes,
         };
         let before = self.before_to_living();
-        let silent = self.to_component + before == 0 && self.gaps == 0 && !self.holds_keys;
+        let by_credentials = self.made.releases_of(|one| self.may_be_of_component(&one));
+        let given = self.to_component + before + by_credentials;
+        let silent = given == 0 && self.gaps == 0 && !self.holds_keys;
         Statement {
             statement: "advanced-encryption",
             component: self.question.component.word(),
@@ -206,6 +218,7 @@ impl StatementMaker {
             released_to: self.released,
             releases_to_component: self.to_component,
             releases_before_to_living: before,
+            releases_by_credentials: by_credentials,
             first_release: self.numbers.map(|numbers| numbers.0),
             last_release: self.numbers.map(|numbers| numbers.1),
             gaps: self.gaps,

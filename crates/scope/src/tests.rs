@@ -93,6 +93,7 @@ fn history() -> Vec<Entry> {
         ok,
         tenant: ok.then(|| tenant(1)),
         user: ok.then(|| user(1)),
+        credential: None,
     };
     let grant = Body::Grant {
         grant: GrantId([7; 16]),
@@ -589,4 +590,145 @@ fn what_a_session_was_given_before_the_window_counts_while_it_lives() {
     // Of somebody who is not known it cannot be said that no key was given.
     let (_, statement) = measured(Kind::Edge, "2026-11-02T10:00:41Z", "2026-11-02T10:00:50Z");
     assert!(!statement.holds);
+}
+
+/// An owned admin makes an app password for somebody, and a stranger reads with it: for as long as
+/// it is good, and nothing of what its person reads.
+#[test]
+fn what_is_opened_with_a_credential_that_was_made_counts_until_it_is_revoked() {
+    const ADMIN: u8 = 60;
+    const THEIRS: u8 = 61;
+    const OWN: u8 = 62;
+    let change = |what: &str, by: u8, id: Option<&str>| Body::RuleChange {
+        what: Word::new(what),
+        tenant: Some(tenant(1)),
+        user: Some(user(1)),
+        weakened: None,
+        by: Some(instance(by)),
+        credential: id.map(Word::new),
+    };
+    let sign_in = |by: u8, id: &str| Body::SignIn {
+        instance: instance(by),
+        protocol: Word::new("imap"),
+        ok: true,
+        tenant: Some(tenant(1)),
+        user: Some(user(1)),
+        credential: Some(Word::new(id)),
+    };
+    let release = |to: u8, released: Released| Body::Release {
+        vault_seq: 0,
+        instance: instance(to),
+        grant: GrantId([to; 16]),
+        tenant: tenant(1),
+        user: user(1),
+        released,
+    };
+    let stop = Body::ProcessStop {
+        instance: instance(ADMIN),
+        clean: true,
+        cause: Word::new("exit 0"),
+        last_seq: None,
+    };
+    let (w, i, v) = ((Kind::Warden, 0), (Kind::Identity, IDENTITY), (Kind::Vault, 22));
+    let (bodies, summaries) = (Released::Bodies, Released::Summaries);
+    let names = vec![message(4), MessageId::FOLDER_NAMES];
+    let history = [
+        entry(w, "2026-11-02T09:00:00Z", start(IDENTITY, Kind::Identity, None)),
+        entry(i, "2026-11-02T09:00:01Z", change("app-password.add", 70, Some("own"))),
+        entry(w, "2026-11-02T10:00:00Z", start(ADMIN, Kind::Admin, None)),
+        entry(i, "2026-11-02T10:00:01Z", change("app-password.add", ADMIN, Some("new"))),
+        entry(w, "2026-11-02T10:00:02Z", stop),
+        entry(i, "2026-11-02T10:01:00Z", sign_in(THEIRS, "new")),
+        entry(v, "2026-11-02T10:01:01Z", release(THEIRS, bodies(vec![message(1)]))),
+        entry(i, "2026-11-02T10:01:02Z", sign_in(OWN, "own")),
+        entry(v, "2026-11-02T10:01:03Z", release(OWN, bodies(vec![message(2)]))),
+        entry(v, "2026-11-05T10:00:00Z", release(THEIRS, summaries(names))),
+        entry(i, "2026-11-05T11:00:00Z", change("app-password.revoke", 70, Some("new"))),
+        entry(w, "2026-11-05T12:00:00Z", Body::Heartbeat {}),
+    ];
+    let ask = |component, (from, to): (&str, &str), count: usize| {
+        let question = Question { component, version: None, from_ms: at(from), to_ms: at(to) };
+        let mut maker = StatementMaker::new(question.clone());
+        (0..).zip(&history[..count]).for_each(|(index, entry)| maker.note(index, entry));
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history[..count]).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        (scope.unwrap(), maker.finish(Proven::default()).releases_by_credentials)
+    };
+    let window = ("2026-11-02T10:00:00Z", "2026-11-02T10:00:30Z");
+    let (scope, by) = ask(Kind::Admin, window, history.len());
+    check(&scope, &[1, 4], Some((1, "headers bodies")), [0, 2, 2]);
+    let made = scope.by_credentials.as_ref().unwrap();
+    assert_eq!((made.app_passwords, made.live, made.sign_ins, made.releases), (1, 0, 1, 2));
+    assert_eq!((made.messages, made.months, made.after_window, by), (2, 0, true, 2));
+    assert_eq!(made.last_use.as_deref(), Some("2026-11-05T10:00:00.000Z"));
+    assert_eq!(scope.contracts[0].by_credential, 2);
+    let told = &scope.containment;
+    assert_eq!(told.exposure_ended.as_deref(), Some("2026-11-05T11:00:00.000Z"));
+    assert!(told.contained, "{:?}", told.conditions);
+    // Before it was revoked.
+    let (scope, _) = ask(Kind::Admin, window, history.len() - 2);
+    let last = scope.containment.conditions.last().unwrap();
+    assert_eq!(last.missing.as_deref(), Some("still good: 1 of 1"));
+    assert!(last.to_do[0].en.contains("`app-password revoke new`"), "{:?}", last.to_do);
+    assert!(scope.containment.exposure_ended.is_none() && !scope.containment.contained);
+    for (language, word) in [
+        (Language::English, "it went on after the window"),
+        (Language::Japanese, "期間後も続いた"),
+        (Language::English, "missing: still good: 1 of 1"),
+        (Language::Japanese, "1 のうち 1 が今も有効"),
+    ] {
+        let text = tell(&scope, language, |_| None);
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    // Of another time, and of others: an identity answers for what it wrote down.
+    let (scope, by) = ask(Kind::Admin, ("2026-11-02T10:00:30Z", ALL.1), history.len());
+    check(&scope, &[], None, [0, 0, 0]);
+    assert_eq!((scope.by_credentials, by), (None, 0));
+    let (scope, _) = ask(Kind::Identity, window, history.len());
+    check(&scope, &[1, 4], Some((1, "headers bodies")), [0, 2, 2]);
+    let (scope, by) = ask(Kind::Access, window, history.len());
+    assert_eq!((scope.by_credentials, by), (None, 0));
+}
+
+/// Mail came by the gate that lived then, whoever took it from it; and what it kept to itself is in
+/// no ledger, which is said.
+#[test]
+fn a_gate_had_all_that_came_while_it_lived() {
+    const GATE: u8 = 21;
+    let w = (Kind::Warden, 0);
+    let m = (Kind::Mailbox, 20);
+    let stop = Body::ProcessStop {
+        instance: instance(GATE),
+        clean: true,
+        cause: Word::new("exit 0"),
+        last_seq: None,
+    };
+    let history = [
+        entry(w, "2026-11-02T09:00:00Z", start(GATE, Kind::Gate, None)),
+        entry(w, "2026-11-02T09:00:00Z", start(EDGE, Kind::Edge, None)),
+        entry((Kind::Gate, GATE), "2026-11-02T09:00:01Z", connection(1, EDGE)),
+        entry(m, "2026-11-02T09:00:02Z", deliver(EDGE, 1, 1, Some(1))),
+        entry((Kind::Gate, GATE), "2026-11-02T10:00:01Z", connection(2, EDGE)),
+        entry(m, "2026-11-02T10:00:02Z", deliver(EDGE, 2, 1, Some(2))),
+        entry((Kind::Gate, GATE), "2026-11-02T10:00:03Z", connection(3, EDGE)),
+        entry(w, "2026-11-02T11:00:00Z", stop),
+        entry(m, "2026-11-02T11:01:00Z", deliver(EDGE, 3, 1, None)),
+    ];
+    let question = Question {
+        component: Kind::Gate,
+        version: None,
+        from_ms: at("2026-11-02T10:00:00Z"),
+        to_ms: at(ALL.1),
+    };
+    let scope = measure(&question, Proven::default(), |seen| {
+        (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+        Ok::<(), Infallible>(())
+    });
+    let scope = scope.unwrap();
+    // What came before the window it has no more; of the third connection nothing is known.
+    check(&scope, &[2], Some((1, "addresses headers bodies")), [1, 2, 0]);
+    assert!(scope.bound.ends_with("stands in no ledger"));
+    assert!(tell(&scope, Language::Japanese, |_| None).contains("どの台帳にも現れない"));
 }

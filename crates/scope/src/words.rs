@@ -3,6 +3,8 @@
 
 use crate::checked;
 use crate::contained::{Containment, ToDo};
+use crate::finish::{OPENS_ALL, UNSEEN};
+use crate::made::ByCredentials;
 use crate::measure::{Contract, Scope};
 use crate::statement::Statement;
 use std::fmt::Write;
@@ -52,6 +54,7 @@ fn condition(language: Language, word: &str) -> &str {
         "no alarm since" => language.say("以後の警報なし", word),
         "decoys silent" => language.say("おとりへの接触なし", word),
         "credentials rotated" => language.say("資格情報の更新", word),
+        "credentials it made ended" => language.say("対象が発行した認証情報の失効", word),
         other => other,
     }
 }
@@ -91,20 +94,9 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
         line(&label, value);
     }
     line(say("露出の終了", "exposure ended"), or_none(&scope.containment.exposure_ended));
-    line(say("対象プロセス数", "instances"), scope.instances.to_string());
-    line(
-        say("閲覧され得たメール（上限）", "messages that can have been read, at most"),
-        scope.upper.to_string(),
-    );
-    line(say("確実に開示されたメール", "messages certainly opened"), scope.lower.to_string());
-    line(
-        say("内容不明の接続", "connections of which the content is not known"),
-        scope.unattributed_connections.to_string(),
-    );
-    line(
-        say("通過し保存されなかったメール", "messages that passed and were not kept"),
-        scope.not_kept.to_string(),
-    );
+    for (label, value) in told_figures(scope, language) {
+        line(label, value);
+    }
     for one in &scope.contracts {
         let who = name(&one.tenant).unwrap_or_else(|| one.tenant.clone());
         line(&format!("  {who}"), told_contract(one, language));
@@ -121,6 +113,82 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
         line(say("問題", "problem"), problem.clone());
     }
     to
+}
+
+/// How many, and what that means.
+fn told_figures(scope: &Scope, language: Language) -> Vec<(&'static str, String)> {
+    let say = |japanese, english| language.say(japanese, english);
+    let mut told = Vec::new();
+    let mut line = |label, value| told.push((label, value));
+    line(say("対象プロセス数", "instances"), scope.instances.to_string());
+    line(
+        say("閲覧され得たメール（上限）", "messages that can have been read, at most"),
+        scope.upper.to_string(),
+    );
+    line(say("確実に開示されたメール", "messages certainly opened"), scope.lower.to_string());
+    line(
+        say("内容不明の接続", "connections of which the content is not known"),
+        scope.unattributed_connections.to_string(),
+    );
+    line(
+        say("通過し保存されなかったメール", "messages that passed and were not kept"),
+        scope.not_kept.to_string(),
+    );
+    let bound = match scope.bound {
+        OPENS_ALL => say("保存されたすべてを開き得た。下限は記録された開示", OPENS_ALL),
+        UNSEEN => say(
+            "動作中に届いたすべて（上限）。みずから応答した接続は、どの台帳にも現れない",
+            UNSEEN,
+        ),
+        other => say("開示は正確、通過は上限", other),
+    };
+    line(say("件数の意味", "what the figures mean"), bound.to_owned());
+    if let Some(made) = &scope.by_credentials {
+        line(
+            say("対象が発行した認証情報", "credentials that it made"),
+            told_credentials(made, language),
+        );
+        line(say("それらによる開示", "opened with them"), told_opened(made, language));
+    }
+    told
+}
+
+fn told_credentials(made: &ByCredentials, language: Language) -> String {
+    let ByCredentials { app_passwords, passes, passwords, live, .. } = made;
+    match language {
+        Language::Japanese => format!(
+            "アプリパスワード {app_passwords}、閲覧許可 {passes}、パスワード {passwords}\
+             （うち {live} は今も有効）"
+        ),
+        Language::English => format!(
+            "{app_passwords} app passwords, {passes} passes, {passwords} passwords ({live} of them \
+             still good)"
+        ),
+    }
+}
+
+fn told_opened(made: &ByCredentials, language: Language) -> String {
+    let ByCredentials { sign_ins, releases, messages, months, .. } = made;
+    let last = made.last_use.as_deref().unwrap_or("–");
+    let mut value = match language {
+        Language::Japanese => {
+            format!(
+                "サインイン {sign_ins} 回、開示 {releases} 回、メール {messages} 通、最終 {last}"
+            )
+        }
+        Language::English => format!(
+            "{sign_ins} sign-ins, {releases} releases, {messages} messages; the last at {last}"
+        ),
+    };
+    if *months > 0 {
+        let more = language.say("月単位の見出し", "whole months of headers");
+        let _ = write!(value, ", {more}: {months}");
+    }
+    if made.after_window {
+        let after = language.say("期間後も続いた", "it went on after the window");
+        let _ = write!(value, " · {after}");
+    }
+    value
 }
 
 /// When it was detected, and by what.
@@ -190,10 +258,15 @@ fn lacking(language: Language, missing: &str) -> String {
     match (missing, live) {
         ("the exposure has not ended", _) => "露出がまだ終わっていない".to_owned(),
         (_, Some((alive, all))) => format!("{all} のうち {alive} が動作中"),
-        _ => match missing.strip_prefix("a grant lives until ") {
-            Some(until) => format!("許可が {until} まで有効"),
-            None => missing.replace("entry ", "証跡 ").replace(" at ", " "),
-        },
+        _ => {
+            let until = missing.strip_prefix("a grant lives until ");
+            let good = missing.strip_prefix("still good: ").and_then(|one| one.split_once(" of "));
+            match (until, good) {
+                (Some(until), _) => format!("許可が {until} まで有効"),
+                (_, Some((live, all))) => format!("{all} のうち {live} が今も有効"),
+                _ => missing.replace("entry ", "証跡 ").replace(" at ", " "),
+            }
+        }
     }
 }
 
@@ -210,6 +283,10 @@ fn told_contract(one: &Contract, language: Language) -> String {
     if one.could_open > 0 {
         let could = language.say("開示し得たもの", "could have opened");
         let _ = write!(value, " ({could} {})", one.could_open);
+    }
+    if one.by_credential > 0 {
+        let by = language.say("対象が発行した認証情報による", "by a credential that it made");
+        let _ = write!(value, " ({by} {})", one.by_credential);
     }
     value
 }
@@ -256,16 +333,24 @@ pub fn tell_statement(
         say("連番の欠落", "gaps in their numbers"),
         statement.gaps,
     );
-    if statement.releases_before_to_living > 0 {
-        let _ = writeln!(
-            to,
-            "{}: {}",
+    let more = [
+        (
+            statement.releases_before_to_living,
             say(
                 "期間前に渡り、期間中も動作していたプロセスが保持していた鍵の開示",
                 "releases before the window to processes of it that lived into it",
             ),
-            statement.releases_before_to_living,
-        );
+        ),
+        (
+            statement.releases_by_credentials,
+            say(
+                "対象が発行した認証情報によるサインインへの鍵の開示",
+                "releases to sign-ins with credentials that it made",
+            ),
+        ),
+    ];
+    for (count, label) in more.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = writeln!(to, "{label}: {count}");
     }
     let _ = writeln!(to, "{}", told_holds(statement.holds, language));
     let (basis, entries) = (say("根拠", "basis"), say("件", "entries"));

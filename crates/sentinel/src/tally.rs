@@ -16,7 +16,7 @@ impl Tally {
             Body::Sent { messages, .. } => self.add(Measure::Sent, "", messages.len()),
             Body::Release { released, .. } => {
                 let class = match released {
-                    Released::Months(_) => "summaries",
+                    Released::Months(_) | Released::Summaries(_) => "summaries",
                     Released::Bodies(_) => "bodies",
                     Released::Transit(_) => "transit",
                 };
@@ -86,6 +86,7 @@ mod tests {
             ok: false,
             tenant: None,
             user: None,
+            credential: None,
         };
         tally.take(&sign_in);
         let counts = tally.counts();

@@ -386,7 +386,14 @@ impl Signer {
         };
         let word = if kept.is_some() { "tls.install" } else { "tls.uninstall" };
         let what = Word::new(word);
-        self.record(Body::RuleChange { what, tenant: None, user: None, weakened: None });
+        self.record(Body::RuleChange {
+            what,
+            tenant: None,
+            user: None,
+            weakened: None,
+            by: None,
+            credential: None,
+        });
         self.note_new_keys(&before, &brought);
         let names = match place {
             Place::Group(group) => group.names(&self.start),

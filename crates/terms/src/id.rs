@@ -62,3 +62,15 @@ id!(/// One hold: what it covers is not destroyed while it stands.
     HoldId, 8);
 id!(/// One run of one process: printed as 12 characters.
     InstanceId, 6);
+
+impl MessageId {
+    /// Under it a session seals the names of its person's folders: no mail, and nobody's.
+    pub const FOLDER_NAMES: Self = Self(*b"\0\0\0\0\0\0\0\0folder-n");
+    /// The same of a folder's keywords.
+    pub const KEYWORDS: Self = Self(*b"\0\0\0\0\0\0\0\0keywords");
+
+    /// Whether it names what a session keeps for itself; no mail is kept under such a name.
+    pub fn is_no_mail(self) -> bool {
+        self == Self::FOLDER_NAMES || self == Self::KEYWORDS
+    }
+}

@@ -22,6 +22,9 @@ const ITEMS: usize = 3_000;
 const RELEASES: u32 = 20_000;
 /// Months that one release of summaries may open: a mailbox of fifty years.
 const MONTHS: usize = 600;
+/// Summaries under one grant that are named one by one. Of more only the months are told: the
+/// overview of a large mailbox, shown again and again, would outgrow all other evidence.
+const NAMED_SUMMARIES: usize = 1_000;
 
 impl Vault {
     pub(crate) fn access(&mut self, asker: Asker, label: &Label, question: FromAccess) {
@@ -99,7 +102,11 @@ impl Vault {
         if live.releases > RELEASES {
             return Err(Refusal::Budget);
         }
-        let released = named(class, &items).ok_or(Refusal::Budget)?;
+        let left = NAMED_SUMMARIES.saturating_sub(live.summaries);
+        let released = named(class, &items, left).ok_or(Refusal::Budget)?;
+        if let Released::Summaries(messages) = &released {
+            live.summaries += messages.len();
+        }
         let (tenant, user) = person;
         if let Released::Bodies(messages) = &released {
             self.weigh(moment.wall_ms, tenant, user, messages.len() as u64)?;
@@ -155,15 +162,17 @@ impl Vault {
     }
 }
 
-/// What the entry names: each body, or whole months of summaries. `None`: too much at once.
-fn named(class: Class, items: &[Item]) -> Option<Released> {
+/// What the entry names: each body, and each summary as long as they are few (`left`), else whole
+/// months of them. `None`: too much at once.
+fn named(class: Class, items: &[Item], left: usize) -> Option<Released> {
     if items.len() > ITEMS {
         return None;
     }
+    let messages: BTreeSet<_> = items.iter().map(|item| item.message).collect();
     match class {
-        Class::Body => {
-            let messages: BTreeSet<_> = items.iter().map(|item| item.message).collect();
-            Some(Released::Bodies(messages.into_iter().collect()))
+        Class::Body => Some(Released::Bodies(messages.into_iter().collect())),
+        Class::Summary if messages.len() <= left => {
+            Some(Released::Summaries(messages.into_iter().collect()))
         }
         Class::Summary => {
             let months: BTreeSet<_> = items.iter().map(|item| month_of_epoch(item.epoch)).collect();

@@ -27,6 +27,8 @@ pub(crate) struct Live {
     pub agreed: Option<(Vec<u8>, Arc<Agreed>)>,
     /// Asked for so far.
     pub releases: u32,
+    /// Of these, summaries that were named one by one.
+    pub summaries: usize,
 }
 
 impl Live {
@@ -71,7 +73,8 @@ impl Grants {
         let session = PublicKey::parse(&grant.session).map_err(|_| "no public key of a session")?;
         self.bound.insert(grant.instance, person);
         let (id, ends_ms) = (grant.grant, now.steady_ms.saturating_add(left_ms));
-        self.live.insert(id, Live { grant, ends_ms, session, agreed: None, releases: 0 });
+        self.live
+            .insert(id, Live { grant, ends_ms, session, agreed: None, releases: 0, summaries: 0 });
         Ok(())
     }
 

@@ -448,7 +448,14 @@ mod tests {
 
     fn entry(what: &str, tenant: u8) -> Vec<u8> {
         let tenant = Some(TenantId([tenant; 8]));
-        let body = Body::RuleChange { what: Word::new(what), tenant, user: None, weakened: None };
+        let body = Body::RuleChange {
+            what: Word::new(what),
+            tenant,
+            user: None,
+            weakened: None,
+            by: None,
+            credential: None,
+        };
         Author::new(Kind::Directory, InstanceId([1; 6]), &[1; 32]).sign(1, body).unwrap()
     }
 

@@ -198,13 +198,47 @@ fn what_was_sealed_is_released_recorded_and_read() {
         panic!()
     };
     assert_eq!(messages.len(), 39);
-    let Body::Release { released: Released::Months(months), .. } = &deeds[deeds.len() - 1] else {
+    let Body::Release { released: Released::Summaries(same), .. } = &deeds[deeds.len() - 1] else {
         panic!()
     };
-    assert_eq!(*months, [evidence::month_of(compartment::now_ms())]);
+    assert_eq!(same, messages, "each by its name");
     assert_eq!(ledger.releases(), [0, 1]);
     let created = deeds.iter().filter(|deed| matches!(deed, Body::KeyCreate { .. })).count();
     assert_eq!(created, 7);
+    running.stop();
+}
+
+/// A large overview would outgrow the log: of what is more than a grant names, the months are told,
+/// and never less than what was opened.
+#[test]
+fn of_very_many_summaries_the_months_are_named() {
+    let ledger = Ledger::new();
+    let running = Running::start(&folder("many"), &ledger, 97);
+    let mut desk = running.settle();
+    opened(&mut desk, GrantId([1; 16]));
+    let (item, _) = sealed(&mut desk.access, 1, seal::Class::Summary);
+    let empty = |number: u128| Item {
+        message: MessageId(number.to_be_bytes()),
+        wrapped: Vec::new(),
+        ..item.clone()
+    };
+    let mut asked = |numbers: std::ops::Range<u128>| {
+        let items = numbers.map(empty).collect();
+        let answer = release(&mut desk.access, Class::Summary, items);
+        assert!(matches!(answer, ToAccess::Released(_)), "{}", words(&answer));
+        match ledger.deeds().pop() {
+            Some(Body::Release { released: Released::Summaries(named), .. }) => named.len(),
+            Some(Body::Release { released: Released::Months(months), .. }) => {
+                assert_eq!(months, [evidence::month_of(compartment::now_ms())]);
+                0
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(asked(1..601), 600);
+    assert_eq!(asked(601..1_002), 0, "one too many");
+    assert_eq!(asked(601..1_001), 400);
+    assert_eq!(asked(1_001..1_002), 0);
     running.stop();
 }
 

@@ -10,6 +10,7 @@
 
 mod certificate;
 mod json;
+mod lattice;
 mod options;
 mod report;
 mod said;
@@ -124,8 +125,9 @@ fn mirror(
     })?;
     let annals::Checked { size, root, newest, mut problems, mut notes, .. } = found;
     problems.extend(series.finish().1);
+    let reader = Reader::open(folder, keys.clone())?;
+    let twice = lattice::look(folder, &reader, options);
     if let Some(seen) = &options.seen {
-        let reader = Reader::open(folder, keys.clone())?;
         problems.extend(Seen::at(seen).look(&reader)?.problem());
     } else {
         notes.push("without --seen it is not known whether more was here before".to_owned());
@@ -133,15 +135,18 @@ fn mirror(
     let cosigned = |mirror: &tlog::CosignerKey| {
         newest.as_ref().and_then(|signed| mirror.cosigned(&signed.note))
     };
+    let said = |some: Vec<String>| some.into_iter().map(Said::from);
     Ok(Report {
         size,
         root,
         entries: size,
+        lattice: twice.key,
+        lattice_at: twice.cosigned_at,
         cosigned_at: keys.mirror.as_ref().and_then(cosigned),
         ledger: keys.ledger.to_text(),
         mirror: keys.mirror.map(|mirror| mirror.to_text()),
-        problems: problems.into_iter().map(Said::from).collect(),
-        notes: notes.into_iter().map(Said::from).collect(),
+        problems: said(problems).chain(twice.problems).collect(),
+        notes: said(notes).chain(twice.notes).collect(),
         ..Report::of("mirror")
     })
 }

@@ -9,7 +9,8 @@ pub const HELP: &str = "\
 sekisho-verify view DIR | mirror DIR
 sekisho-verify certificate FILE [--mirror DIR] [--witness-key K]
 sekisho-verify scope DIR --component C --from T --to T [--version V]
-  --json   --lang ja|en   --names FILE   --seen FILE   --ledger-key K   --mirror-key K";
+  --json   --lang ja|en   --names FILE   --seen FILE   --ledger-key K   --mirror-key K
+  --mirror-ml-dsa-44-key K (with a mirror)";
 
 pub enum Task {
     View,
@@ -29,6 +30,8 @@ pub struct Options {
     pub seen: Option<PathBuf>,
     pub ledger_key: Option<String>,
     pub mirror_key: Option<String>,
+    /// The mirror's ML-DSA-44 key.
+    pub lattice_key: Option<String>,
     /// Beside a certificate: a mirror's folder that must agree, a witness that must have signed.
     pub mirror: Option<PathBuf>,
     pub witness_key: Option<String>,
@@ -54,6 +57,7 @@ impl Options {
         };
         let (names, seen) = (option("--names")?, option("--seen")?);
         let (ledger_key, mirror_key) = (option("--ledger-key")?, option("--mirror-key")?);
+        let lattice_key = option("--mirror-ml-dsa-44-key")?;
         let (mirror, witness_key) = (option("--mirror")?, option("--witness-key")?);
         let (component, version) = (option("--component")?, option("--version")?);
         let (from, to) = (option("--from")?, option("--to")?);
@@ -81,6 +85,9 @@ impl Options {
         if task_is_other(&task) && (mirror.is_some() || witness_key.is_some()) {
             return Err("--mirror and --witness-key go with a certificate".to_owned());
         }
+        if matches!(task, Task::View | Task::Certificate) && lattice_key.is_some() {
+            return Err("--mirror-ml-dsa-44-key goes with a mirror".to_owned());
+        }
         Ok(Self {
             task,
             folder: folder.ok_or("expected a folder, found nothing")?.into(),
@@ -90,6 +97,7 @@ impl Options {
             seen: seen.map(PathBuf::from),
             ledger_key,
             mirror_key,
+            lattice_key,
             mirror: mirror.map(PathBuf::from),
             witness_key,
         })

@@ -17,6 +17,9 @@ pub struct Report {
     pub cosigned_at: Option<u64>,
     pub ledger: String,
     pub mirror: Option<String>,
+    /// The mirror's ML-DSA-44 key, and when it cosigned with it last.
+    pub lattice: Option<String>,
+    pub lattice_at: Option<u64>,
     /// When a witness cosigned whose key was given.
     pub witnessed_at: Option<u64>,
     pub problems: Vec<Said>,
@@ -40,6 +43,8 @@ impl Report {
             cosigned_at: None,
             ledger: String::new(),
             mirror: None,
+            lattice: None,
+            lattice_at: None,
             witnessed_at: None,
             problems: Vec::new(),
             notes: Vec::new(),
@@ -91,6 +96,8 @@ impl Report {
             "cosigned_at": self.cosigned_at,
             "ledger_key": self.ledger,
             "mirror_key": self.mirror,
+            "mirror_ml_dsa_44_key": self.lattice,
+            "cosigned_ml_dsa_44_at": self.lattice_at,
             "ok": self.problems.is_empty(),
             "problems": english(&self.problems),
             "notes": english(&self.notes),
@@ -113,6 +120,10 @@ impl Report {
             format!("{}: {}", say("示された記録", "entries shown"), self.entries),
             format!("{}: {}", say("根", "root"), self.root.to_base64()),
         ];
+        if let Some(seconds) = self.lattice_at {
+            let label = say("ML-DSA-44 による写しの副署", "cosigned by the mirror with ML-DSA-44");
+            lines.push(format!("{label}: {}", evidence::rfc3339(seconds.saturating_mul(1_000))));
+        }
         if let Some(view) = &self.view {
             lines.extend(crate::view::lines(view, is_japanese));
         }

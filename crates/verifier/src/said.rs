@@ -59,6 +59,36 @@ fn in_japanese(what: &str) -> &str {
         "what was seen before cannot be read: it holds no checkpoint; somebody altered it" => {
             "以前に見たものが読めない。ファイルに checkpoint がなく、書き換えられている"
         }
+        "there is no ML-DSA-44 key of the mirror" => "写しの ML-DSA-44 の鍵がない",
+        "the mirror did not cosign with ML-DSA-44" => "写しは ML-DSA-44 では副署していない",
+        "the mirror's ML-DSA-44 key is not the one that was given" => {
+            "写しの ML-DSA-44 の鍵が、与えられたものと違う"
+        }
+        "the mirror's ML-DSA-44 key is believed as it lies here" => {
+            "写しの ML-DSA-44 の鍵は、ここにあるものをそのまま信じている"
+        }
+        "the mirror has saved no checkpoint with ML-DSA-44 yet" => {
+            "写しは ML-DSA-44 で副署した checkpoint をまだ保存していない"
+        }
+        "the mirror's ML-DSA-44 key cannot be read" => "写しの ML-DSA-44 の鍵が読めない",
+        other => lattice(other),
+    }
+}
+
+fn lattice(what: &str) -> &str {
+    match what {
+        "the checkpoint that the mirror cosigned with ML-DSA-44 cannot be read: the file was \
+         altered or torn" => {
+            "写しが ML-DSA-44 で副署した checkpoint が読めない。書き換えられたか、途中で切れている"
+        }
+        "the checkpoint that the mirror cosigned with ML-DSA-44 lacks a signature that is right: \
+         the file was altered" => {
+            "写しが ML-DSA-44 で副署した checkpoint に、正しい署名が揃っていない。書き換えられている"
+        }
+        "the checkpoint that the mirror cosigned with ML-DSA-44 does not stand in this log: it \
+         was cut, or it is another" => {
+            "写しが ML-DSA-44 で副署した checkpoint が、この記録にない。切り詰められたか、別の記録である"
+        }
         other => other,
     }
 }

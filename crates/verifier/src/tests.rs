@@ -80,7 +80,10 @@ fn lived() -> House {
     let hold = |placed| Body::Hold { hold: HoldId([4; 8]), placed, tenant: T, user: None };
     house.say(Kind::Directory, hold(true));
     let what = Word::new("tenant.outlet");
-    house.say(Kind::Directory, Body::RuleChange { what, tenant, user: None, weakened: None });
+    house.say(
+        Kind::Directory,
+        Body::RuleChange { what, tenant, user: None, weakened: None, by: None, credential: None },
+    );
     let (what, tenant) = key("smart-host");
     house.say(Kind::Vault, Body::KeyCreate { what, epoch: 0, tenant, user: None });
     house.say(Kind::Vault, Body::Heartbeat {});
@@ -492,5 +495,102 @@ fn a_scope_says_what_of_it_was_checked() {
     std::fs::remove_file(&log).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&log).status().unwrap().success());
     assert_eq!(ask("en", &[]).code, 3);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A mirror's folder whose newest checkpoint is cosigned with ML-DSA-44 as well.
+fn cosigned_twice(name: &str) -> (PathBuf, LatticeCosigner, SignedCheckpoint) {
+    let folder = std::env::temp_dir().join(format!("verifier-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let ledger = NoteSigner::new(tlog::LOG_ORIGIN, &[7; 32]).unwrap();
+    let mirror = Cosigner::new("mirror.example", &[8; 32]).unwrap();
+    let volumes = annals::Segments::volumes(&folder).unwrap();
+    let (mut store, _) = tlog::Store::open(volumes, None, |_| true, |_, _| {}).unwrap();
+    lived().frames.iter().for_each(|frame| store.stage(frame).unwrap());
+    let checkpoint = store.checkpoint(tlog::LOG_ORIGIN);
+    let text = checkpoint.to_text();
+    let signatures = vec![ledger.sign(&text), mirror.cosign(1_796_000_001, &text).unwrap()];
+    let signed = SignedCheckpoint { note: Note { text, signatures }, checkpoint };
+    store.write(signed.clone()).unwrap();
+    store.flush().unwrap();
+    let put = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+    put(annals::names::PUBLIC, mirror.public().to_text());
+    put(annals::names::LEDGER, ledger.verifier().to_text());
+    put(annals::names::CHECKPOINT, signed.note.to_text());
+    let lattice = LatticeCosigner::beside("mirror.example", &[8; 32]).unwrap();
+    put(annals::names::LATTICE_KEY, lattice.public().to_text());
+    let mut twice = signed;
+    twice.note.signatures.push(lattice.cosign(1_796_000_009, &twice.checkpoint).unwrap());
+    put(annals::names::LATTICE, twice.note.to_text());
+    (folder, lattice, twice)
+}
+
+#[test]
+fn a_mirrors_lattice_line_is_checked() {
+    let (folder, lattice, signed) = cosigned_twice("lattice");
+    let ask = |more: &[&str]| {
+        let words = ["mirror", folder.to_str().unwrap()].into_iter().chain(more.iter().copied());
+        answer(words.map(str::to_owned).collect())
+    };
+    let key = lattice.public().to_text();
+    let found: Value = serde_json::from_str(&ask(&["--json"]).text).unwrap();
+    assert_eq!(found["ok"], true, "{found}");
+    assert_eq!(found["cosigned_ml_dsa_44_at"], 1_796_000_009);
+    assert_eq!(found["mirror_ml_dsa_44_key"].as_str(), Some(&*key));
+    let check = |more: &[&str], problem: Option<&str>| {
+        let found = ask(&[more, &["--lang", "en"]].concat());
+        assert_eq!(found.code, u8::from(problem.is_some()), "{problem:?}: {}", found.text);
+        let said = problem.map(|problem| format!("problem: {problem}"));
+        assert!(said.is_none_or(|said| found.text.contains(&said)), "{problem:?}: {}", found.text);
+        let japanese = ask(&[more, &["--lang", "ja"]].concat()).text;
+        let told = japanese.lines().filter(|line| line.starts_with("問題: "));
+        assert!(told.clone().count() > 0 || problem.is_none(), "{japanese}");
+        assert!(told.clone().all(|line| !line.is_ascii() && line.contains("写し")), "{japanese}");
+    };
+    let given = ["--mirror-ml-dsa-44-key", &key];
+    check(&given, None);
+    let other = LatticeCosigner::new("mirror.example", &[1; 32]).unwrap().public().to_text();
+    let not_given = "the mirror's ML-DSA-44 key is not the one that was given";
+    check(&["--mirror-ml-dsa-44-key", &other], Some(not_given));
+    let file = folder.join(annals::names::LATTICE);
+    let put = |signed: &SignedCheckpoint| std::fs::write(&file, signed.note.to_text()).unwrap();
+    // One bit of its line, the line itself, and another tree's line.
+    let lacks = "the checkpoint that the mirror cosigned with ML-DSA-44 lacks a signature";
+    for at in [0, 8, 1_000, 2_427] {
+        let mut tampered = signed.clone();
+        tampered.note.signatures[2].bytes[at] ^= 1;
+        put(&tampered);
+        check(&[], Some(lacks));
+    }
+    let mut without = signed.clone();
+    without.note.signatures.truncate(2);
+    put(&without);
+    check(&[], Some(lacks));
+    let mut without = signed.clone();
+    without.note.signatures.remove(0);
+    put(&without);
+    check(&[], Some(lacks));
+    std::fs::write(&file, "junk").unwrap();
+    check(&[], Some("the checkpoint that the mirror cosigned with ML-DSA-44 cannot be read"));
+    // Signed by all three, and not of this log.
+    let checkpoint = Checkpoint { size: 3, ..signed.checkpoint.clone() };
+    let text = checkpoint.to_text();
+    let ledger = NoteSigner::new(tlog::LOG_ORIGIN, &[7; 32]).unwrap();
+    let mirror = Cosigner::new("mirror.example", &[8; 32]).unwrap();
+    let signatures = vec![
+        ledger.sign(&text),
+        mirror.cosign(1_796_000_001, &text).unwrap(),
+        lattice.cosign(1_796_000_009, &checkpoint).unwrap(),
+    ];
+    put(&SignedCheckpoint { note: Note { text, signatures }, checkpoint });
+    check(&[], Some("the checkpoint that the mirror cosigned with ML-DSA-44 does not stand"));
+    // None yet; and a mirror of a version that knew none.
+    std::fs::write(&file, "").unwrap();
+    check(&[], None);
+    check(&given, Some("the mirror has saved no checkpoint with ML-DSA-44 yet"));
+    std::fs::remove_file(folder.join(annals::names::LATTICE_KEY)).unwrap();
+    check(&[], None);
+    check(&given, Some("there is no ML-DSA-44 key of the mirror"));
     std::fs::remove_dir_all(folder).unwrap();
 }

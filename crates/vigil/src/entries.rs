@@ -54,6 +54,8 @@ pub fn released(entry: &Entry) -> Option<(TenantId, UserId, u32)> {
     match &entry.body {
         Body::Release { tenant, user, released, .. } => {
             let items = match released {
+                // One overview is one, as it is where only its months are named.
+                Released::Summaries(messages) => usize::from(!messages.is_empty()),
                 Released::Months(months) => months.len(),
                 Released::Bodies(bodies) => bodies.len(),
                 Released::Transit(_) => return None,
@@ -85,7 +87,9 @@ impl Entries {
                 self.touched.remove(instance);
                 None
             }
-            Body::SignIn { instance, protocol, ok, tenant: Some(tenant), user: Some(user) } => {
+            Body::SignIn {
+                instance, protocol, ok, tenant: Some(tenant), user: Some(user), ..
+            } => {
                 let person = (*tenant, *user);
                 let is_own = OWN.contains(&protocol.as_str());
                 match protocol.as_str() {

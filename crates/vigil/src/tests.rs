@@ -30,7 +30,7 @@ fn sign_in(instance: InstanceId, ok: bool, user: UserId) -> Body {
 
 fn signed(instance: InstanceId, protocol: &str, ok: bool, user: UserId) -> Body {
     let protocol = Word::new(protocol);
-    Body::SignIn { instance, protocol, ok, tenant: Some(T), user: Some(user) }
+    Body::SignIn { instance, protocol, ok, tenant: Some(T), user: Some(user), credential: None }
 }
 
 fn grant(instance: InstanceId, user: UserId, until_ms: u64) -> Body {
@@ -227,7 +227,7 @@ fn keys_without_a_recorded_change() {
     };
     let change = || {
         let (what, tenant, user) = (Word::new("user.add"), Some(T), Some(AOI));
-        Body::RuleChange { what, tenant, user, weakened: None }
+        Body::RuleChange { what, tenant, user, weakened: None, by: None, credential: None }
     };
     let case = |story: &[Body], expected: &[Cause]| {
         let mut vigil = Vigil::new(Bounds::default());

@@ -152,8 +152,14 @@ impl Story {
         let instance = self.start(Kind::Access, None);
         self.connection(instance, "imap");
         let protocol = Word::new("imap");
-        let sign_in =
-            Body::SignIn { instance, protocol, ok: true, tenant: Some(tenant), user: Some(user) };
+        let sign_in = Body::SignIn {
+            instance,
+            protocol,
+            ok: true,
+            tenant: Some(tenant),
+            user: Some(user),
+            credential: None,
+        };
         self.ready.push_back((Kind::Identity, sign_in));
         let grant = GrantId(self.id());
         let until_ms = self.now_ms + 900_000;
@@ -187,6 +193,7 @@ impl Story {
             ok: true,
             tenant: Some(tenant),
             user: Some(user),
+            credential: None,
         };
         self.ready.push_back((Kind::Identity, sign_in));
         let dispatch = self.start(Kind::Dispatch, Some(access));

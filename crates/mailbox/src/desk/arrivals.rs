@@ -67,6 +67,10 @@ impl Desk {
         let call = frame.call;
         match frame.read()? {
             FromEdge::Keep { copies, journeys, more } => {
+                // Its opening would be taken for that of a folder's name.
+                if copies.iter().any(|copy| copy.message.is_no_mail()) {
+                    return Err(wire::Fault::Malformed);
+                }
                 let gathered = self.gather.add(peer, (copies, journeys), frame.descriptors, more);
                 let arrival = match gathered {
                     Gathered::More => return Ok(()),

@@ -213,6 +213,12 @@ fn readable(index: u64, entry: &::evidence::Entry) -> Option<String> {
                     let months: Vec<String> = months.iter().map(month).collect();
                     format!("{} {}", say("ヘッダー", "headers of"), months.join(", "))
                 }
+                ::evidence::Released::Summaries(messages) => {
+                    match messages.iter().filter(|one| !one.is_no_mail()).count() {
+                        0 => say("フォルダー名", "names of folders").to_owned(),
+                        mail => format!("{} {mail}", say("ヘッダー", "headers:")),
+                    }
+                }
                 ::evidence::Released::Bodies(bodies) => {
                     format!("{} {}", say("本文", "bodies:"), bodies.len())
                 }

@@ -483,6 +483,12 @@ impl Teller<'_> {
                 let months: Vec<String> = months.iter().map(month).collect();
                 format!("{} {}", self.say("ヘッダー（月）", "headers of months"), months.join(", "))
             }
+            evidence::Released::Summaries(messages) => {
+                match messages.iter().filter(|one| !one.is_no_mail()).count() {
+                    0 => self.say("フォルダー名", "names of folders"),
+                    mail => format!("{} {mail}", self.say("ヘッダー", "headers:")),
+                }
+            }
             evidence::Released::Transit(messages) => {
                 let sent = self.say("のメールを送るために開いた", "'s mail was opened to be sent:");
                 return format!("{}{sent} {} ({instance})", self.name(user), messages.len());

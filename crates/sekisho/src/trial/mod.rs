@@ -7,9 +7,11 @@
 //! intruder), `facts` (what an intruder is told), `cast` (the intruders and what they said),
 //! `doorstep` (people who sign in to them), `clients` (people who read and write meanwhile),
 //! `wiretap` (frames of real traffic for foreign programs), `watch` (what the warden tells),
-//! `markers` (what is looked for in what was obtained), `verdict` (the cells, computed), `table`
-//! (how they are shown), `story` (the breach that we answer, played again).
+//! `markers` (what is looked for in what was obtained), `verdict` (the cells, computed),
+//! `alike` (the ledger's scope against what was in hand), `table` (how they are shown), `story`
+//! (the breach that we answer, played again).
 
+mod alike;
 mod attacks;
 mod cast;
 mod clients;
@@ -31,12 +33,12 @@ mod wiretap;
 pub mod story;
 
 use crate::outcome::Trouble;
+pub use alike::scope_of;
 use serde_json::Value;
 use std::path::PathBuf;
 pub use table::show;
 use terms::Kind;
 pub use troupe::run;
-pub use verdict::scope_of;
 pub use watch::Watch;
 
 /// The compartments that are drilled when none is named: every one that there is.

@@ -527,7 +527,7 @@ pub fn replacement(house: &mut House, kind: Kind) -> bool {
 
 /// Which messages were in hand: as the intruder's own numbers say, and as what strangers read.
 pub fn collect_passed(house: &House, phase: &mut Phase) {
-    for (_, sender) in &house.letters {
+    for sender in &house.senders {
         let is_in = |octets: &Vec<u8>| {
             octets.windows(sender.len()).any(|window| window == sender.as_bytes())
         };

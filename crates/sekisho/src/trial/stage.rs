@@ -158,6 +158,8 @@ pub struct House {
     pub authority: String,
     /// Whose letters are kept, by their senders.
     pub letters: Vec<(Side, String)>,
+    /// The sender of every letter that was written, each its own.
+    pub senders: Vec<String>,
     pub outside: Outside,
     /// Where mail goes that leaves.
     pub world: outside::Outside,
@@ -212,6 +214,7 @@ impl House {
             hidden: format!("{}@example.net", word()),
             authority: String::new(),
             letters: Vec::new(),
+            senders: Vec::new(),
             outside: Outside::open(),
             world: outside::Outside::open(set.ports.outside()).unwrap_or_default(),
         }
@@ -368,6 +371,7 @@ impl House {
             "From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nMessage-ID: <{local}@x>\r\n\
              Date: Sun, 22 Nov 2026 04:00:00 +0000\r\n\r\n{text}\r\n"
         );
+        self.senders.push(from.clone());
         self.markers.push(Marker::new(header, side, subject));
         self.markers.push(Marker::new(header, side, local));
         self.markers.push(Marker::new(body, side, text));

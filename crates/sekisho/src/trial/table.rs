@@ -68,7 +68,14 @@ fn show_attack(attack: &Value) {
 fn scope_of(value: &Value) -> String {
     let share = |name: &str| value.get(name).and_then(Value::as_f64);
     let scope = share("scope_precision").zip(share("scope_recall"));
-    scope.map_or(String::new(), |(precision, recall)| format!("  scope {precision:.2}/{recall:.2}"))
+    let of = match value.get("scope_of").and_then(Value::as_str) {
+        Some("could") => " of what it could open",
+        Some("unseen") => " (not in any ledger, and the scope says so)",
+        _ => "",
+    };
+    scope.map_or(String::new(), |(precision, recall)| {
+        format!("  scope {precision:.2}/{recall:.2}{of}")
+    })
 }
 
 fn show_cell(cell: &Value) {

@@ -1,6 +1,7 @@
 //! The cells, computed from what was observed; nothing is written down beforehand but the most
 //! that each compartment may yield.
 
+use super::alike::{Alike, likeness};
 use super::cast::Intruder;
 use super::control::Control;
 use super::markers::{Marker, found_in};
@@ -31,7 +32,7 @@ pub struct Cell {
     pub got: Got,
     pub what: String,
     pub alarm_ms: Option<u64>,
-    pub likeness: Option<scope::Likeness>,
+    pub likeness: Option<Alike>,
 }
 
 /// Everything that a drill found.
@@ -311,9 +312,9 @@ fn is_recorded(phase: &Phase, entries: &[Entry]) -> bool {
     for entry in entries.iter().filter(|entry| window.contains(&entry.time_ms)) {
         let Body::Release { released, .. } = &entry.body else { continue };
         match released {
-            evidence::Released::Bodies(messages) | evidence::Released::Transit(messages) => {
-                named.extend(messages);
-            }
+            evidence::Released::Bodies(messages)
+            | evidence::Released::Summaries(messages)
+            | evidence::Released::Transit(messages) => named.extend(messages),
             evidence::Released::Months(_) => {}
         }
     }
@@ -501,63 +502,6 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
     }
 }
 
-/// The ledger's scope of exactly these instances, against what really was in hand.
-///
-/// A message that was never kept has no number: it stands for one unattributed connection on
-/// either side.
-pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
-    let ours: BTreeSet<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
-    // A delivery is recorded up to a second after it.
-    let scope = scope_in(entries, phase.kind, &ours, phase.from_ms, phase.to_ms + 1_200)?;
-    let mut named = scope.messages;
-    named.extend((0..scope.unattributed_connections).map(unkept));
-    let mut passed = phase.passed.clone();
-    passed.extend(&phase.forged);
-    passed.extend((0..phase.passed_unkept).map(unkept));
-    Some(scope::compare(&named, &passed))
-}
-
-/// As `sekisho scope` measures it, narrowed to some instances of a kind; from the log's files.
-pub fn scope_of(
-    data: &Path,
-    kind: Kind,
-    ours: &BTreeSet<InstanceId>,
-    from_ms: u64,
-    to_ms: u64,
-) -> Option<scope::Scope> {
-    scope_in(&read_entries(data).ok()?, kind, ours, from_ms, to_ms)
-}
-
-fn scope_in(
-    entries: &[Entry],
-    kind: Kind,
-    ours: &BTreeSet<InstanceId>,
-    from_ms: u64,
-    to_ms: u64,
-) -> Option<scope::Scope> {
-    let is_other = |entry: &Entry| match &entry.body {
-        Body::ProcessStart { instance, kind: started, .. } => {
-            *started == kind && !ours.contains(instance)
-        }
-        _ => false,
-    };
-    let question = scope::Question { component: kind, version: None, from_ms, to_ms };
-    let read = |take: &mut dyn FnMut(u64, &Entry)| {
-        let theirs = (0..).zip(entries).filter(|(_, entry)| !is_other(entry));
-        theirs.for_each(|(index, entry)| take(index, entry));
-        Ok::<(), std::convert::Infallible>(())
-    };
-    scope::measure(&question, scope::Proven::default(), read).ok()
-}
-
-fn unkept(number: u64) -> MessageId {
-    let mut id = MessageId::default();
-    for (to, from) in id.0.iter_mut().zip(number.to_be_bytes()) {
-        *to = from ^ 0xff;
-    }
-    id
-}
-
 impl Findings {
     /// As the contract has it.
     pub fn json(&self) -> Value {
@@ -569,8 +513,9 @@ impl Findings {
                 "got": cell.got.word(),
                 "what": cell.what,
                 "alarm_ms": cell.alarm_ms,
-                "scope_precision": cell.likeness.map(|likeness| likeness.precision),
-                "scope_recall": cell.likeness.map(|likeness| likeness.recall),
+                "scope_precision": cell.likeness.map(|alike| alike.likeness.precision),
+                "scope_recall": cell.likeness.map(|alike| alike.likeness.recall),
+                "scope_of": cell.likeness.map(|alike| alike.of.word()),
             })
         });
         let alarms = self.alarms.iter().map(|(alarm, leaf)| {

@@ -374,7 +374,8 @@ fn a_directory_that_lies_redirects_nobody() {
     let mut author = Author::new(Kind::Directory, InstanceId([10; 6]), &[10; 32]);
     let mut change = |what: &str, is_recorded: bool| {
         let (what, tenant, user) = (what.into(), Some(TENANT), Some(OTHER));
-        let body = Body::RuleChange { what, tenant, user, weakened: None };
+        let body =
+            Body::RuleChange { what, tenant, user, weakened: None, by: None, credential: None };
         let entry = author.sign(1, body).unwrap();
         let kept = match is_recorded {
             true => ledger.append(vec![entry.clone()], true),

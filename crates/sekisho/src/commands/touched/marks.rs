@@ -211,7 +211,17 @@ mod tests {
 
     fn change(author: Kind, what: &str) -> Entry {
         let (tenant, user) = (Some(TENANT), Some(AOI));
-        by(author, Body::RuleChange { tenant, user, what: what.into(), weakened: None })
+        by(
+            author,
+            Body::RuleChange {
+                tenant,
+                user,
+                what: what.into(),
+                weakened: None,
+                by: None,
+                credential: None,
+            },
+        )
     }
 
     fn asked() -> Entry {
@@ -287,6 +297,7 @@ mod tests {
             ok: false,
             tenant: Some(TENANT),
             user: Some(AOI),
+            credential: None,
         };
         check(&[by(Kind::Identity, sign_in)], Asked, &[Refused]);
     }

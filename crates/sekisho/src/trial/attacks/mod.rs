@@ -8,10 +8,10 @@ mod powers;
 mod silence;
 mod strangers;
 
+use super::alike::likeness;
 use super::cast::{Cast, Intruder};
 use super::play::{self, Phase, Played, RECORD_LAG};
 use super::stage::House;
-use super::verdict::likeness;
 use crate::outcome::Trouble;
 use drill::{Count, Got, Told};
 use evidence::Entry;
@@ -91,7 +91,7 @@ impl Attack {
         if !phase.is_whole {
             broken.push(format!("{kind}: mail did not pass again afterwards"));
         }
-        let alike = likeness(phase, entries);
+        let alike = likeness(phase, entries).map(|alike| alike.likeness);
         let row = |row: &Row| {
             broken.extend(row.broken.iter().map(|what| format!("{kind}: {}: {what}", row.name)));
             let alike = alike.filter(|_| row.is_scoped);

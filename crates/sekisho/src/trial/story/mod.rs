@@ -8,13 +8,14 @@ mod months;
 mod page;
 mod then;
 
+use super::alike::{likeness, scope_of};
 use super::cast::{Cast, Intruder};
 use super::clients;
 use super::doorstep;
 use super::markers::{Side, found_in};
 use super::play::{self, Phase};
 use super::stage::{self, House, Set};
-use super::verdict::{likeness, off_charter, read_entries, scope_of};
+use super::verdict::{off_charter, read_entries};
 use crate::client;
 use crate::outcome::Trouble;
 use drill::{Ask, Asset, Told};
@@ -142,7 +143,7 @@ fn tell(set: &Set, acted: &Acted) -> Result<Value, Trouble> {
     let begun = Instant::now();
     let scope = scope_of(&set.data, Kind::Access, &ours, access.from_ms, access.to_ms + 1_200);
     let scope_ms = begun.elapsed().as_millis() as u64;
-    let alike = likeness(access, &entries);
+    let alike = likeness(access, &entries).map(|alike| alike.likeness);
     let contracts = scope.iter().flat_map(|scope| &scope.contracts).map(|contract| {
         json!({
             "tenant": name_of(&acted.tenants, &contract.tenant),
