@@ -40,8 +40,14 @@ impl<'a> Telling<'a> {
             false => asked.map(|one| (one.first, one.count)).collect(),
             true => vec![(0, chapter.row_count())],
         };
-        let lives = processes.into_iter().filter_map(|one| Some((one.instance, one.life?)));
-        Self::named(chapter, lives.collect(), ranges)
+        // Who writes of others may have ended, and say nothing of itself here.
+        let lives = match tally.asks_authors() {
+            true => chapter.lives()?,
+            false => Vec::new(),
+        };
+        let lives = lives.into_iter().filter(|(_, life)| tally.asks_about(life));
+        let own = processes.into_iter().filter_map(|one| Some((one.instance, one.life?)));
+        Self::named(chapter, lives.chain(own).collect(), ranges)
     }
 
     /// Of a component whose own rows, and those of whom it stands beside, say all.

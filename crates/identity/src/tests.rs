@@ -912,6 +912,7 @@ fn a_decoy_lets_nobody_in_and_tells() {
     assert_eq!(world.sign_in(peer, "haru@example.jp", "whatever"), "decoy");
     assert_eq!(world.sign_in(peer, "aoi@example.jp", &mine), "refused");
     assert_eq!(world.sign_in(peer, "aoi@example.jp", "whatever"), "refused");
+    assert_eq!(world.sessions.take_shut_out().len(), 1, "and whoever had come in by it is out");
     let of = |entry: &Body| match entry {
         Body::SignIn { protocol, ok, user, .. } => Some((protocol.as_str() == "decoy", *ok, *user)),
         _ => None,
