@@ -536,6 +536,8 @@ pub enum ToAdmin {
         ids: Vec<Vec<u8>>,
         /// Rows that still name an address of a person who is destroyed: whose, and where.
         named: Vec<(UserId, String)>,
+        /// Files of the signer with keys of domains that no contract has.
+        keys: Vec<String>,
     },
     Forward(Forward),
     Groups(Vec<Group>),
