@@ -191,7 +191,7 @@ pub fn lift(peers: &mut Peers<'_>, id: &str) -> Answer {
 
 pub fn patterns(peers: &mut Peers<'_>) -> Answer {
     directory(peers, &FromAdmin::Patterns, |answer| match answer {
-        ToAdmin::Patterns { ids, named } => {
+        ToAdmin::Patterns { ids, named, keys } => {
             let words = ids.iter().filter_map(|one| {
                 let (is_shredded, id) = one.split_first()?;
                 Some(json!({ "id": HEXLOWER.encode(id), "is_shredded": *is_shredded == 1 }))
@@ -201,6 +201,7 @@ pub fn patterns(peers: &mut Peers<'_>) -> Answer {
                 .iter()
                 .map(|(user, place)| json!({ "user": user.to_string(), "place": place }));
             crate::people::set(&mut shown, "named", named.collect());
+            crate::people::set(&mut shown, "keys", json!(keys));
             Some(shown)
         }
         _ => None,

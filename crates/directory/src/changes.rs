@@ -350,7 +350,7 @@ impl Changes<'_> {
             made_ms: now_ms(),
         };
         self.tables.add_person(self.key, user, id, &person)?;
-        self.restate(id, &person)?;
+        self.restate(id, &person, person.role == "tenant-admin")?;
         Ok(ToAdmin::User(shown(user, id, &row.name, person)))
     }
 
@@ -404,11 +404,18 @@ impl Changes<'_> {
 
     /// What was said of a person's addresses counts no more, nor of whoever is postmaster where
     /// nobody has that address: who stands there now is recorded, and signed for.
-    pub fn restate(&mut self, tenant: TenantId, person: &PersonRow) -> Result<(), Fault> {
+    ///
+    /// Only an administrator, or somebody who goes or returns, moves the postmaster (`moves_it`). A
+    /// move that no command stated would be taken for a redirection when mail asks next.
+    pub fn restate(
+        &mut self,
+        tenant: TenantId,
+        person: &PersonRow,
+        moves_it: bool,
+    ) -> Result<(), Fault> {
         let mut addresses = vec![person.address.clone()];
         addresses.extend(person.aliases.iter().cloned());
-        // Only an administrator, or somebody who goes or returns, moves the postmaster.
-        if person.disabled || person.role == "tenant-admin" {
+        if moves_it {
             let domains = self.tables.domains(self.key, Some(tenant))?;
             addresses.extend(domains.iter().map(|domain| format!("postmaster@{domain}")));
             addresses.push(format!("postmaster@{}", self.host_name.to_lowercase()));

@@ -7,7 +7,8 @@
 //! | destroying | no way back: keys go first; after any restart it goes on |
 //! | destroyed | nothing is left but the certificate and the minimal contact record |
 //!
-//! The order within *destroying*: keys (from here on nothing opens), identity's rows (sessions end
+//! The order within *destroying*: keys (from here on nothing opens, and nothing is signed in the
+//! name of its domains), identity's rows (sessions end
 //! with them), mail that waits in the queue and mail that is kept, our own rows, the dead bytes on
 //! both disks, the certificate.
 
@@ -154,6 +155,7 @@ impl Changes<'_> {
             self.statements.forget_all();
             self.restate_without(part)?;
             self.friends.shred(part)?;
+            self.forget_keys(part)?;
             // Not before this moment: the clock of a later certificate must not run behind.
             row.shredded_ms = now_ms();
             row.keys_destroyed = true;
@@ -196,6 +198,8 @@ impl Changes<'_> {
     /// Our own rows, and what others' rows of the same contract say of whoever ends.
     fn erase_rows(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
         let part = row.ending.part;
+        // Once more: a row of an older version, or a pair that was made since.
+        self.forget_keys(part)?;
         let changed = match part.user {
             Some(user) => self.take_out(part.tenant, user)?,
             None => Vec::new(),
@@ -205,6 +209,26 @@ impl Changes<'_> {
         self.tables.keep_ending(self.key, row)?;
         self.restate_all(changed)?;
         self.tables.wipe()
+    }
+
+    /// The signer's keys of a contract's domains; a person has none.
+    fn forget_keys(&mut self, part: Part) -> Result<(), Fault> {
+        if part.user.is_some() {
+            return Ok(());
+        }
+        let domains = self.tables.domains(self.key, Some(part.tenant))?;
+        self.friends.forget_keys(part.tenant, &domains)
+    }
+
+    /// What the signer holds for domains that no contract has; told where something ended.
+    fn stray_keys(&mut self) -> Result<Vec<String>, Fault> {
+        let mut domains = Vec::new();
+        for (tenant, _) in self.tables.tenants(self.key)? {
+            let of_tenant = self.tables.domains(self.key, Some(tenant))?;
+            domains.extend(of_tenant.into_iter().map(|domain| (tenant, domain)));
+        }
+        let strays = self.friends.stray_keys(&domains)?;
+        Ok(strays.iter().map(wire::signer::key_file).collect())
     }
 
     /// Groups and forwards go on without those who end.
@@ -368,7 +392,8 @@ impl Changes<'_> {
             let is_named = u8::from(part.user.is_some());
             patterns.extend(row.people.iter().map(|user| [&[is_named][..], &user.0].concat()));
         }
-        Ok(ToAdmin::Patterns { ids: patterns, named: self.still_named()? })
+        let keys = if patterns.is_empty() { Vec::new() } else { self.stray_keys()? };
+        Ok(ToAdmin::Patterns { ids: patterns, named: self.still_named()?, keys })
     }
 
     fn people_of(&self, part: Part) -> Result<Vec<UserId>, Fault> {

@@ -16,6 +16,7 @@ use wire::directory::{EndingState, FromAdmin, Part, PublicKey, ToAdmin};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromDirectory as ToMailbox, ToDirectory as FromMailbox};
 use wire::post::{FromDirectory as ToPost, QueueAct, ToDirectory as FromPost};
+use wire::signer::{FromSigner, ToSigner};
 use wire::vault::{Acted, BackupEpoch, FromDirectory, KeyAct, TenantKeys, ToDirectory};
 
 /// Keepers that answer as often as they are allowed to, and are gone then.
@@ -30,6 +31,8 @@ struct Keepers {
     /// How often the mailbox and the queue were asked for dead bytes: every second time there are
     /// none. `None`: there never are.
     sweeps: Arc<Mutex<Option<(u32, u32)>>>,
+    /// Domains for whose mail the signer has keys: the number of each is its file's.
+    signing: Arc<Mutex<Vec<(String, u8)>>>,
 }
 
 impl Keepers {
@@ -41,6 +44,7 @@ impl Keepers {
             deeds: Arc::default(),
             held: Arc::default(),
             sweeps: Arc::default(),
+            signing: Arc::default(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Keepers {
                         Answer::Keys(answer) => peer.send(call, &answer, &[]),
                         Answer::Mailbox(answer) => peer.send(call, &answer, &[]),
                         Answer::Post(answer) => peer.send(call, &answer, &[]),
+                        Answer::Signer(answer) => peer.send(call, &answer, &[]),
                         Answer::Ledger(answer) => peer.send(call, &answer, &[]),
                     };
                 };
@@ -76,6 +81,7 @@ impl Keepers {
         friends.vault = Some(self.serve(Self::vault));
         friends.mailbox = Some(self.serve(Self::mailbox));
         friends.post = Some(self.serve(Self::post));
+        friends.signer = Some(self.serve(Self::signer));
         friends.journal.join(self.serve(Self::ledger));
         friends
     }
@@ -131,6 +137,26 @@ impl Keepers {
         }));
     }
 
+    fn signer(&self, question: ToSigner, send: &dyn Fn(Answer)) {
+        let mut signing = self.signing.lock().unwrap();
+        let files = |some: &mut dyn Iterator<Item = &(String, u8)>| {
+            FromSigner::KeyFiles(some.map(|(_, number)| [*number; 16]).collect())
+        };
+        send(Answer::Signer(match question {
+            ToSigner::ForgetKeys { domains, .. } => {
+                signing.retain(|(domain, _)| !domains.contains(domain));
+                FromSigner::Forgotten { keys: 1 }
+            }
+            ToSigner::KeyFilesOf { domains } => {
+                let is_known = |domain: &String| domains.iter().any(|(_, known)| known == domain);
+                files(&mut signing.iter().filter(|(domain, _)| is_known(domain)))
+            }
+            ToSigner::KeyFiles { after: None } => files(&mut signing.iter()),
+            ToSigner::KeyFiles { .. } => FromSigner::KeyFiles(Vec::new()),
+            _ => FromSigner::Refused,
+        }));
+    }
+
     fn is_left(&self, of: impl Fn(&mut (u32, u32)) -> &mut u32) -> bool {
         let mut sweeps = self.sweeps.lock().unwrap();
         let Some(asked) = sweeps.as_mut().map(of) else { return false };
@@ -181,6 +207,7 @@ enum Answer {
     Keys(wire::vault::ToAdmin),
     Mailbox(FromMailbox),
     Post(FromPost),
+    Signer(FromSigner),
     Ledger(FromLedger),
 }
 
@@ -277,6 +304,8 @@ fn whatever_breaks_it_ends_right_and_once() {
     let mut broken = 0;
     for cut in 0..40 {
         let keepers = Keepers::new(i64::MAX);
+        let signing = [("kaede.example", 1), ("sakura.example", 2)];
+        *keepers.signing.lock().unwrap() = signing.map(|(name, of)| (name.to_owned(), of)).into();
         let mut world = World::new(&format!("cut-{cut}"), &keepers);
         assert!(matches!(world.terminate(0), ToAdmin::Endings(_)));
         let users: Vec<_> = world.tables.people(&world.key, world.tenant).unwrap();
@@ -296,6 +325,7 @@ fn whatever_breaks_it_ends_right_and_once() {
         assert_eq!((row.users, row.rows >= 12), (3, true), "cut at {cut}: {row:?}");
         assert!(row.last_open_ms >= Some(row.asked_ms));
         assert!(keepers.shreds.load(Ordering::SeqCst) >= 1);
+        assert_eq!(*keepers.signing.lock().unwrap(), [("sakura.example".to_owned(), 2)], "{cut}");
         assert!(world.tables.tenant_by_name(&world.key, "Kaede").unwrap().is_none());
         let octets = std::fs::read(world.folder.join("directory.db")).unwrap();
         let mut ids: Vec<[u8; 8]> = users.iter().map(|(user, _)| user.0).collect();
@@ -382,7 +412,7 @@ fn one_person_ends_and_the_others_stay() {
     let row = world.tables.ending(&world.key, part).unwrap().unwrap();
     assert_eq!(row.ending.state, EndingState::Destroyed);
     assert_eq!(world.tables.people(&world.key, tenant).unwrap().len(), 2);
-    let ToAdmin::Patterns { ids, named } = world.ask(FromAdmin::Patterns) else { panic!() };
+    let ToAdmin::Patterns { ids, named, .. } = world.ask(FromAdmin::Patterns) else { panic!() };
     assert_eq!((ids, named), (vec![[&[1][..], &user.0].concat()], Vec::new()));
 }
 
@@ -575,4 +605,26 @@ fn what_an_operator_does_to_a_letter_is_recorded() {
     keepers.allowed.store(0, Ordering::SeqCst);
     let told = world.ask(FromAdmin::QueueAct { part, message, act: QueueAct::Hold });
     assert!(matches!(told, ToAdmin::Fault(_)));
+}
+
+/// Keys that sign in the name of a domain that is nobody's are a remain, whoever left them.
+#[test]
+fn keys_of_nobody_s_domain_are_found() {
+    let keepers = Keepers::new(i64::MAX);
+    let mut world = World::new("stray-keys", &keepers);
+    *keepers.signing.lock().unwrap() = vec![("sakura.example".to_owned(), 2)];
+    world.terminate(0);
+    for _ in 0..4 {
+        world.turn();
+    }
+    let keys = |world: &mut World| match world.ask(FromAdmin::Patterns) {
+        ToAdmin::Patterns { keys, .. } => keys,
+        _ => panic!("no patterns"),
+    };
+    assert!(keys(&mut world).is_empty());
+    keepers.signing.lock().unwrap().push(("kaede.example".to_owned(), 1));
+    assert_eq!(keys(&mut world), ["dkim-01010101010101010101010101010101"]);
+    // Without an answer nobody says that nothing is left.
+    world.friends.signer = None;
+    assert!(matches!(world.ask(FromAdmin::Patterns), ToAdmin::Fault(_)));
 }

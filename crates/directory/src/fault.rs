@@ -23,6 +23,8 @@ pub enum Fault {
     MailboxAway,
     #[error("the queue is away")]
     PostAway,
+    #[error("the signer is away")]
+    SignerAway,
     #[error("the change could not be recorded, so it was not made")]
     Unrecorded(#[source] journal::Fault),
     #[error("the jail could not be entered")]

@@ -1,9 +1,10 @@
 //! Those the directory may ask: the vault for keys and signatures, the ledger for its record, the
-//! queue to take letters.
+//! queue to take letters; vault, mailbox, queue and signer to end what ends.
 
 use crate::Fault;
 use evidence::Body;
 use journal::Journal;
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use terms::{InstanceId, Kind, TenantId, UserId};
@@ -12,6 +13,7 @@ use wire::directory::PublicKey;
 use wire::mailbox;
 use wire::post::{self, Awaited, Outgoing, ToSender};
 use wire::reports::Sent;
+use wire::signer::{self, FromSigner, ToSigner};
 use wire::vault::{FromDirectory, Proven, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
@@ -21,12 +23,15 @@ const VAULT_PATIENCE: Duration = Duration::from_secs(3);
 const MAILBOX_PATIENCE: Duration = Duration::from_secs(5);
 /// A durable commit, which waits for company.
 const POST_PATIENCE: Duration = Duration::from_secs(3);
+/// Five hundred files are removed, each durably.
+const SIGNER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The vault's channel and the pen of this start.
 pub struct Friends {
     pub vault: Option<Channel>,
     pub mailbox: Option<Channel>,
     pub post: Option<Channel>,
+    pub signer: Option<Channel>,
     pub journal: Journal,
 }
 
@@ -36,6 +41,7 @@ impl Friends {
             vault: None,
             mailbox: None,
             post: None,
+            signer: None,
             journal: Journal::new(Kind::Directory, instance),
         }
     }
@@ -306,6 +312,52 @@ impl Friends {
         match self.ask_post(&post::FromDirectory::Sweep)? {
             post::ToDirectory::Swept { left } => Ok(left),
             _ => Err(Fault::PostAway),
+        }
+    }
+
+    /// Destroys the keys of these domains of a tenant: they are on no disk when it returns.
+    pub fn forget_keys(&mut self, tenant: TenantId, domains: &[String]) -> Result<(), Fault> {
+        for some in domains.chunks(signer::NAMES) {
+            match self.ask_signer(&ToSigner::ForgetKeys { tenant, domains: some.to_vec() })? {
+                FromSigner::Forgotten { .. } => {}
+                _ => return Err(Fault::SignerAway),
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of keys that belong to none of these domains and their tenants.
+    pub fn stray_keys(&mut self, domains: &[(TenantId, String)]) -> Result<Vec<[u8; 16]>, Fault> {
+        let mut files = Vec::new();
+        loop {
+            let after = files.last().copied();
+            match self.ask_signer(&ToSigner::KeyFiles { after })? {
+                FromSigner::KeyFiles(some) if some.is_empty() => break,
+                FromSigner::KeyFiles(some) => files.extend(some),
+                _ => return Err(Fault::SignerAway),
+            }
+        }
+        // Asked after: keys that are made meanwhile are of a domain that is known.
+        let mut known = HashSet::new();
+        for some in domains.chunks(signer::NAMES) {
+            match self.ask_signer(&ToSigner::KeyFilesOf { domains: some.to_vec() })? {
+                FromSigner::KeyFiles(some) => known.extend(some),
+                _ => return Err(Fault::SignerAway),
+            }
+        }
+        files.retain(|file| !known.contains(file));
+        Ok(files)
+    }
+
+    fn ask_signer(&mut self, question: &ToSigner) -> Result<FromSigner, Fault> {
+        let channel = self.signer.as_mut().ok_or(Fault::SignerAway)?;
+        match channel.ask(question, &[], SIGNER_PATIENCE) {
+            Ok((answer, _)) => Ok(answer),
+            Err(wire::Fault::Silent) => Err(Fault::SignerAway),
+            Err(_) => {
+                self.signer = None;
+                Err(Fault::SignerAway)
+            }
         }
     }
 

@@ -239,6 +239,7 @@ impl Desk {
             Kind::Ledger => self.friends.journal.join(channel),
             Kind::Mailbox => self.friends.mailbox = Some(channel),
             Kind::Post => self.friends.post = Some(channel),
+            Kind::Signer => self.friends.signer = Some(channel),
             Kind::Fetch => {
                 if let Ok(fetch) = self.hub.seat(channel, label) {
                     self.inquiries.join(fetch);

@@ -218,6 +218,44 @@ fn a_disabled_person_receives_nothing() {
     assert_eq!(world.state("info@kaede.example"), "Known info@kaede.example");
 }
 
+/// Whoever is first is postmaster where nobody is: with them it goes and returns, by the command's
+/// own word. Left to the next letter, it would look like a redirection.
+#[test]
+fn a_postmaster_who_goes_or_returns_is_stated_by_the_command() {
+    use std::sync::{Arc, Mutex};
+    let mut world = World::new("postmaster");
+    world.settle();
+    let stated = Arc::new(Mutex::new(Vec::new()));
+    let seen = stated.clone();
+    world.friends.vault = Some(answering(move |question: FromDirectory| match question {
+        FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
+        FromDirectory::Sign(bytes) => {
+            let said: wire::directory::Statement = postcard::from_bytes(&bytes).unwrap();
+            seen.lock().unwrap().push(said.address);
+            ToDirectory::Signature(vec![1])
+        }
+        _ => ToDirectory::Done,
+    }));
+    for disabled in [true, false] {
+        let address = "aoi@kaede.example".to_owned();
+        let changed = world.change(FromAdmin::UserDisable { address, disabled });
+        assert!(matches!(changed, ToAdmin::User(_)));
+        let stated = std::mem::take(&mut *stated.lock().unwrap());
+        // With nobody left there is no postmaster to state.
+        let is_stated = stated.iter().any(|address| address == "postmaster@kaede.example");
+        let others = world.tables.people(&world.key, changed_tenant(&changed)).unwrap();
+        let is_anybody = others.iter().any(|(_, person)| !person.disabled);
+        assert_eq!(is_stated, is_anybody, "{disabled}: {stated:?}");
+    }
+}
+
+fn changed_tenant(changed: &ToAdmin) -> terms::TenantId {
+    match changed {
+        ToAdmin::User(user) => user.tenant_id,
+        _ => panic!("nobody was changed"),
+    }
+}
+
 #[test]
 fn without_the_ledger_nothing_changes() {
     let mut world = World::new("unrecorded");

@@ -111,7 +111,7 @@ impl Changes<'_> {
         self.friends.record_change(tenant, Some(user), what)?;
         person.disabled = disabled;
         self.tables.change_person(self.key, user, &person)?;
-        self.restate(tenant, &person)?;
+        self.restate(tenant, &person, true)?;
         let name = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
         let mut changed = shown(user, tenant, &name, person);
         changed.writes_as = self.writes_as(tenant, user)?;

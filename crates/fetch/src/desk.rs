@@ -2,14 +2,16 @@
 
 use crate::exchange::bring;
 use crate::mute::Mute;
-use crate::turns::{Asker, Errand, Turns};
+use crate::turns::{Asker, Errand, Turns, Waiting};
 use crate::{Fault, alarms, inquiries};
 use compartment::House;
 use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::Kind;
+use tls::Line;
 use wire::control::{DIALS_BUSY, Order, Relay, Report};
 use wire::fetch::{Answer, Ask, BUSY, FromSentinel, Inquiry, Outward, ToSentinel, Verdict};
 use wire::names::{self, Outcome, Question, RecordKind};
@@ -17,6 +19,8 @@ use wire::{Event, Frame, Hub, Peer};
 
 /// How long one resource may take, all in all.
 const RESOURCE: Duration = Duration::from_secs(10);
+/// How long a remote is waited for before everybody else is heard.
+const SLICE: Duration = Duration::from_millis(100);
 /// When the house dials too often, it is asked again after this.
 const DIAL_PAUSE: Duration = Duration::from_millis(200);
 
@@ -31,21 +35,7 @@ pub(crate) fn attend(house: House) -> Result<(), Fault> {
             desk.hear(None)?;
             continue;
         };
-        let until = Instant::now() + RESOURCE;
-        match &next.errand {
-            Errand::Bring(ask) => {
-                let answer = bring(ask, &mut desk, until)?;
-                let _ = desk.hub.send(next.peer, next.call, &answer, Vec::new());
-            }
-            Errand::Alarm(alarm) => {
-                let answer = alarms::carry(alarm, &mut desk, until)?;
-                let _ = desk.hub.send(next.peer, next.call, &answer, Vec::new());
-            }
-            Errand::Inquire(inquiry) => {
-                let verdict = inquiries::ask(inquiry, &mut desk, until)?;
-                let _ = desk.hub.send(next.peer, next.call, &verdict, Vec::new());
-            }
-        }
+        desk.run(&next)?;
         // Whoever waited meanwhile was not heard: now they are.
         desk.hear(Some(Duration::ZERO))?;
     }
@@ -66,6 +56,8 @@ pub(crate) struct Desk {
     named: HashMap<u32, names::Answer>,
     authorities: Option<tls::Authorities>,
     is_over: bool,
+    /// An alarm is carried while another remote is waited for.
+    is_between: bool,
 }
 
 impl Desk {
@@ -84,7 +76,59 @@ impl Desk {
             named: HashMap::new(),
             authorities: None,
             is_over: false,
+            is_between: false,
         }
+    }
+
+    fn run(&mut self, next: &Waiting) -> Result<(), Fault> {
+        let until = Instant::now() + RESOURCE;
+        match &next.errand {
+            Errand::Bring(ask) => {
+                let answer = bring(ask, self, until)?;
+                let _ = self.hub.send(next.peer, next.call, &answer, Vec::new());
+            }
+            Errand::Alarm(alarm) => {
+                let answer = alarms::carry(alarm, self, until)?;
+                let _ = self.hub.send(next.peer, next.call, &answer, Vec::new());
+            }
+            Errand::Inquire(inquiry) => {
+                let verdict = inquiries::ask(inquiry, self, until)?;
+                let _ = self.hub.send(next.peer, next.call, &verdict, Vec::new());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what a remote says until then. Meanwhile the warden has its pulse answered, and alarms
+    /// go by their other route: no remote that sleeps keeps them waiting.
+    pub(crate) fn read(
+        &mut self,
+        line: &mut Line,
+        into: &mut [u8],
+        until: Instant,
+    ) -> io::Result<usize> {
+        loop {
+            // What came while something else was carried is read, however late it is.
+            let slice = until.min(Instant::now() + SLICE).max(Instant::now());
+            match line.read(into, slice) {
+                Err(fault) if fault.kind() == ErrorKind::TimedOut && Instant::now() < until => {}
+                read => return read,
+            }
+            self.between().map_err(io::Error::other)?;
+        }
+    }
+
+    /// What does not wait for a remote. One alarm in another, and no deeper: there are two routes.
+    fn between(&mut self) -> Result<(), Fault> {
+        self.hear(Some(Duration::ZERO))?;
+        while !self.is_between && !self.is_over {
+            let Some(next) = self.turns.next_alarm() else { break };
+            self.is_between = true;
+            let carried = self.run(&next);
+            self.is_between = false;
+            carried?;
+        }
+        Ok(())
     }
 
     /// Read when they are needed for the first time.

@@ -142,7 +142,7 @@ fn speak(
     let mut reader = Reader::new(request.limit);
     let mut buffer = [0; READ_BYTES];
     loop {
-        let is_whole = match line.read(&mut buffer, until) {
+        let is_whole = match desk.read(&mut line, &mut buffer, until) {
             // TLS said that it is the end: nobody has cut it.
             Ok(0) => reader.end().map(|()| true),
             Ok(count) => reader.feed(buffer.get(..count).unwrap_or_default()),

@@ -58,7 +58,7 @@ fn ask_once(
         if Instant::now() >= until {
             break Ok(Verdict::Away);
         }
-        match talk.step() {
+        match talk.step(desk) {
             Want::Letter if !has_asked => {
                 has_asked = true;
                 talk.courier.inquire(address.clone());

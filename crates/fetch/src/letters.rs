@@ -47,7 +47,7 @@ pub(crate) fn send(
     };
     let octets = octets(route, letter, &desk.host_name);
     let envelope = courier::Letter { size: octets.len() as u64, ..envelope };
-    Ok(hand_over(talk, envelope, &octets))
+    Ok(hand_over(talk, envelope, &octets, desk))
 }
 
 /// `None`: an address is none.
@@ -107,11 +107,16 @@ fn encoded(text: &str) -> String {
 }
 
 /// The letter given to the relay, and what it said.
-fn hand_over(mut talk: Talk, envelope: courier::Letter, octets: &[u8]) -> ToSentinel {
+fn hand_over(
+    mut talk: Talk,
+    envelope: courier::Letter,
+    octets: &[u8],
+    desk: &mut Desk,
+) -> ToSentinel {
     let mut envelope = Some(envelope);
     let mut answer = None;
     let answer = loop {
-        match talk.step() {
+        match talk.step(desk) {
             Want::Letter => match envelope.take() {
                 Some(envelope) => talk.courier.begin(envelope),
                 None => talk.courier.quit(),

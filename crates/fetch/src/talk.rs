@@ -68,7 +68,7 @@ fn security(
 
 impl Talk {
     /// Writes what there is to say, and does what needs nobody else.
-    pub(crate) fn step(&mut self) -> Want {
+    pub(crate) fn step(&mut self, desk: &mut Desk) -> Want {
         let want = self.courier.next();
         let output = self.courier.take_output();
         if !output.is_empty() && self.line.write(&output, self.until).is_err() {
@@ -76,7 +76,7 @@ impl Talk {
             return Want::Read(Duration::ZERO);
         }
         match want {
-            Want::Read(_) => self.read(),
+            Want::Read(_) => self.read(desk),
             Want::Secure => match self.secure() {
                 Ok(()) => self.courier.secured(),
                 Err(fault) => self.courier.not_secured(fault.to_string()),
@@ -86,9 +86,9 @@ impl Talk {
         want
     }
 
-    fn read(&mut self) {
+    fn read(&mut self, desk: &mut Desk) {
         let mut buffer = [0; READ_BYTES];
-        match self.line.read(&mut buffer, self.until) {
+        match desk.read(&mut self.line, &mut buffer, self.until) {
             Ok(0) => self.courier.closed(),
             Ok(count) => self.courier.feed(buffer.get(..count).unwrap_or(&[])),
             Err(fault) if fault.kind() == ErrorKind::TimedOut => self.courier.timed_out(),

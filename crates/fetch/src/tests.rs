@@ -213,6 +213,35 @@ fn an_alarm_is_given_to_the_relay_as_a_letter() {
     assert!(!found.is_taken && found.said.contains("not now"), "{found:?}");
 }
 
+/// A webhook that takes an alarm and then sleeps keeps no letter, and no pulse, waiting.
+#[test]
+fn routes_do_not_wait_for_each_other() {
+    let web = Web::that("web.example", None, true);
+    let (relay, _) = play_relay("250 2.0.0 queued as 1");
+    let (control, sentinel) = with_routes(&web, relay);
+    let webhook = FromSentinel::Webhook { timestamp: 1, signature: [0; 32], body: Vec::new() };
+    sentinel.send(1, &webhook, &[]).unwrap();
+    let began = std::time::Instant::now();
+    while web.requests.lock().unwrap().is_empty() {
+        assert!(began.elapsed() < LIMIT, "nothing was posted");
+        thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let (id, subject, text) = ("ab12".to_owned(), "alarm".to_owned(), "line\n".to_owned());
+    let asked = std::time::Instant::now();
+    sentinel.send(2, &FromSentinel::Mail { id, subject, text }, &[]).unwrap();
+    let before = world::ALIVE.load(std::sync::atomic::Ordering::SeqCst);
+    control.send(0, &Order::Pulse, &[]).unwrap();
+    let first = sentinel.receive(Some(LIMIT)).unwrap();
+    let answer: ToSentinel = first.read().unwrap();
+    assert!(first.call == 2 && answer.is_taken, "{}: {answer:?}", first.call);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(world::ALIVE.load(std::sync::atomic::Ordering::SeqCst) > before);
+    // It has its own time all the same.
+    let second = sentinel.receive(Some(LIMIT)).unwrap();
+    let answer: ToSentinel = second.read().unwrap();
+    assert!(second.call == 1 && answer.said.contains("timed out"), "{answer:?}");
+}
+
 /// A directory's question about `bob@there.example`, to a server of this address.
 fn inquire(directory: &mut Channel, host: &str, port: u16, tls: HopTls) -> Verdict {
     let host = SmartHost { name: host.to_owned(), port, tls };

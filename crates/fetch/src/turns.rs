@@ -86,6 +86,13 @@ impl Turns {
         Some(next)
     }
 
+    /// The first alarm that waits, whoever's turn it is.
+    pub(crate) fn next_alarm(&mut self) -> Option<Waiting> {
+        let is_alarm = |waiting: &Waiting| matches!(waiting.errand, Errand::Alarm(_));
+        let place = self.waiting.iter().position(is_alarm)?;
+        self.waiting.remove(place)
+    }
+
     /// Those who have waited too long.
     pub(crate) fn tired(&mut self, now: Instant) -> Vec<Waiting> {
         let mut tired = Vec::new();

@@ -130,10 +130,11 @@ impl People<'_> {
         self.disable(user, disabled)
     }
 
-    fn disable(&mut self, user: UserId, disabled: bool) -> Result<ToAdmin, Fault> {
+    pub(crate) fn disable(&mut self, user: UserId, disabled: bool) -> Result<ToAdmin, Fault> {
         let Some(mut row) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
         let what = if disabled { "person.disable" } else { "person.enable" };
         self.record(row.tenant, user, what, None)?;
+        self.take_back_voices(user)?;
         row.disabled = disabled;
         self.tables.keep_person(self.key, user, &row)?;
         if disabled {

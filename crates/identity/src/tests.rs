@@ -704,6 +704,22 @@ fn a_voice_goes_with_its_role() {
     assert_eq!(told(&world.add(AOI, under(&request))), "done");
 }
 
+/// Whoever is shut out and let in again has not agreed to anything.
+#[test]
+fn a_voice_from_before_its_owner_was_shut_out_does_not_come_back() {
+    let mut world = World::two_persons("voice-back");
+    let request = world.asked(AOI, None);
+    assert_eq!(world.agree(&request, SATO), "pending open 1");
+    assert_eq!(world.agree(&request, MINA), "pending approved 2");
+    for disabled in [true, false] {
+        world.people().disable(SATO, disabled).unwrap();
+    }
+    assert_eq!(told(&world.add(AOI, under(&request))), "an approved request");
+    // They may agree anew, knowing what they know now.
+    assert_eq!(world.agree(&request, SATO), "pending approved 2");
+    assert_eq!(told(&world.add(AOI, under(&request))), "done");
+}
+
 #[test]
 fn wrong_passwords_must_wait_even_after_a_restart() {
     let mut world = World::two_persons("wrong");

@@ -6,7 +6,7 @@
 use crate::Fault;
 use crate::people::{People, refused};
 use terms::{TenantId, UserId};
-use wire::approval::{Act, NEEDED, Request};
+use wire::approval::{Act, NEEDED, Request, State};
 use wire::directory::{APPROVING, Part, is_of_house};
 use wire::identity::ToAdmin;
 
@@ -71,6 +71,24 @@ impl People<'_> {
             count += usize::from(counts);
         }
         Ok(count)
+    }
+
+    /// A person is shut out, or let in again: what they agreed to before counts no more, and they
+    /// may agree anew. Before the change itself, so that no crash leaves a voice behind.
+    pub fn take_back_voices(&mut self, user: UserId) -> Result<(), Fault> {
+        for mut request in self.tables.requests(self.key)? {
+            let before = request.approvals.len();
+            request.approvals.retain(|voice| voice.user != user);
+            let waits = matches!(request.state, State::Open | State::Approved);
+            if !waits || request.approvals.len() == before {
+                continue;
+            }
+            if request.approvals.len() < NEEDED {
+                request.state = State::Open;
+            }
+            self.tables.keep_request(self.key, &request)?;
+        }
+        Ok(())
     }
 
     /// Whether the person's role lets them approve anything, shut out or not.

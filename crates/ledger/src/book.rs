@@ -8,10 +8,10 @@ mod showing;
 use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
-use crate::pace::{Paces, Step};
+use crate::pace::{Paces, Step, is_awaited, is_patient};
 use annals::names::ANCHOR;
 use annals::{Binder, Shelf, chapter_name};
-use evidence::{Body, Entry, Frame, Released};
+use evidence::{Entry, Frame};
 use losses::Remembered;
 use std::collections::VecDeque;
 use std::io;
@@ -96,6 +96,9 @@ pub(crate) struct Book<V> {
     /// After damage: nothing is appended before the mirror has given back this many.
     must_reach: u64,
     remembered: Remembered,
+    is_shut_said: bool,
+    /// Somebody else changed the log while it was open.
+    is_closed: bool,
     out: Vec<Out>,
     /// Leaves and entries that are staged: they are bound when they are durable.
     unbound: Vec<(Hash, Entry)>,
@@ -137,6 +140,8 @@ impl<V: Volume> Book<V> {
             has_met_mirror: false,
             must_reach,
             remembered: Remembered::default(),
+            is_shut_said: false,
+            is_closed: false,
             out: Vec::new(),
             unbound: Vec::new(),
             index: None,
@@ -231,6 +236,9 @@ impl<V: Volume> Book<V> {
             let why = "an append holds at most 16,384 entries and 4 MiB";
             return self.answer(append.peer, append.call, refused(why));
         }
+        if self.is_closed {
+            return self.answer(append.peer, append.call, FromLedger::Away);
+        }
         // The frames of one author stay in order.
         let is_behind = self.aside.iter().any(|earlier| earlier.peer == append.peer);
         if is_behind || !self.may_append(now_ms) {
@@ -243,6 +251,9 @@ impl<V: Volume> Book<V> {
         let Label { kind, instance, .. } = append.label;
         let frames: Vec<Frame> =
             append.entries.iter().map_while(|bytes| Frame::parse(bytes)).collect();
+        if self.is_shut_to(&append, &frames) {
+            return self.answer(append.peer, append.call, FromLedger::Shut);
+        }
         let vouched = self.memory.authors.vouch(instance, &frames);
         let is_cut = frames.len() < append.entries.len();
         for (bytes, frame) in append.entries.iter().zip(frames) {
@@ -318,6 +329,7 @@ impl<V: Volume> Book<V> {
     pub fn is_due(&self, now_ms: u64) -> bool {
         let passed = |since_ms: u64, limit_ms| now_ms.saturating_sub(since_ms) >= limit_ms;
         self.store.has_staged()
+            && !self.is_closed
             && (self.is_urgent
                 || self.batch_since_ms.is_some_and(|since| passed(since, LINGER_MS))
                 || self.company_since_ms.is_some_and(|since| passed(since, COMPANY_MS))
@@ -331,7 +343,7 @@ impl<V: Volume> Book<V> {
     /// Writes the batch and hands it to the mirror, so that both disks work at once. `flush` must
     /// follow before anybody is answered.
     pub fn write(&mut self, now_ms: u64) -> io::Result<()> {
-        if !self.store.has_staged() {
+        if !self.store.has_staged() || self.is_closed {
             return Ok(());
         }
         let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
@@ -341,14 +353,7 @@ impl<V: Volume> Book<V> {
         let before = self.store.size();
         if let Err(fault) = self.store.write(signed) {
             // The disk is full or read-only: nothing was taken, the authors ask again.
-            self.memory.forget(before);
-            self.unbound.clear();
-            let lost = |waiter: &Waiter| waiter.last >= before;
-            let mut away: Vec<Waiter> = self.proving.extract_if(.., |one| lost(one)).collect();
-            away.extend(self.taking.extract_if(.., |one| lost(one)));
-            for Waiter { peer, call, .. } in away {
-                self.answer(peer, call, FromLedger::Away);
-            }
+            self.lose_batch(before);
             self.out.push(Out::Alarm(format!("a batch could not be written: {fault}")));
             return Ok(());
         }
@@ -374,6 +379,7 @@ impl<V: Volume> Book<V> {
     /// start reads no further back. The log does not depend on any of it.
     fn bind(&mut self) {
         let unbound = std::mem::take(&mut self.unbound);
+        unbound.iter().for_each(|(_, entry)| self.acknowledged(entry));
         let Some(index) = &mut self.index else { return };
         let mut fault = None;
         for (leaf, entry) in unbound {
@@ -579,17 +585,6 @@ impl<V: Volume> Book<V> {
         self.out.push(Out::Mirror(ToMirror::Fetch { from_index: self.store.size() }));
         Ok(())
     }
-}
-
-fn is_patient(kind: Kind, body: &Body) -> bool {
-    // The signer has signed already: whoever shook hands mostly signs in right after.
-    let has_signed = kind == Kind::Signer && matches!(body, Body::CredentialUse { .. });
-    has_signed || matches!(body, Body::Release { released: Released::Transit(_), .. })
-}
-
-/// An author may speak only when its name is durable, so a name does not linger.
-fn is_awaited(body: &Body) -> bool {
-    !body.is_lazy() || matches!(body, Body::ProcessStart { key: Some(_), .. })
 }
 
 fn refused(why: &str) -> FromLedger {

@@ -48,8 +48,9 @@ impl Memory {
 }
 
 /// What speaks against telling what the log in `folder` says as the whole of it: damage behind
-/// what can be read, and every checkpoint, kept in the folder, by the mirror or by `memories`,
-/// that it does not hold and whose loss nobody acknowledged.
+/// what can be read, other keys than it was written with, a mirror that is gone, and every
+/// checkpoint, kept in the folder, by the mirror or by `memories`, that it does not hold and whose
+/// loss nobody acknowledged.
 ///
 /// # Errors
 /// Files that cannot be read.
@@ -73,6 +74,10 @@ fn look(
 ) -> Result<Vec<String>, Fault> {
     // What is kept before the log itself: of a house that runs, it grows meanwhile.
     let mut doubts: Vec<String> = memories.iter().filter_map(Memory::problem).collect();
+    doubts.extend(crate::keys::key_problems(folder, mirror_folder));
+    if let Some(mirror_folder) = mirror_folder {
+        doubts.extend(mirror_gone(folder, mirror_folder, &memories)?);
+    }
     let mut kept = memories;
     let lost = lost_in(folder)?;
     kept.extend(kept_in(folder, &lost));

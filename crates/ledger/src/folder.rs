@@ -171,7 +171,10 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
                 continue;
             }
             (Sight::RolledBack { .. }, _) => recalled.book.owed.push(lost),
-            (_, Some(alarm)) => recalled.alarms.push(alarm),
+            (_, Some(alarm)) => {
+                recalled.alarms.push(alarm);
+                recalled.book.unknown.push(at.clone());
+            }
         }
         recalled.book.lost.push(at);
     }

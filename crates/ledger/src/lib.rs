@@ -62,6 +62,8 @@ use wire::{Channel, Event, Frame, Hub, Label, Peer};
 const SAVE_MS: u64 = 1_000;
 /// How long the loop sleeps when nothing at all is due.
 const IDLE: Duration = Duration::from_secs(60);
+/// Doubts that are said in one life of this process: there are four sorts, and faults of a disk.
+const DOUBTS: usize = 16;
 /// Why a peer is cut off.
 const UNREADABLE: &str = "it spoke what is no question";
 
@@ -114,7 +116,7 @@ fn serve(control: Channel, opened: folder::Opened) -> Result<(), Fault> {
         checkpoint: opened.checkpoint,
         saved_ms: 0,
         saved_size: 0,
-        is_disturbed: false,
+        doubted: Vec::new(),
     };
     desk.tell(opened.notes.into_iter().map(Out::Note));
     desk.tell(opened.alarms.into_iter().map(Out::Alarm));
@@ -156,8 +158,8 @@ struct Desk {
     checkpoint: File,
     saved_ms: u64,
     saved_size: u64,
-    /// It was said that somebody else changed the log.
-    is_disturbed: bool,
+    /// What was said of somebody else's changing the log.
+    doubted: Vec<String>,
 }
 
 impl Desk {
@@ -174,7 +176,7 @@ impl Desk {
                         let _ = self.hub.send(self.warden, 0, &counted, Vec::new());
                     }
                     Ok(Order::Pulse) => {
-                        self.look_over();
+                        self.look_over()?;
                         let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
                     }
                     _ => {}
@@ -206,15 +208,17 @@ impl Desk {
         Ok(round)
     }
 
-    /// Whether the log is still as it was written; said once.
-    fn look_over(&mut self) {
-        if self.is_disturbed {
-            return;
-        }
-        if let Some(what) = self.book.disturbed() {
-            self.is_disturbed = true;
+    /// Whether the log is still as it was written. Each new doubt is said once; from the first on
+    /// nothing is taken or proved any more.
+    fn look_over(&mut self) -> Result<(), Fault> {
+        let Some(what) = self.book.disturbed() else { return Ok(()) };
+        self.book.close().map_err(Fault::Store)?;
+        self.send_out();
+        if self.doubted.len() < DOUBTS && !self.doubted.contains(&what) {
+            self.doubted.push(what.clone());
             self.tell(std::iter::once(Out::Alarm(what)));
         }
+        Ok(())
     }
 
     fn join(&mut self, label: Label, mut frame: Frame) -> Result<(), Fault> {

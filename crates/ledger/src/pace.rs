@@ -1,8 +1,10 @@
 //! How fast one start of an author may write. Far above what any of them has to say; whoever wants
-//! more is asked to come again, so that nothing is lost, and cannot fill the disk at its pace.
+//! more is asked to come again, so that nothing is lost, and cannot fill the disk at its pace. And
+//! whose entries wait for company before a commit.
 
+use evidence::{Body, Released};
 use std::collections::HashMap;
-use terms::InstanceId;
+use terms::{InstanceId, Kind};
 
 /// Entries a millisecond for ever: twice what a full load of mail makes its busiest author say.
 const SUSTAINED: u64 = 8;
@@ -102,6 +104,18 @@ impl Paces {
         let is_news = !std::mem::replace(&mut pace.is_told, true);
         Step::Later { is_news }
     }
+}
+
+/// Whose author waits for it, and can wait for company.
+pub(crate) fn is_patient(kind: Kind, body: &Body) -> bool {
+    // The signer has signed already: whoever shook hands mostly signs in right after.
+    let has_signed = kind == Kind::Signer && matches!(body, Body::CredentialUse { .. });
+    has_signed || matches!(body, Body::Release { released: Released::Transit(_), .. })
+}
+
+/// An author may speak only when its name is durable, so a name does not linger.
+pub(crate) fn is_awaited(body: &Body) -> bool {
+    !body.is_lazy() || matches!(body, Body::ProcessStart { key: Some(_), .. })
 }
 
 #[cfg(test)]

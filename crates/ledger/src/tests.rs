@@ -1,5 +1,6 @@
 //! Cases: who is believed, who waits, what a mirror that is away changes, what a crash leaves.
 
+use crate::book::losses::Remembered;
 use crate::book::{Book, Out};
 use crate::memory::Memory;
 use evidence::{Author, Body, Frame, PublicKey, Released, Word};
@@ -205,6 +206,7 @@ impl House {
                 format!("shown {places:?}")
             }
             FromLedger::Away => "away".to_owned(),
+            FromLedger::Shut => "shut".to_owned(),
             FromLedger::Refused { why } => format!("refused: {why}"),
             FromLedger::Head { cosigned, .. } => format!("head {cosigned}"),
             FromLedger::Releases { entries, next } => format!("{} then {next:?}", entries.len()),
@@ -536,6 +538,68 @@ fn identity_is_told_what_is_lost_and_nobody_else() {
         house.carry();
         assert_eq!(house.answer_to(9, &[]), expected);
     }
+}
+
+/// Who decides says that they know, of one loss: until then nothing is released, and everything
+/// else goes on.
+#[test]
+fn what_is_lost_shuts_releases_until_somebody_says_that_they_know() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let older = house.frame(0);
+    assert_eq!(house.vault_says(1, &[older.clone()], true), "proved 2");
+    let unknown = vec![LostAt { size: 32, root: [7; 32] }];
+    let remembered = Remembered { unknown, ..Remembered::default() };
+    let (book, _) = open(house.log(), house.now_ms);
+    house.book = book.remembering(remembered);
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    assert!(
+        house.alarms.iter().any(|what| what.contains("acknowledge-loss")),
+        "{:?}",
+        house.alarms
+    );
+    let frame = house.frame(1);
+    assert_eq!(house.vault_says(2, &[frame.clone()], true), "shut");
+    let size = house.book.store.size();
+    // Its number runs on, so it is recorded; what the log held before is proved as ever.
+    assert_eq!(house.vault_says(3, &[frame], false), format!("taken {size}"));
+    assert_eq!(house.vault_says(4, &[older], true), "proved 2");
+    let start = InstanceId([4; 6]);
+    let mut identity = author(Kind::Identity, start);
+    let named = house.warden.sign(NOW, start_of(&identity, Kind::Identity)).unwrap();
+    house.say(5, label(Kind::Warden, WARDEN), vec![named], false);
+    let mut check = |whose: &str, root: u8, number: u64, expected: &str| {
+        let (size, root) = (32, evidence::Digest([root; 32]));
+        let whose = Word::new(whose);
+        let body = Body::LossAcknowledged { whose, size, root, request: None, weakened: None };
+        let frame = identity.sign(NOW, body).unwrap();
+        house.say(6, label(Kind::Identity, start), vec![frame], false);
+        let frame = house.vault.sign(NOW, release(number)).unwrap();
+        let said = house.vault_says(7, &[frame.clone()], true);
+        assert!(said.starts_with(expected), "{said}, not {expected}");
+        if said == "shut" {
+            house.vault_says(8, &[frame], false);
+        }
+    };
+    check("mirror", 7, 2, "shut");
+    check("both", 8, 3, "shut");
+    check("ledger", 7, 4, "proved");
+}
+
+/// Somebody changed the log's file: nothing is taken or proved any more, whoever asks.
+#[test]
+fn a_log_that_somebody_changed_takes_nothing() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let frame = house.frame(0);
+    let append = ToLedger::Append { entries: vec![frame.clone()], prove: true };
+    house.book.asked(2, 1, &label(Kind::Vault, VAULT), append, house.now_ms);
+    house.book.close().unwrap();
+    house.settle();
+    assert_eq!(house.answer_to(1, &[frame.clone()]), "away");
+    for prove in [true, false] {
+        assert_eq!(house.vault_says(2, &[frame.clone()], prove), "away");
+    }
+    assert_eq!((house.book.store.size(), house.mirror.unwrap().size()), (2, 2));
 }
 
 /// A handshake's signature and the sign-in behind it share a commit; alone, it waits no second.

@@ -21,6 +21,9 @@ const ADD_BYTES: usize = 8 * 1024 * 1024;
 /// A start reads no more entries than this, and one batch.
 const ANCHOR_EVERY: u64 = 65_536;
 
+/// Doubts that are said in one life of this process.
+const DOUBTS: usize = 16;
+
 /// The saved checkpoint is at most so old while entries come.
 const SAVE_MS: u64 = 1_000;
 
@@ -86,8 +89,8 @@ pub struct Copy<V> {
     lattice: Option<(LatticeCosigner, File)>,
     alarms: Vec<String>,
     lost: Vec<LostAt>,
-    /// It was said that somebody else changed the log.
-    is_disturbed: bool,
+    /// What was said of somebody else's changing the log.
+    doubted: Vec<String>,
 }
 
 /// The file of the newest checkpoint: what the next start demands of the copy.
@@ -124,7 +127,7 @@ impl<V: Volume> Copy<V> {
             lattice: None,
             alarms: Vec::new(),
             lost: Vec::new(),
-            is_disturbed: false,
+            doubted: Vec::new(),
         };
         Ok((copy, opened))
     }
@@ -165,20 +168,26 @@ impl<V: Volume> Copy<V> {
         std::mem::take(&mut self.alarms)
     }
 
-    /// What somebody else did to the log since it was opened, as an alarm; once.
+    /// What somebody else did to the log since it was opened, as an alarm; each sort once.
     pub fn disturbed(&mut self) -> Option<String> {
-        if self.is_disturbed {
-            return None;
-        }
         let what = match self.store.disturbed() {
             Ok(found) => found?.to_owned(),
             Err(fault) => format!("it cannot be read: {fault}"),
         };
-        self.is_disturbed = true;
+        if self.doubted.len() >= DOUBTS || self.doubted.contains(&what) {
+            return None;
+        }
+        self.doubted.push(what.clone());
         Some(format!(
             "the mirror's log was changed while the house runs: {what}; stop the house, \
              `sekisho ledger verify`"
         ))
+    }
+
+    /// Whether somebody else changed the log: what is not there any more is not cosigned, until a
+    /// start has looked at it.
+    pub fn is_doubtful(&self) -> bool {
+        !self.doubted.is_empty()
     }
 
     /// How the copy stands to a checkpoint that was cosigned before.

@@ -103,6 +103,7 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
         }
         // Everything that came in this round is made durable by one flush, and cosigned once.
         if let Some((peer, call)) = waiting
+            && !copy.is_doubtful()
             && let Some((size, line)) = copy.commit(now_ms() / 1_000).map_err(Fault::Store)?
         {
             let cosignature = line.to_line().into_bytes();
@@ -136,6 +137,8 @@ fn attend(
             let leaves = leaves.map_err(Fault::Store)?;
             FromMirror::Leaves { first_index: from_index, leaves, checkpoint: copy.checkpoint() }
         }
+        // The ledger hears nothing, and proves nothing.
+        Ok(ToMirror::Add { .. }) if copy.is_doubtful() => return Ok(()),
         Ok(ToMirror::Add { first_index, leaves, checkpoint }) => {
             match copy.add(first_index, &leaves, &checkpoint) {
                 Ok(()) => {

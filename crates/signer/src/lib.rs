@@ -18,6 +18,7 @@
 
 mod signer;
 
+mod ends;
 mod handshake;
 mod installed;
 mod mail;

@@ -23,7 +23,7 @@ const NAME_OCTETS: usize = 253;
 /// Pairs of one domain: they fit into its file many times over.
 const PAIRS: usize = 8;
 /// What entries call these keys.
-const WHAT: &str = "mail-key";
+pub(crate) const WHAT: &str = "mail-key";
 
 /// Keys in use, by domain, each with the moment of its last use.
 #[derive(Default)]
@@ -41,6 +41,10 @@ impl OpenDomains {
             self.open.remove(&oldest);
         }
         self.open.insert(domain.to_owned(), (keys, self.uses));
+    }
+
+    pub fn forget(&mut self, domain: &str) {
+        self.open.remove(domain);
     }
 
     fn used(&mut self, domain: &str) -> Option<&OpenKeys> {
@@ -82,6 +86,7 @@ impl Signer {
             (Kind::Admin, ToSigner::RotateMailKeys { domain, retire }) => {
                 self.rotate_mail_keys(&domain, retire)
             }
+            (Kind::Directory, of_ends) => self.of_ends(of_ends),
             _ => {
                 self.alarm(format!("{} asked for what is not its own", label.kind.word()));
                 Ok(None)
@@ -185,7 +190,7 @@ impl Signer {
         Ok(true)
     }
 
-    fn kept_keys(&self, domain: &str) -> Result<Option<KeptKeys>, Fault> {
+    pub(crate) fn kept_keys(&self, domain: &str) -> Result<Option<KeptKeys>, Fault> {
         match self.storage() {
             Some(key) if is_domain(domain) => self.store().mail_keys(domain, key),
             _ => Ok(None),
@@ -208,7 +213,8 @@ impl Signer {
         }
         // A domain that went to another tenant gets keys of its own: nothing that the first
         // tenant's mail was signed with signs the second's.
-        let last = kept.as_ref().map_or(0, |kept| kept.last);
+        let forgotten = self.store().last_forgotten()?;
+        let last = kept.as_ref().map_or(0, |kept| kept.last).max(forgotten);
         let fresh = KeptKeys::new(domain, tenant, last)?;
         self.keep_keys(&fresh)?;
         for pair in kept.iter().flat_map(|kept| &kept.pairs) {

@@ -176,6 +176,7 @@ impl Signer {
             | Kind::Pages
             | Kind::Dispatch
             | Kind::Depart
+            | Kind::Directory
             | Kind::Admin => frame.read().map(|asked| {
                 let at = Instant::now();
                 self.asked(Question { peer, call: frame.call, label: label.clone(), asked, at });

@@ -10,6 +10,7 @@ use rows::RowKey;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use wire::signer::{KEY_FILE_FRONT, key_file};
 use zeroize::Zeroizing;
 
 /// A chain and a key: a few kilobytes.
@@ -21,6 +22,8 @@ const INSTALLED_TABLE: &str = "tls-installed";
 const NAME_FRONT: &str = "page-";
 /// Since when keys serve.
 const AGES: &str = "ages";
+/// The highest number of a pair that is gone with its domain.
+const NUMBERS: &str = "mail-numbers";
 const MAIL_TABLE: &str = "mail-key";
 /// How faults name the file of a domain, whose own name is nobody's business.
 const MAIL_KEYS: &str = "of a domain's mail keys";
@@ -184,10 +187,47 @@ impl Store {
         write_as(&self.mail_file(&kept.domain, key), MAIL_KEYS, &sealed)
     }
 
+    /// On no disk any more when it returns; nor what was brought for these names of pages.
+    pub fn forget_mail_keys(&self, domain: &str, key: &RowKey) -> Result<(), Fault> {
+        remove(&self.mail_file(domain, key), MAIL_KEYS)
+    }
+
+    pub fn forget_installed_name(&self, name: &str, key: &RowKey) -> Result<(), Fault> {
+        remove(&self.name_file(name, key), INSTALLED)
+    }
+
+    /// The number of the last pair that was made for any domain whose keys are gone.
+    pub fn last_forgotten(&self) -> Result<u32, Fault> {
+        let kept = read_as(&self.folder.join(NUMBERS), NUMBERS)?;
+        let number = kept.as_deref().and_then(|bytes| bytes.first_chunk().copied());
+        Ok(number.map_or(0, u32::from_be_bytes))
+    }
+
+    pub fn keep_last_forgotten(&self, number: u32) -> Result<(), Fault> {
+        write(&self.folder, NUMBERS, &number.to_be_bytes())
+    }
+
+    /// What the files of domains' keys are called, in their order.
+    pub fn mail_files(&self) -> Result<Vec<[u8; 16]>, Fault> {
+        let read = |source| Fault::File { doing: "list", name: MAIL_KEYS, source };
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(read)? {
+            let name = entry.map_err(read)?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            let digits = name.strip_prefix(KEY_FILE_FRONT).filter(|digits| digits.len() == 32);
+            let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+            files.extend(number.map(u128::to_be_bytes));
+        }
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    pub fn mail_token(&self, domain: &str, key: &RowKey) -> [u8; 16] {
+        key.token(MAIL_TABLE, domain.as_bytes())
+    }
+
     fn mail_file(&self, domain: &str, key: &RowKey) -> PathBuf {
-        let token = key.token(MAIL_TABLE, domain.as_bytes());
-        let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("dkim-{digits}"))
+        self.folder.join(key_file(&self.mail_token(domain, key)))
     }
 }
 
@@ -206,6 +246,17 @@ fn read_as(path: &Path, name: &'static str) -> Result<Option<Vec<u8>>, Fault> {
         .read_to_end(&mut bytes)
         .map(|_| Some(bytes))
         .map_err(|source| Fault::File { doing: "read", name, source })
+}
+
+fn remove(path: &Path, name: &'static str) -> Result<(), Fault> {
+    let fault = |source| Fault::File { doing: "remove", name, source };
+    match durable::remove(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(fault(source)),
+        _ => {}
+    }
+    // Also where it is gone: a crash may have come between the two.
+    let folder = path.parent().unwrap_or(path);
+    File::open(folder).and_then(|folder| durable::sync_folder(&folder)).map_err(fault)
 }
 
 fn write(folder: &Path, name: &'static str, bytes: &[u8]) -> Result<(), Fault> {

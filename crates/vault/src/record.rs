@@ -21,6 +21,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 const SILENCE: Duration = Duration::from_secs(3);
 /// Between two attempts while evidence is away: a return is used at once, a loss costs little.
 const RETRY: Duration = Duration::from_millis(200);
+/// How long no release is asked for after a ledger that lost entries proved none.
+const SHUT: Duration = Duration::from_secs(10);
 /// Keys of mail that leaves are asked for by several carriers within moments: what goes on its way
 /// with the first costs the others neither an append nor its wait.
 const COMPANY: Duration = Duration::from_millis(4);
@@ -77,6 +79,7 @@ struct Signed {
     proof: bool,
     /// `None`: waits for ever.
     until: Option<Instant>,
+    is_release: bool,
 }
 
 enum Call {
@@ -128,6 +131,8 @@ pub(crate) struct Recorder {
     away_since: Option<Instant>,
     /// A proof was asked for and did not come. Until one does nothing opens, whatever is taken.
     is_unproven: bool,
+    /// The ledger proves no release, for it has lost entries: it is not asked again before.
+    shut_until: Option<Instant>,
     /// The next release's number; unknown until the ledger has told the last one.
     next_release: Option<u64>,
     last_seen: Option<u64>,
@@ -156,6 +161,7 @@ impl Recorder {
             not_before: now,
             away_since: Some(now),
             is_unproven: false,
+            shut_until: None,
             next_release: None,
             last_seen: None,
             told_from: 0,
@@ -200,7 +206,9 @@ impl Recorder {
     pub fn ask(&mut self, asked: Asked) {
         let now = Instant::now();
         let long_away = self.away_since.is_some_and(|since| now - since > PATIENCE);
-        if self.pending.len() >= WAITING || (long_away && asked.proof) {
+        let is_shut = self.shut_until.is_some_and(|until| now < until)
+            && matches!(asked.deed, Deed::Release { .. });
+        if is_shut || self.pending.len() >= WAITING || (long_away && asked.proof) {
             self.done.push((asked.then, Outcome::Away));
         } else {
             self.pending.push_back(Pending { asked, until: now + PATIENCE });
@@ -336,7 +344,7 @@ impl Recorder {
                 Some(frame) => {
                     let (then, proof) = (Some(asked.then), asked.proof);
                     let until = (!asked.lasting).then_some(until);
-                    self.signed.push_back(Signed { frame, then, proof, until });
+                    self.signed.push_back(Signed { frame, then, proof, until, is_release });
                     self.next_release = Some(number + u64::from(is_release));
                 }
                 None => self.done.push((asked.then, Outcome::Away)),
@@ -350,7 +358,11 @@ impl Recorder {
             bytes += one.frame.len();
             bytes <= APPEND_BYTES || bytes == one.frame.len()
         };
-        let some = self.signed.iter().take(APPEND_FRAMES).take_while(fits);
+        // What nobody waits for any more asks for no proof, and is sent by itself.
+        let is_given_up = |one: &Signed| one.then.is_none();
+        let first = self.signed.front().is_some_and(is_given_up);
+        let alike = self.signed.iter().take_while(|one| is_given_up(one) == first);
+        let some = alike.take(APPEND_FRAMES).take_while(fits);
         some.map(|one| one.frame.clone()).collect()
     }
 
@@ -386,6 +398,7 @@ impl Recorder {
                 self.away_since = None;
             }
             (Call::Releases, FromLedger::Releases { entries, next }) => self.tell(&entries, next),
+            (Call::Append { count, .. }, FromLedger::Shut) => self.shut(count),
             (_, FromLedger::Refused { why }) => {
                 if self.away_since.is_none() {
                     self.alarms.push(format!("the ledger refused an entry: {why}"));
@@ -394,6 +407,20 @@ impl Recorder {
             }
             _ => self.mark_away(),
         }
+    }
+
+    /// Releases are given up at once; what was signed is recorded all the same, for its number runs
+    /// on. Those that come within moments are not even signed: each would stand as one.
+    fn shut(&mut self, count: usize) {
+        self.shut_until = Some(Instant::now() + SHUT);
+        for one in self.signed.iter_mut().take(count).filter(|one| one.is_release) {
+            self.done.extend(one.then.take().map(|then| (then, Outcome::Away)));
+        }
+        let is_release = |one: &Pending| matches!(one.asked.deed, Deed::Release { .. });
+        let (releases, others) = self.pending.drain(..).partition(is_release);
+        self.pending = others;
+        let releases: VecDeque<Pending> = releases;
+        self.done.extend(releases.into_iter().map(|one| (one.asked.then, Outcome::Away)));
     }
 
     fn taken(&mut self, count: usize, first_index: u64) {

@@ -6,7 +6,7 @@ mod leaving;
 mod ledger;
 mod onward;
 
-use self::ledger::{AWAY, FALSE_PROOF, Ledger, NO_MIRROR, NO_PROOF, SILENT, TRUE};
+use self::ledger::{AWAY, FALSE_PROOF, Ledger, NO_MIRROR, NO_PROOF, SHUT, SILENT, TRUE};
 use super::*;
 use crate::budget::{Budget, Weighed};
 use crate::keys::Keys;
@@ -340,6 +340,47 @@ fn without_evidence_nothing_is_released_and_nothing_is_lost() {
     let moods = [AWAY, FALSE_PROOF, NO_MIRROR, NO_PROOF, SILENT];
     let threads = moods.map(|mood| thread::spawn(move || lose_evidence(mood)));
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// A ledger that lost entries proves no release; everything else is proved, at once, and the
+/// numbers of releases run on.
+#[test]
+fn a_ledger_that_lost_entries_has_nothing_released_and_all_else_done() {
+    let ledger = Ledger::new();
+    let running = Running::start(&folder("shut"), &ledger, 40);
+    let mut desk = running.settle();
+    opened(&mut desk, GrantId([1; 16]));
+    let (item, _) = sealed(&mut desk.access, 1, seal::Class::Body);
+    ledger.mood(SHUT);
+    for _ in 0..3 {
+        let asked = Instant::now();
+        let answer = release(&mut desk.access, Class::Body, vec![item.clone()]);
+        assert_eq!(words(&answer), "evidence away");
+        assert!(asked.elapsed() < Duration::from_secs(2));
+    }
+    // One of them stands in the ledger, as more than was released; the others were not signed.
+    let until = Instant::now() + Duration::from_secs(5);
+    while ledger.releases() != [0] {
+        assert!(Instant::now() < until, "{:?}", ledger.releases());
+        thread::sleep(Duration::from_millis(20));
+    }
+    // What needs a proof and opens nothing is done meanwhile.
+    let grant = grant(GrantId([2; 16]), USER, SESSION, desk.public.clone());
+    let recorded = ledger.record(IDENTITY, &grant);
+    let answer = ask(&mut desk.identity, &FromIdentity::Grant { grant, recorded });
+    assert!(matches!(answer, ToIdentity::Done));
+    ledger.mood(TRUE);
+    let back = Instant::now();
+    loop {
+        let answer = release(&mut desk.access, Class::Body, vec![item.clone()]);
+        if words(&answer) == "released [1]" {
+            break;
+        }
+        assert!(back.elapsed() < Duration::from_secs(15), "{}", words(&answer));
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(ledger.releases(), [0, 1]);
+    running.stop();
 }
 
 fn lose_evidence(mood: u8) {

@@ -224,6 +224,9 @@ impl Household {
     /// What is due now, whatever happened.
     fn tend(&mut self, now: Instant) {
         self.record_heard();
+        for label in self.hub.take_unsaid() {
+            self.end_liar(label.instance, label.kind, "octets that are no frame");
+        }
         self.bury_the_mourned(now);
         self.end_the_adrift(now);
         if self.stopping.is_some() {

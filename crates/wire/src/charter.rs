@@ -61,7 +61,7 @@ pub const CHARTERS: &[Charter] = &[
     row(Ledger,    Network::None,      FOLDER, 2048, &[Mirror], "keeps the evidence, append-only"),
     row(Mirror,    Network::None,      FOLDER, 2048, &[], "keeps a second copy of the evidence and cosigns"),
     row(Vault,     Network::None,      KEEPER, 1024, &[Ledger], "holds every private mail key and releases against proof"),
-    row(Directory, Network::None,      KEEPER, 1024, &[Vault, Mailbox, Post, Ledger, Fetch], "knows tenants, domains, addresses, settings"),
+    row(Directory, Network::None,      KEEPER, 1024, &[Vault, Mailbox, Post, Signer, Ledger, Fetch], "knows tenants, domains, addresses, settings"),
     row(Identity,  Network::None,      KEEPER, 1024, &[Vault, Directory, Ledger], "signs people in and mints grants"),
     row(Mailbox,   Network::None,      KEEPER, 4096, &[Ledger], "keeps sealed mail, flags and numbered folders"),
     row(Signer,    Network::None,      KEEPER, 256,  &[Vault, Ledger], "signs TLS handshakes and mail for our own names"),

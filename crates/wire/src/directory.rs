@@ -532,11 +532,10 @@ pub enum ToAdmin {
     NameSalts(Vec<(Part, [u8; 16])>),
     Hold(Hold),
     Holds(Vec<Hold>),
-    Patterns {
-        ids: Vec<Vec<u8>>,
-        /// Rows that still name an address of a person who is destroyed: whose, and where.
-        named: Vec<(UserId, String)>,
-    },
+    /// Ids; rows that still name an address of a person who is destroyed (whose, and where); files
+    /// of the signer with keys of domains that no contract has.
+    #[rustfmt::skip]
+    Patterns { ids: Vec<Vec<u8>>, named: Vec<(UserId, String)>, keys: Vec<String> },
     Forward(Forward),
     Groups(Vec<Group>),
     Gateway(Gateway),

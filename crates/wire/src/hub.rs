@@ -59,6 +59,8 @@ pub struct Hub {
     watched: HashMap<Peer, Watched>,
     next: Peer,
     cut: Vec<Peer>,
+    /// Who spoke no frames here, where no warden is seated who could be told: this is the warden.
+    unsaid: Vec<Label>,
     largest: usize,
     /// Octets taken in this round.
     taken: usize,
@@ -68,7 +70,7 @@ impl Hub {
     pub fn new() -> Result<Self, Fault> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Fault::io("starting"))?;
         let (watched, cut, largest) = (HashMap::new(), Vec::new(), LARGEST_FRAME);
-        Ok(Self { epoll, watched, next: 1, cut, largest, taken: 0 })
+        Ok(Self { epoll, watched, next: 1, cut, unsaid: Vec::new(), largest, taken: 0 })
     }
 
     /// From now on only frames that fit a packet are taken: for those whose peers have nothing
@@ -149,15 +151,24 @@ impl Hub {
         self.dismiss(peer)
     }
 
-    /// Tells the warden what a peer did; nobody where no warden is seated.
+    /// Who was cut off for speaking no frames and could be told to nobody.
+    pub fn take_unsaid(&mut self) -> Vec<Label> {
+        std::mem::take(&mut self.unsaid)
+    }
+
+    /// Tells the warden what a peer did; where none is seated, whoever owns this hub asks.
     fn report(&mut self, peer: Peer, why: &str) {
         let Some(label) = self.label(peer) else { return };
         let what = format!("{} {} was cut off: {why}", label.kind.word(), label.instance);
         let mut peers = self.peers();
         let warden = peers.find(|(_, label)| label.kind == Kind::Warden).map(|(warden, _)| warden);
         drop(peers);
-        if let Some(warden) = warden.filter(|warden| *warden != peer) {
-            let _ = self.send(warden, 0, &Report::Alarm { what }, Vec::new());
+        let label = label.clone();
+        match warden {
+            Some(warden) if warden == peer => {}
+            Some(warden) => drop(self.send(warden, 0, &Report::Alarm { what }, Vec::new())),
+            None if self.unsaid.len() < EVENTS => self.unsaid.push(label),
+            None => {}
         }
     }
 
@@ -336,6 +347,30 @@ mod tests {
         assert_eq!(thread.join().unwrap(), format!("{} octets", INLINE_BYTES + 1));
         let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
         assert!(matches!(events.as_slice(), [Event::Gone(gone, _)] if *gone == peer));
+    }
+
+    /// Octets that are no frame are told of, also by the one to whom all others tell it.
+    #[test]
+    fn who_speaks_no_frames_is_told_of_by_the_warden_too() {
+        use rustix::net::{SendFlags, send};
+        use std::os::fd::AsFd;
+        let no_room = [0, 0, 0, 0, 1, 255, 255, 255, 255, 255, 255, 255, 255];
+        for garbage in [&[0xa5; 4096][..], &no_room, &[1, 2, 3]] {
+            let mut hub = Hub::new().unwrap();
+            let (keeper, hostile) = Channel::pair().unwrap();
+            let peer = hub.seat(keeper, label()).unwrap();
+            send(hostile.as_fd(), garbage, SendFlags::NOSIGNAL).unwrap();
+            let mut is_cut = false;
+            while !is_cut {
+                let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+                assert!(!events.is_empty() || hub.label(peer).is_some(), "it is not cut");
+                is_cut =
+                    events.iter().any(|one| matches!(one, Event::Gone(gone, _) if *gone == peer));
+            }
+            let unsaid: Vec<Kind> = hub.take_unsaid().iter().map(|label| label.kind).collect();
+            assert_eq!(unsaid, [Kind::Edge], "{} octets", garbage.len());
+            assert!(hub.take_unsaid().is_empty());
+        }
     }
 
     /// The kernel counts for whoever asks again and again; how long is waited stays the asker's.

@@ -67,6 +67,9 @@ pub enum FromLedger {
         ledger: Vec<LostAt>,
         mirror: Vec<LostAt>,
     },
+    /// Entries that were cosigned are gone, and nobody has acknowledged it: no new release is
+    /// proved, and nothing of this append was taken. Without `prove` it is.
+    Shut,
 }
 
 /// A checkpoint that a log was seen to reach and was found without at its start.

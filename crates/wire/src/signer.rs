@@ -7,6 +7,15 @@ use terms::TenantId;
 pub const SIGNATURES: usize = 4;
 /// Names of one question about certificates.
 pub const NAMES: usize = 500;
+/// Names of files in one answer.
+pub const FILES: usize = 4_000;
+/// How a file of a domain's keys is called in the signer's folder.
+pub fn key_file(token: &[u8; 16]) -> String {
+    let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{KEY_FILE_FRONT}{digits}")
+}
+
+pub const KEY_FILE_FRONT: &str = "dkim-";
 /// The longest canonical header that is signed: real ones have a few kilobytes.
 pub const CANONICAL_BYTES: usize = 128 * 1024;
 
@@ -46,6 +55,16 @@ pub enum ToSigner {
     /// From `admin`: which of these names, at most [`NAMES`], are served by our own authority's
     /// certificates, which nobody outside trusts. Answered by `Unproven`.
     Unproven { names: Vec<String> },
+    /// From `directory`: the keys of these domains, at most [`NAMES`], as far as they are this
+    /// tenant's, and what was brought for names of their pages, are destroyed. Answered by
+    /// `Forgotten` when no disk holds them any more, also where there are none.
+    ForgetKeys { tenant: TenantId, domains: Vec<String> },
+    /// From `directory`: what the files of these domains' keys are called, at most [`NAMES`], of
+    /// each that there is for that tenant. Answered by `KeyFiles`.
+    KeyFilesOf { domains: Vec<(TenantId, String)> },
+    /// From `directory`: what every file of a domain's keys is called, in their order, from behind
+    /// `after` on, at most [`FILES`]. Answered by `KeyFiles`.
+    KeyFiles { after: Option<[u8; 16]> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +99,11 @@ pub enum FromSigner {
         others: Vec<String>,
     },
     Unproven(Vec<String>),
+    /// Pairs and certificates that are gone.
+    Forgotten {
+        keys: u64,
+    },
+    KeyFiles(Vec<[u8; 16]>),
 }
 
 /// A key that signs mail now.

@@ -7,6 +7,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -100,10 +101,17 @@ pub fn start(authorities: &str) -> Start {
 }
 
 /// Answers what the fetch wants of its warden: sockets to `web`, whatever the address.
+/// Pulses that were answered, by whichever fetch.
+pub static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
 pub fn play_warden(control: Arc<Channel>, web: SocketAddr) {
     thread::spawn(move || {
         while let Ok(frame) = control.receive(None) {
-            if let Ok(Report::Dial { call, to, .. }) = frame.read() {
+            let report = frame.read();
+            if matches!(report, Ok(Report::Alive)) {
+                ALIVE.fetch_add(1, Ordering::SeqCst);
+            }
+            if let Ok(Report::Dial { call, to, .. }) = report {
                 let is_named = to.ip().is_loopback();
                 assert!(matches!(to.port(), 25 | 443) || is_named);
                 let (refused, sockets) = match to.ip() {

@@ -1,14 +1,22 @@
 //! What was cosigned and is not here any more is said aloud, once it is known that the mirror does
 //! not hold it either.
 
-use super::{Book, Out};
+use super::{Aside, Book, Out, Waiter};
+use crate::authors::Standing;
 use annals::{Lost, Sight};
-use tlog::{Volume, subtree_root};
+use evidence::{Body, Entry, Frame};
+use std::io;
+use terms::Kind;
+use tlog::{Volume, leaf_hash, subtree_root};
 use wire::ledger::{FromLedger, LostAt};
 
 /// How long the mirror is waited for when it may hold what is missing here: after that two
 /// histories begin, which is better than a house that takes no mail.
 pub(super) const GRACE_MS: u64 = 30_000;
+
+/// Said beside what was lost.
+const SHUT: &str = "entries that were cosigned are gone: no mail is opened until those who decide \
+                    say that they know: sekisho ledger acknowledge-loss";
 
 /// Whose loss it is, for alarms.
 pub(crate) const WHOSE: &str = "the ledger";
@@ -22,6 +30,8 @@ pub(crate) struct Remembered {
     pub mirrored: u64,
     /// Everything that is kept of losses here. What is laid beside the log later is none.
     pub lost: Vec<LostAt>,
+    /// Of these, what nobody has acknowledged and nobody gives back: nothing is released.
+    pub unknown: Vec<LostAt>,
     /// As the mirror said when it came.
     pub lost_of_mirror: Vec<LostAt>,
 }
@@ -59,9 +69,72 @@ impl<V: Volume> Book<V> {
         for lost in std::mem::take(&mut self.remembered.owed) {
             let sight = self.sight(&lost);
             if let Some(what) = lost.alarm(WHOSE, &sight) {
+                let (size, root) = lost.place();
+                self.remembered.unknown.push(LostAt { size, root: root.0 });
                 self.out.push(Out::Alarm(what));
             }
         }
+        if !self.remembered.unknown.is_empty() && !std::mem::replace(&mut self.is_shut_said, true) {
+            self.out.push(Out::Alarm(SHUT.to_owned()));
+        }
+    }
+
+    /// Whether something that was cosigned is missing and nobody who decides has said that they
+    /// know: the evidence of what was opened before may be what is missing.
+    fn is_shut(&self) -> bool {
+        !self.remembered.unknown.is_empty() || !self.remembered.owed.is_empty()
+    }
+
+    /// Whether these would be proved releases that must not be, now. One that the log holds
+    /// already was given up by whoever asked for it, or is older than the loss.
+    pub(super) fn is_shut_to(&self, append: &Aside, frames: &[Frame]) -> bool {
+        let by = (append.label.kind, append.label.instance);
+        let is_new_release = |(bytes, frame): (&Vec<u8>, &Frame)| {
+            let leaf = leaf_hash(bytes);
+            matches!(frame.entry.body, Body::Release { .. })
+                && !matches!(self.memory.authors.judge(by, frame, &leaf, true), Standing::Known(_))
+        };
+        append.prove && self.is_shut() && append.entries.iter().zip(frames).any(is_new_release)
+    }
+
+    /// An entry is durable: whether by it somebody says that they know of a loss.
+    pub(super) fn acknowledged(&mut self, entry: &Entry) {
+        let Body::LossAcknowledged { whose, size, root, .. } = &entry.body else { return };
+        if entry.author != Kind::Identity || whose.as_str() == "mirror" || !self.is_shut() {
+            return;
+        }
+        self.remembered.unknown.retain(|lost| (lost.size, lost.root) != (*size, root.0));
+        if !self.is_shut() {
+            self.is_shut_said = false;
+            self.out.push(Out::Note("the loss is acknowledged: mail opens again".to_owned()));
+        }
+    }
+
+    /// What is staged behind `before` was not written.
+    pub(super) fn lose_batch(&mut self, before: u64) {
+        self.memory.forget(before);
+        self.unbound.clear();
+        let lost = |waiter: &Waiter| waiter.last >= before;
+        let mut away: Vec<Waiter> = self.proving.extract_if(.., |one| lost(one)).collect();
+        away.extend(self.taking.extract_if(.., |one| lost(one)));
+        for Waiter { peer, call, .. } in away {
+            self.answer(peer, call, FromLedger::Away);
+        }
+    }
+
+    /// Somebody took the log's file away, or changed it: what is written to it now may be gone
+    /// with it. Nothing more is taken or proved until a start has looked at it.
+    pub fn close(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.is_closed, true) {
+            return Ok(());
+        }
+        let before = self.store.size();
+        self.store.abandon()?;
+        self.lose_batch(before);
+        for Waiter { peer, call, .. } in std::mem::take(&mut self.proving) {
+            self.answer(peer, call, FromLedger::Away);
+        }
+        Ok(())
     }
 
     /// It gets them again from us; that it lost them is news.

@@ -154,6 +154,8 @@ fn a_mirror_that_is_gone_is_missed() {
         let word = "the mirror's copy is gone";
         let named = found.problems.iter().any(|one| one.contains(word));
         assert_eq!((named, found.ok), (is_missed, !is_missed), "{what}: {:?}", found.problems);
+        let told = doubts(house).iter().any(|one| one.contains(word));
+        assert_eq!(told, is_missed, "{what}: {:?}", doubts(house));
         kept.put_back();
     };
     let gone = || fs::remove_dir_all(house.mirror()).unwrap();
@@ -185,6 +187,7 @@ fn keys_that_are_not_the_logs_are_named() {
         let found = house.verify();
         let named = found.problems.iter().any(|one| one.contains(word));
         assert!(!found.ok && named, "{what}: {:?}", found.problems);
+        assert!(doubts(house).iter().any(|one| one.contains(word)), "{what}: {:?}", doubts(house));
         let before = ledger::key_problems(&house.ledger(), Some(&house.mirror()));
         assert!(before.iter().any(|one| one.contains(word)), "{what}: {before:?}");
         kept.put_back();
@@ -277,6 +280,18 @@ fn a_running_house_sees_its_log_changed() {
         assert!(found[0].contains(word), "{name}: {found:?}");
         // Said once.
         assert_eq!(pulse(&house, &running), Vec::<String>::new(), "{name}");
+        // Whoever doubts its own file releases nothing.
+        assert!(house.vault.record(13, release(13)));
+        assert!(!house.append(&mut running, true), "{name}");
+        // What is found next is said, too.
+        for log in ["ledger/log", "mirror/log"] {
+            let log = house.folder.join(log);
+            fs::rename(&log, log.with_extension("aside")).unwrap();
+        }
+        let found = pulse(&house, &running);
+        let is_known = word == "was taken away";
+        assert_eq!(found.len(), if is_known { 1 } else { 2 }, "{name}: {found:?}");
+        assert!(found.iter().all(|what| what.contains("was taken away")), "{name}: {found:?}");
         running.child.kill().unwrap();
         running.child.wait().unwrap();
     };

@@ -3,7 +3,7 @@
 //! Looked through are all files of the data folder, and of every folder named with `--also` (a
 //! backup). Looked for are the opaque ids of those contracts and their people, as octets and as
 //! hexadecimal, rows of the directory that still name an address of a person who is destroyed (it
-//! knows those by a keyed hash), and whatever `--marker` names (a word of an old letter, a wrapped
+//! knows those by a keyed hash), keys of the signer's for domains that no contract has, and whatever `--marker` names (a word of an old letter, a wrapped
 //! key in hexadecimal behind `hex:`); and keys of backup epochs that were destroyed and lie again
 //! beside the data, or where they first lay (`returned`). In the evidence ids may stand: nothing
 //! else tells what was done.
@@ -33,6 +33,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// After a start, and after a search that could not be made.
 const SOON: Duration = Duration::from_secs(20);
 const LINK: &str = "a link is not followed: search where it leads with --also";
+const STRAY: &str = "keys that sign the mail of a domain that no contract has; remove that file";
 const HINT: &str = "search as the user that runs the service, or as root";
 
 /// What is looked for: words by their first octets, and a sieve before the map.
@@ -169,7 +170,7 @@ fn search(
     markers: Vec<Vec<u8>>,
     of: Option<&HashSet<Vec<u8>>>,
 ) -> Result<Value, Trouble> {
-    let (mut ids, mut named) = patterns(data)?;
+    let (mut ids, mut named, keys) = patterns(data)?;
     ids.retain(|id| of.is_none_or(|of| of.contains(&id.octets)));
     named.retain(|(user, _)| of.is_none_or(|of| of.contains(&user.0[..])));
     let contracts = ids.len() as u64;
@@ -197,6 +198,11 @@ fn search(
     back.found.append(&mut seen.found);
     seen.found = back.found;
     seen.unread.append(&mut back.unread);
+    seen.count += keys.len() as u64;
+    seen.found.extend(
+        keys.into_iter()
+            .map(|file| format!("{}: {STRAY}", data.join("signer").join(file).display())),
+    );
     seen.count += named.len() as u64;
     let room = TOLD.saturating_sub(seen.found.len());
     let places = named.into_iter().take(room);
@@ -230,7 +236,8 @@ struct Both {
 /// Where an address of that person stands.
 type Named = (UserId, String);
 
-fn patterns(data: &Path) -> Result<(Vec<Id>, Vec<Named>), Trouble> {
+/// Ids, rows that still name somebody, and files of the signer with keys of nobody's domains.
+fn patterns(data: &Path) -> Result<(Vec<Id>, Vec<Named>, Vec<String>), Trouble> {
     let found = client::value(data, &Request::Patterns)?;
     let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     let id = |item: &Value| {
@@ -242,7 +249,10 @@ fn patterns(data: &Path) -> Result<(Vec<Id>, Vec<Named>), Trouble> {
         let user = UserId::parse(item.get("user")?.as_str()?)?;
         Some((user, item.get("place")?.as_str()?.to_owned()))
     };
-    Ok((items.iter().filter_map(id).collect(), named.iter().filter_map(place).collect()))
+    let keys = found.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
+    let file = |item: &Value| item.as_str().map(str::to_owned);
+    let ids = items.iter().filter_map(id).collect();
+    Ok((ids, named.iter().filter_map(place).collect(), keys.iter().filter_map(file).collect()))
 }
 
 fn look_through(folder: &Path, root: &Path, wanted: &Both, seen: &mut Seen) {
@@ -336,7 +346,7 @@ pub fn daily(data: PathBuf) {
             std::thread::sleep(SOON);
             end_epochs(&data);
             let is_early = searched.is_some_and(|then| then.elapsed() < DAY);
-            let none_ended = || patterns(&data).is_ok_and(|(ids, _)| ids.is_empty());
+            let none_ended = || patterns(&data).is_ok_and(|(ids, ..)| ids.is_empty());
             if is_early || (none_ended() && !has_destroyed_epoch(&data)) {
                 continue;
             }

@@ -51,6 +51,7 @@ pub fn question(asker: Kind, server: Kind) -> Option<Vec<u8>> {
         (Access, Mailbox) => recorded(&wire::mailbox::FromAccess::Quota),
         (Admin, Mailbox) => recorded(&wire::mailbox::FromAdmin::Status),
         (Directory, Mailbox) => recorded(&wire::mailbox::FromDirectory::Sweep),
+        (Directory, Signer) => recorded(&wire::signer::ToSigner::KeyFiles { after: None }),
         (Edge | Access | Pages | Admin, Signer) => {
             recorded(&wire::signer::ToSigner::Chain { server_name: None })
         }

@@ -536,3 +536,49 @@ fn fuzz_what_mail_gives_to_sign_is_never_refused() {
     let seal = good.seal(seed.as_bytes(), &signature, &by);
     assert!(is_mail_header(seal.canonical(), KEY));
 }
+
+/// Files of domains' keys, and of what was brought for pages.
+fn key_files(folder: &Path) -> usize {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let is_key = |name: &str| name.starts_with("dkim-") || name.starts_with("page-");
+    names.filter(|name| is_key(&name.to_string_lossy())).count()
+}
+
+#[test]
+fn a_contract_s_end_leaves_no_key_of_its_domains() {
+    let folder = folder("ends");
+    let running = Running::start(&folder, false).with_vault(None);
+    let mut admin = running.join(Kind::Admin, 3);
+    let mut directory = running.join(Kind::Directory, 4);
+    make(&mut admin, KAEDE, "kaede.example").unwrap();
+    make(&mut admin, MOMIJI, "momiji.example").unwrap();
+    rotate(&mut admin, false);
+    let mut dispatch = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    sign_letter(&mut dispatch);
+    let mut files = |of: ToSigner| match ask(&mut directory, of) {
+        FromSigner::KeyFiles(files) => files.len(),
+        _ => panic!("no files"),
+    };
+    let both = [(KAEDE, "kaede.example".to_owned()), (KAEDE, "momiji.example".to_owned())];
+    assert_eq!(files(ToSigner::KeyFiles { after: None }), 2);
+    assert_eq!(files(ToSigner::KeyFilesOf { domains: both.to_vec() }), 1);
+    let domains = both.map(|(_, domain)| domain).to_vec();
+    let question = || ToSigner::ForgetKeys { tenant: KAEDE, domains: domains.clone() };
+    // Nobody but the directory ends anything.
+    assert!(matches!(ask(&mut admin, question()), FromSigner::Refused));
+    assert_eq!(key_files(&folder), 2);
+    let mut forget = || match ask(&mut directory, question()) {
+        FromSigner::Forgotten { keys } => keys,
+        _ => panic!("not forgotten"),
+    };
+    // Another contract's stay, whatever is asked; once more, there is nothing.
+    assert_eq!((forget(), forget()), (2, 0));
+    assert_eq!(key_files(&folder), 1);
+    assert!(keys(&mut dispatch, "kaede.example").unwrap().is_empty());
+    let mut other = running.join_for(Kind::Dispatch, 6, person(MOMIJI));
+    assert_eq!(keys(&mut other, "momiji.example").unwrap().len(), 2);
+    // Whoever gets the domain next has selectors of their own.
+    let records = make(&mut admin, MOMIJI, "kaede.example").unwrap();
+    assert_eq!(told(&records), "[sk3r] [sk3e]");
+    running.stop();
+}

@@ -21,6 +21,7 @@ pub const SILENT: u8 = 2;
 pub const FALSE_PROOF: u8 = 3;
 pub const NO_MIRROR: u8 = 4;
 pub const NO_PROOF: u8 = 5;
+pub const SHUT: u8 = 6;
 
 /// A ledger and its mirror in one; what it holds outlives the vaults that it serves.
 #[derive(Clone)]
@@ -115,6 +116,13 @@ impl Ledger {
             return None;
         }
         let mut entries = self.entries.lock().unwrap();
+        let is_new_release = |frame: &Vec<u8>| {
+            let body = Frame::parse(frame).unwrap().entry.body;
+            matches!(body, Body::Release { .. }) && !entries.contains(frame)
+        };
+        if mood == SHUT && prove && new.iter().any(is_new_release) {
+            return Some(FromLedger::Shut);
+        }
         let mut tree = self.tree.lock().unwrap();
         let (range, recent) = &mut *tree;
         let mut places = Vec::new();
