@@ -15,8 +15,8 @@ pub use crate::passing::{
 use crate::post::{Hop, QueueAct};
 use crate::reports;
 pub use crate::sending::{
-    LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SENDING_DOMAIN, Sending,
-    SendingSettings, SmartHost,
+    LEAST_BYTES, LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SENDING_DOMAIN,
+    Sending, SendingSettings, SmartHost,
 };
 use crate::sts;
 use crate::tls_report;
@@ -192,6 +192,10 @@ pub enum FromDepart {
     /// Who took mail, at most [`accepted::LINES`]: of the tenant that the channel's label names,
     /// and of no other. Answered by `Noted`.
     Accepted(Vec<accepted::Accepted>),
+    /// Who keeps, or hears of, mail that went on in this person's name and came to nothing: that
+    /// person; where it is nobody, the tenant's administrator. Of the tenant that the channel's
+    /// label names, and of no other.
+    Own(UserId),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -217,6 +221,12 @@ pub enum ToDepart {
     Way(Option<Hop>),
     /// `None`: nobody can say now.
     FirstAnswer(Option<bool>),
+    /// A statement about an [`own_mailbox`], or `Unknown`. `keeps`: mail that goes on is kept there
+    /// as well.
+    Own {
+        stated: Stated,
+        keeps: bool,
+    },
 }
 
 /// What the vault signs: who an address is, and under which keys mail for it is sealed.
@@ -243,6 +253,20 @@ pub struct Statement {
 /// has a `*`.
 pub fn catch_all(domain: &str) -> String {
     format!("*@{domain}")
+}
+
+/// What the name of a person's own mailbox begins with.
+const OWN: &str = "own=";
+
+/// The name of one person's own mailbox, wherever their addresses lead: whose it is stands in it.
+/// No mail is written there, for no domain is called like this (RFC 6761 §6.4).
+pub fn own_mailbox(tenant: TenantId, user: UserId) -> String {
+    format!("{OWN}{user}@{tenant}.invalid")
+}
+
+/// Whether an address is the name of somebody's own mailbox.
+pub fn is_own_mailbox(address: &str) -> bool {
+    address.starts_with(OWN) && address.ends_with(".invalid")
 }
 
 /// Separates statements from everything else that is ever signed.
