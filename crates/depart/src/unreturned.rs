@@ -207,11 +207,11 @@ impl Neighbours {
     /// That of this person; of nobody, of who answers for the tenant. `None`: there is none.
     fn own_mailbox(&mut self, tenant: TenantId, user: UserId) -> Result<Option<Own>, Fault> {
         let (statement, signature, keeps) = match self.ask_in_our_name(&Ask::Own(user))? {
-            ToDepart::Own { stated: Stated::Known { statement, signature }, keeps } => {
+            ToDepart::Own(Stated::Known { statement, signature }, keeps) => {
                 (statement, signature, keeps)
             }
-            ToDepart::Own { stated: Stated::Unknown, .. } => return Ok(None),
-            ToDepart::Own { .. } => return Err(Fault::Away("vault")),
+            ToDepart::Own(Stated::Unknown, _) => return Ok(None),
+            ToDepart::Own(..) => return Err(Fault::Away("vault")),
             _ => return Err(Fault::Strange { peer: "directory" }),
         };
         // Whose it is, its name says; that it is theirs, the vault does.

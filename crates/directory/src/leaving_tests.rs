@@ -526,13 +526,13 @@ fn a_person_s_own_mailbox_is_told_to_the_carrier_of_their_tenant() {
     let mut own = |of: Option<TenantId>, asked: UserId| {
         let depart = house.join(Kind::Depart, of.map(|tenant| (tenant, UserId::default())));
         match house.ask(&depart, &FromDepart::Own(asked)) {
-            Some(ToDepart::Own { stated: Stated::Known { statement, .. }, keeps }) => {
+            Some(ToDepart::Own(Stated::Known { statement, .. }, keeps)) => {
                 let said: Statement = postcard::from_bytes(&statement).unwrap();
                 assert_eq!(said.address, own_mailbox(tenant, said.recipients[0].user));
                 assert!(said.onward.is_empty() && said.recipients.len() == 1);
                 format!("{} {keeps}", said.recipients[0].user)
             }
-            Some(ToDepart::Own { stated: Stated::Unknown, .. }) => "unknown".to_owned(),
+            Some(ToDepart::Own(Stated::Unknown, _)) => "unknown".to_owned(),
             Some(ToDepart::Later) => "later".to_owned(),
             _ => panic!("no answer"),
         }

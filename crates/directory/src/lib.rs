@@ -472,7 +472,7 @@ impl Desk {
         let (Some((tenant, _)), Some(key)) = (person, &self.key) else { return ToDepart::Later };
         let look = resolve::Lookup { tables: &self.tables, key, now: now_ms() };
         match statements::own_mailbox(look, &mut self.friends, (tenant, user)) {
-            Ok((stated, keeps)) => ToDepart::Own { stated, keeps },
+            Ok((stated, keeps)) => ToDepart::Own(stated, keeps),
             Err(_) => ToDepart::Later,
         }
     }

@@ -10,7 +10,8 @@ pub use crate::outlet::{
 };
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, GRACES, Gateway,
-    Grace, Group, LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
+    Grace, Group, LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK, catch_all, is_own_mailbox,
+    own_mailbox,
 };
 use crate::post::{Hop, QueueAct};
 use crate::reports;
@@ -192,9 +193,8 @@ pub enum FromDepart {
     /// Who took mail, at most [`accepted::LINES`]: of the tenant that the channel's label names,
     /// and of no other. Answered by `Noted`.
     Accepted(Vec<accepted::Accepted>),
-    /// Who keeps, or hears of, mail that went on in this person's name and came to nothing: that
-    /// person; where it is nobody, the tenant's administrator. Of the tenant that the channel's
-    /// label names, and of no other.
+    /// Who keeps mail that went on in this person's name and came to nothing; where that is nobody,
+    /// who answers for the tenant. Of the tenant that the channel's label names, and of no other.
     Own(UserId),
 }
 
@@ -221,12 +221,8 @@ pub enum ToDepart {
     Way(Option<Hop>),
     /// `None`: nobody can say now.
     FirstAnswer(Option<bool>),
-    /// A statement about an [`own_mailbox`], or `Unknown`. `keeps`: mail that goes on is kept there
-    /// as well.
-    Own {
-        stated: Stated,
-        keeps: bool,
-    },
+    /// About an [`own_mailbox`], and whether mail that goes on is kept there as well.
+    Own(Stated, bool),
 }
 
 /// What the vault signs: who an address is, and under which keys mail for it is sealed.
@@ -247,26 +243,6 @@ pub struct Statement {
     /// Milliseconds since 1970.
     pub issued_ms: u64,
     pub valid_until_ms: u64,
-}
-
-/// The address in whose name a domain's catch-all is stated. It is nobody's: no person's address
-/// has a `*`.
-pub fn catch_all(domain: &str) -> String {
-    format!("*@{domain}")
-}
-
-/// What the name of a person's own mailbox begins with.
-const OWN: &str = "own=";
-
-/// The name of one person's own mailbox, wherever their addresses lead: whose it is stands in it.
-/// No mail is written there, for no domain is called like this (RFC 6761 §6.4).
-pub fn own_mailbox(tenant: TenantId, user: UserId) -> String {
-    format!("{OWN}{user}@{tenant}.invalid")
-}
-
-/// Whether an address is the name of somebody's own mailbox.
-pub fn is_own_mailbox(address: &str) -> bool {
-    address.starts_with(OWN) && address.ends_with(".invalid")
 }
 
 /// Separates statements from everything else that is ever signed.

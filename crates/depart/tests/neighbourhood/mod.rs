@@ -744,7 +744,7 @@ fn play_directory(
                         }
                         None => Stated::Unknown,
                     };
-                    directory::ToDepart::Own { stated, keeps }
+                    directory::ToDepart::Own(stated, keeps)
                 }
                 directory::FromDepart::Routes(words) => {
                     let token = |word: &String| [word.len() as u8; 16];
