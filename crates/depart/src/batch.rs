@@ -193,7 +193,7 @@ fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(),
         (0..leg.fates.len()).map(|place| leg.last_obstacle(place)).collect();
     let who: Vec<(usize, &Obstacle)> = obstacles.iter().enumerate().collect();
     let outcome = match told::tell(Action::Delayed, leg, &who, hands, house) {
-        Ok(()) => Outcome::ToldLate,
+        Ok(_) => Outcome::ToldLate,
         Err(fault) => {
             house.report(&Report::Note { text: format!("depart: {fault}") });
             Outcome::Later { sent: 0, rest: None, why: Why::Ours }

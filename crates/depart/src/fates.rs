@@ -60,9 +60,9 @@ impl Obstacle {
         Self::of(Why::Ours, (4, 3, 0), answer)
     }
 
-    /// RFC 3463: X.4.3, for the DNS is a directory server. Nobody's fault that is known.
+    /// RFC 3463: X.4.3, for the DNS is a directory server. The destination's, as far as is known.
     pub(crate) fn no_names() -> Self {
-        Self::of(Why::Ours, (4, 4, 3), "the DNS does not answer").because(Reason::NoNames)
+        Self::answered((4, 4, 3), "the DNS does not answer").because(Reason::NoNames)
     }
 
     /// It lies with this status, for this mail.
@@ -88,6 +88,7 @@ impl Obstacle {
             Some(Why::TurnedAway { subject, detail, .. }) => {
                 ((4, subject, detail), Reason::Blocked)
             }
+            Some(Why::Answered { subject: 4, detail: 3, .. }) => ((4, 4, 3), Reason::NoNames),
             Some(Why::Answered { subject, detail, .. }) => {
                 ((4, subject, detail), notice::reason(Some((4, subject, detail)), ""))
             }
@@ -126,11 +127,10 @@ impl Obstacle {
     }
 
     /// Its time is over, and this was in the way until then: RFC 3464 §2.3.6, the words are those
-    /// of whoever said them, and the status is ours.
+    /// of whoever said them, and the status is ours. Whoever traces it finds what was in the way.
     fn expired(self) -> Self {
         let last = Some(self.reason());
-        let over = Self::answered((5, 4, 7), "its time is over").because(Reason::Expired);
-        Self { why: over.why, status: over.status, reason: over.reason, last, ..self }
+        Self { status: (5, 4, 7), reason: Some(Reason::Expired), last, ..self }
     }
 
     fn unreleased() -> Self {
@@ -159,6 +159,8 @@ pub(crate) struct Leg {
     pub fates: Vec<Fate>,
     /// Connections that broke in the middle of it.
     pub breaks: u8,
+    /// What broke one of them, where it was no answer of SMTP.
+    pub broke: Option<Obstacle>,
     /// Its text, once it was asked for: each key is released once in a batch.
     text: Option<Rc<Text>>,
     /// Signed or sealed, if it is to be.
@@ -181,8 +183,8 @@ impl Leg {
     pub(crate) fn new(load: Load, envelope: Envelope) -> Self {
         let fates = vec![Fate::Left(None); envelope.recipients.len()];
         let (breaks, text, is_finished) = (0, None, false);
-        let (is_elsewhere, whole) = (false, None);
-        Self { load, envelope, fates, breaks, text, is_finished, is_elsewhere, whole }
+        let (broke, is_elsewhere, whole) = (None, false, None);
+        Self { load, envelope, fates, breaks, broke, text, is_finished, is_elsewhere, whole }
     }
 
     /// Those at these places, to be carried by a way of their own. Their text is the whole's: its
@@ -255,8 +257,15 @@ impl Leg {
             // RFC 8689 §4.2.1: it did not leave for want of what it asked for, and not of time.
             let is_for_tls = self.envelope.require_tls && last.reason() == Reason::NeedsTls;
             let over = last.expired();
-            let status = if is_for_tls { (5, 7, 10) } else { over.status };
-            self.set(place, Fate::Failed(Obstacle { status, ..over }));
+            let over = match is_for_tls {
+                true => Obstacle {
+                    status: (5, 7, 10),
+                    why: Why::Answered { class: 5, subject: 7, detail: 10 },
+                    ..over
+                },
+                false => over,
+            };
+            self.set(place, Fate::Failed(over));
         }
     }
 

@@ -47,6 +47,7 @@ mod tally;
 
 mod fates;
 mod told;
+mod unreturned;
 
 mod absent;
 

@@ -283,7 +283,7 @@ impl Neighbours {
         }
     }
 
-    fn believe(&self, address: &str, statement: &[u8], signature: &[u8]) -> Who {
+    pub(crate) fn believe(&self, address: &str, statement: &[u8], signature: &[u8]) -> Who {
         let Some(vault) = self.house.start.statement_key else { return Who::Later };
         let now = compartment::now_ms();
         match seal::verify_statement(&vault, statement, signature, now, address) {

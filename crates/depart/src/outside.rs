@@ -86,6 +86,7 @@ pub(crate) fn carry(
     // Who broke connections stands for itself, and not for the whole destination.
     for leg in legs.iter_mut().filter(|leg| leg.breaks > 0) {
         let obstacle = Obstacle::answered((4, 4, 2), "the connection broke");
+        let obstacle = leg.broke.take().unwrap_or(obstacle);
         leg.settle(|| Fate::Left(Some(obstacle.clone())));
     }
     end_all(legs, hands, house, || fate.clone())
@@ -477,11 +478,18 @@ fn weigh(
                 let obstacle = Obstacle::answered(unfit.status(), unfit.words());
                 let obstacle = match unfit {
                     Unfit::NeedsRequireTls => obstacle.because(Reason::RequireTls),
+                    // Nobody refused it: it was not offered.
+                    Unfit::NeedsEightBits => obstacle.because(Reason::NeedsEightBits),
                     _ => obstacle,
                 };
                 Some(Fate::Failed(obstacle.at(remote)))
             }
-            Some(Outcome::Unknown(broken)) => unknown(broken, leg.breaks, carried, remote),
+            Some(Outcome::Unknown(broken)) => {
+                if is_nonsense(broken) {
+                    leg.broke = Some(nonsense(broken, remote));
+                }
+                unknown(broken, leg.breaks, carried, remote)
+            }
             None => unknown(&Broken::Closed, leg.breaks, carried, remote),
         };
         if let Some(fate) = fate {
@@ -500,8 +508,25 @@ fn unknown(broken: &Broken, breaks: u8, carried: &Carried, remote: &str) -> Opti
             let content = Obstacle::answered((5, 6, 0), words).because(Reason::Content);
             Some(Fate::Failed(content))
         }
+        _ if is_nonsense(broken) && (carried.is_ended || breaks >= BREAKS) => {
+            Some(Fate::Left(Some(nonsense(broken, remote))))
+        }
         _ if carried.is_ended || breaks >= BREAKS => Some(Fate::Left(Some(obstacle))),
         _ => None,
+    }
+}
+
+/// RFC 3463: X.5.0, something of the protocol.
+fn nonsense(broken: &Broken, remote: &str) -> Obstacle {
+    Obstacle::answered((4, 5, 0), &broken.words()).because(Reason::Nonsense).at(remote)
+}
+
+/// An answer that the protocol does not have there, or nowhere: 999, or 250 to DATA.
+fn is_nonsense(broken: &Broken) -> bool {
+    match broken {
+        Broken::Malformed(_) => true,
+        Broken::Shut(answer) => !matches!(answer.code, 400..=599),
+        _ => false,
     }
 }
 

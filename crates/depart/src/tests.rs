@@ -10,6 +10,7 @@ mod lists;
 mod onward;
 mod reported;
 mod roads;
+mod unreturned;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

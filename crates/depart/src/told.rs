@@ -7,6 +7,7 @@ use crate::back;
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Kept, Neighbours, Who, canonical};
+use crate::unreturned;
 use copies::{Message, Person};
 use flight::date;
 use notice::{Action, Notice, Original, Reason};
@@ -29,7 +30,10 @@ pub(crate) fn tell_all(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> 
     let failed: Vec<(usize, Obstacle)> =
         leg.fates.iter().enumerate().filter_map(is_failed).collect();
     let failed: Vec<(usize, &Obstacle)> = failed.iter().map(|(at, what)| (*at, what)).collect();
-    tell(Action::Failed, leg, &failed, hands, house)?;
+    let told = tell(Action::Failed, leg, &failed, hands, house)?;
+    let is_untold = |(place, _): &&(usize, &Obstacle)| !told.contains(place);
+    let untold: Vec<(usize, &Obstacle)> = failed.iter().filter(is_untold).copied().collect();
+    unreturned::keep(leg, &untold, hands, house)?;
     // Whoever was reached, was reached: a success that cannot be told changes nothing.
     for action in [Action::Delivered, Action::Relayed] {
         let taken: Vec<(usize, Obstacle)> = leg
@@ -66,16 +70,17 @@ fn taken(fate: &Fate, action: Action) -> Option<Obstacle> {
 }
 
 /// One notice about those of `who` whose sender wants it. Kept once, however often it is written.
+/// Gives the places of those of whom it tells.
 pub(crate) fn tell(
     action: Action,
     leg: &mut Leg,
     who: &[(usize, &Obstacle)],
     hands: &Hands,
     house: &mut Neighbours,
-) -> Result<(), Fault> {
+) -> Result<Vec<usize>, Fault> {
     // A list's bounces are counted, and written to nobody.
     if matches!(leg.envelope.finish, Finish::Copy { .. }) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let sender = Some(leg.envelope.from.as_str()).filter(|sender| !sender.is_empty());
     let is_due = |(place, _): &&(usize, &Obstacle)| {
@@ -83,13 +88,13 @@ pub(crate) fn tell(
         Notice::is_due(action, sender, notify)
     };
     let due: Vec<(usize, &Obstacle)> = who.iter().filter(is_due).copied().collect();
-    let Some(sender) = sender.filter(|_| !due.is_empty()) else { return Ok(()) };
+    let Some(sender) = sender.filter(|_| !due.is_empty()) else { return Ok(Vec::new()) };
     let whom = match sender_of(sender, leg, hands, house)? {
         Some((statement, keys)) => Whom::Person(statement, keys),
         None => match elsewhere(sender, action, (leg, hands.hand.tenant()), house)? {
             Some(whom) => whom,
             // Nobody has the address, or they have left the house since: there is nobody to tell.
-            None => return Ok(()),
+            None => return Ok(Vec::new()),
         },
     };
     let text = leg.text(hands, house)?;
@@ -112,15 +117,18 @@ pub(crate) fn tell(
     let known = |(place, _): &(usize, &Obstacle)| known(leg, *place, is_outside, to);
     let known: Vec<Option<Known<'_>>> = due.iter().map(known).collect();
     if known.iter().all(Option::is_none) {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let told = due.iter().zip(&known).filter(|(_, known)| known.is_some());
+    let told: Vec<usize> = told.map(|((place, _), _)| *place).collect();
     let due = (due.as_slice(), known.as_slice());
     let whom_to = (&*leg, to, is_outside);
     let octets = written(action, whom_to, due, (id, original), house.host_name());
     match whom {
-        Whom::Person(statement, keys) => keep(&octets, id, (&statement, &keys), house),
-        Whom::Own(way) | Whom::Outside(way) => back::send(&octets, id, way, (leg, hands), house),
+        Whom::Person(statement, keys) => keep(&octets, id, (&statement, &keys), house)?,
+        Whom::Own(way) | Whom::Outside(way) => back::send(&octets, id, way, (leg, hands), house)?,
     }
+    Ok(told)
 }
 
 /// Somebody who has no mailbox here that is theirs alone.
@@ -239,7 +247,11 @@ fn written(
                 recipient: &known.address,
                 original: known.original,
                 status: obstacle.status,
-                reason: obstacle.reason(),
+                reason: match obstacle.reason() {
+                    // The address that they wrote to is somebody's.
+                    lost if lost.is_lost() && !known.is_whole => Reason::Beyond,
+                    reason => reason,
+                },
                 last: obstacle.last,
                 remote: obstacle.remote.as_deref().filter(|_| known.is_whole),
                 answer,
@@ -297,7 +309,7 @@ pub(crate) fn keep(
 }
 
 /// RFC 3461 §4: `+` and two hexadecimal digits are one octet.
-fn from_xtext(text: &str) -> String {
+pub(crate) fn from_xtext(text: &str) -> String {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, more)) = rest.split_first() {

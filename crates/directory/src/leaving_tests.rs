@@ -250,7 +250,7 @@ fn what_leaves_is_limited_by_one_and_let_go_by_two() {
         SendingSettings { smart_host: host("relay.example", HopTls::StartTls), ..own() };
     check("another host", by_another, weaker);
     check("none", SendingSettings { in_a_day: 0, ..own() }, "1 to 1,000,000 recipients");
-    check("no octet", SendingSettings { bytes: 0, ..own() }, "octets");
+    check("no octet", SendingSettings { bytes: 1, ..own() }, "octets");
     let long = SendingSettings { delay_ms: 1 << 40, ..own() };
     check("for ever", long, "a delay of a day");
     let bell = SendingSettings { notice: "a\u{7}".into(), ..own() };
@@ -515,6 +515,34 @@ fn a_return_path_is_told_to_the_carrier_of_its_tenant() {
     assert_eq!(path(None, "kaede.example"), None);
     assert_eq!(path(Some(TenantId([7; 8])), "kaede.example"), None);
     assert_eq!(path(Some(tenant), "else.example"), None);
+}
+
+/// Where all of somebody's mail goes on, what comes to nothing there is kept in their own mailbox.
+#[test]
+fn a_person_s_own_mailbox_is_told_to_the_carrier_of_their_tenant() {
+    let mut house = House::open("desk-own");
+    let found = house.desk.changes().unwrap().look_up("aoi@kaede.example").unwrap();
+    let (user, tenant, _) = found.unwrap();
+    let mut own = |of: Option<TenantId>, asked: UserId| {
+        let depart = house.join(Kind::Depart, of.map(|tenant| (tenant, UserId::default())));
+        match house.ask(&depart, &FromDepart::Own(asked)) {
+            Some(ToDepart::Own(Stated::Known { statement, .. }, keeps)) => {
+                let said: Statement = postcard::from_bytes(&statement).unwrap();
+                assert_eq!(said.address, own_mailbox(tenant, said.recipients[0].user));
+                assert!(said.onward.is_empty() && said.recipients.len() == 1);
+                format!("{} {keeps}", said.recipients[0].user)
+            }
+            Some(ToDepart::Own(Stated::Unknown, _)) => "unknown".to_owned(),
+            Some(ToDepart::Later) => "later".to_owned(),
+            _ => panic!("no answer"),
+        }
+    };
+    assert_eq!(own(Some(tenant), user), format!("{user} false"));
+    // Nobody: whoever answers for the tenant.
+    assert_eq!(own(Some(tenant), UserId::default()), format!("{user} false"));
+    assert_eq!(own(Some(tenant), UserId([7; 8])), "unknown");
+    assert_eq!(own(Some(TenantId([7; 8])), user), "unknown");
+    assert_eq!(own(None, user), "later");
 }
 
 #[test]

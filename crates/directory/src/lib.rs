@@ -463,6 +463,18 @@ impl Desk {
             FromDepart::Answered { tenant, digest } => {
                 Ok(ToDepart::FirstAnswer(self.is_first_answer(tenant, &digest)))
             }
+            FromDepart::Own(user) => Ok(self.own_mailbox(peer, user)),
+        }
+    }
+
+    /// Without a label the warden has not said yet whose mail it carries.
+    fn own_mailbox(&mut self, peer: Peer, user: UserId) -> ToDepart {
+        let person = self.hub.label(peer).and_then(|label| label.person);
+        let (Some((tenant, _)), Some(key)) = (person, &self.key) else { return ToDepart::Later };
+        let look = resolve::Lookup { tables: &self.tables, key, now: now_ms() };
+        match statements::own_mailbox(look, &mut self.friends, (tenant, user)) {
+            Ok((stated, keeps)) => ToDepart::Own(stated, keeps),
+            Err(_) => ToDepart::Later,
         }
     }
 

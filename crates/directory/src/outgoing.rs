@@ -7,8 +7,8 @@ use crate::{Fault, canonical};
 use std::net::IpAddr;
 use terms::{MESSAGE_BYTES, TenantId};
 use wire::directory::{
-    Domain, LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings,
-    SmartHost, ToAdmin, catch_all,
+    Domain, LEAST_BYTES, LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS,
+    SendingSettings, SmartHost, ToAdmin, catch_all,
 };
 
 /// A kind's octets: the scanner's names are short words.
@@ -110,8 +110,8 @@ fn refuse(settings: &SendingSettings) -> Option<ToAdmin> {
     if let Some(wrong) = limits.find(|limit| !(1..=MOST_RECIPIENTS).contains(limit)) {
         return Some(refused("1 to 1,000,000 recipients", &wrong.to_string(), shown));
     }
-    if !(1..=MESSAGE_BYTES as u64).contains(&settings.bytes) {
-        let expected = format!("1 to {MESSAGE_BYTES} octets");
+    if !(LEAST_BYTES..=MESSAGE_BYTES as u64).contains(&settings.bytes) {
+        let expected = format!("{LEAST_BYTES} to {MESSAGE_BYTES} octets");
         return Some(refused(&expected, &settings.bytes.to_string(), shown));
     }
     if settings.delay_ms > LONGEST_DELAY_MS {

@@ -8,7 +8,9 @@ use crate::tables::{PersonRow, StatementRow, Tables};
 use rows::RowKey;
 use std::collections::HashMap;
 use terms::{TenantId, UserId};
-use wire::directory::{EndingState, Onward, Part, Path, Recipient, Stated, Statement, WAY_BACK};
+use wire::directory::{
+    self, EndingState, Onward, Part, Path, Recipient, Stated, Statement, WAY_BACK,
+};
 use wire::lists;
 use wire::post::Hop;
 
@@ -168,11 +170,44 @@ pub fn find(
     if !address.starts_with("postmaster@") {
         return Ok(None);
     }
+    answers_for(tables, key, tenant)
+}
+
+/// Who answers for a tenant: its first administrator, else its first person.
+fn answers_for(
+    tables: &Tables,
+    key: &RowKey,
+    tenant: TenantId,
+) -> Result<Option<(UserId, PersonRow)>, Fault> {
     let mut people = tables.people(key, tenant)?;
     people.retain(|(_, person)| !person.disabled);
     let administrator = people.iter().position(|(_, person)| person.role == "tenant-admin");
     let chosen = administrator.unwrap_or(0);
     Ok((chosen < people.len()).then(|| people.swap_remove(chosen)))
+}
+
+/// A person's own mailbox, wherever their addresses lead; where it is nobody, that of whoever
+/// answers for the tenant. And whether mail that goes on in their name is kept there as well.
+pub fn own_mailbox(
+    look: Lookup<'_>,
+    friends: &mut Friends,
+    (tenant, user): (TenantId, UserId),
+) -> Result<(Stated, bool), Fault> {
+    let Lookup { tables, key, .. } = look;
+    let found = match user == resolve::NOBODY {
+        true => answers_for(tables, key, tenant)?.map(|(user, _)| user),
+        false => tables
+            .person(key, user)?
+            .and_then(|(of, person)| (of == tenant && !person.disabled).then_some(user)),
+    };
+    let Some(person) = found else { return Ok((Stated::Unknown, false)) };
+    if is_ended(tables, key, tenant, person)? {
+        return Ok((Stated::Unknown, false));
+    }
+    let keeps = user != resolve::NOBODY && tables.way(key, user)?.keep;
+    let address = directory::own_mailbox(tenant, person);
+    let found = Found { people: vec![person], ..Found::default() };
+    Ok((sign_once(look, friends, (&address, tenant, &found)), keeps))
 }
 
 /// Whether the contract, or the person's part of it, is being destroyed: no mail any more.
@@ -304,9 +339,13 @@ fn state_once(
     way: Onward,
 ) -> Result<Stated, Fault> {
     let found = Found { onward: vec![way], ..Found::default() };
-    let made = make(look, friends, (address, tenant, &found))
+    Ok(sign_once(look, friends, (address, tenant, &found)))
+}
+
+fn sign_once(look: Lookup<'_>, friends: &mut Friends, whom: (&str, TenantId, &Found)) -> Stated {
+    let made = make(look, friends, whom)
         .and_then(|unsigned| unsigned.sign(|statement| friends.sign(statement)));
-    Ok(made.map_or(Stated::Later, |row| known(&row)))
+    made.map_or(Stated::Later, |row| known(&row))
 }
 
 /// A statement from before an upgrade may have another shape: no edge could read it.

@@ -6,12 +6,12 @@
 use crate::Fault;
 use crate::brake::Brake;
 use crate::desk::{Addressed, Place, may, own};
-use crate::draft::Draft;
+use crate::draft::{Draft, Edit};
 use crate::header::{Header, is_clean};
 use crate::legs::{Common, split};
 use crate::letter;
 use crate::neighbours::{Neighbours, Who};
-use crate::postscript;
+use crate::recoding;
 use crate::rules::{Weighed, weigh};
 use crate::sealing::{Sealed, Under, seal};
 use crate::signing::{Canon, sign};
@@ -213,8 +213,13 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
             let place = |at: &u64| usize::try_from(*at).unwrap_or(usize::MAX);
             draft.cut(place(start), place(end).min(header.end));
         }
+        set_aside(&header, &mut draft);
         draft.top = lacking(&header, received).into_bytes();
-        let is_whole = put_under(&mut draft, octets, &notice);
+        // What a tenant's own server hands in may be signed already: it is passed on.
+        let is_whole = match house.is_of_a_server() && notice.trim().is_empty() {
+            true => true,
+            false => recoding::fit(&mut draft, octets, &header, &notice)?,
+        };
         let canon = Canon::of(&draft, octets, header.end);
         Ok::<_, Stop>((draft, canon, is_whole, header.is_ascii()))
     });
@@ -250,28 +255,46 @@ fn notice(received: &Received) -> &str {
     }
 }
 
-/// Whether the message leaves as its organisation wants it.
-fn put_under(draft: &mut Draft, octets: &[u8], notice: &str) -> bool {
-    if notice.trim().is_empty() {
-        return true;
-    }
-    let edits = postscript::put_under(octets, notice);
-    let is_whole = edits.is_some();
-    edits.into_iter().flatten().for_each(|edit| draft.change(edit));
-    is_whole
-}
-
-/// RFC 6409 §8.2 and §8.3: what a client has left out.
+/// RFC 6409 §8.2 and §8.3: what a client has left out, or written so that nobody can read it.
 fn lacking(header: &Header<'_>, received: &Received) -> String {
     let mut fields = String::new();
-    if !header.has("date") {
+    let is_read = |name: &str, reads: fn(&[u8]) -> bool| {
+        header.value(name).is_some_and(|value| reads(&value))
+    };
+    if !is_read("date", is_date) {
         fields.push_str(&format!("Date: {}\r\n", date(received.at_ms)));
     }
-    if !header.has("message-id") {
+    if !is_read("message-id", is_message_id) {
         let domain = &received.author.domain;
         fields.push_str(&format!("Message-ID: <{}@{domain}>\r\n", received.id));
     }
     fields
+}
+
+/// Fields that one of ours takes the place of keep their words under another name.
+fn set_aside(header: &Header<'_>, draft: &mut Draft) {
+    for (name, reads) in [("date", is_date as fn(&[u8]) -> bool), ("message-id", is_message_id)] {
+        if header.value(name).is_some_and(|value| !reads(&value)) {
+            for start in header.places(name) {
+                draft.change(Edit { start, end: start, with: b"X-Original-".to_vec() });
+            }
+        }
+    }
+}
+
+/// RFC 5322 §3.3, as tolerant as readers are.
+fn is_date(value: &[u8]) -> bool {
+    mime::epoch_seconds(value).is_some()
+}
+
+/// RFC 5322 §3.6.4: one id, in its brackets.
+fn is_message_id(value: &[u8]) -> bool {
+    let inner = value.trim_ascii().strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">"));
+    inner.is_some_and(|inner| {
+        let at = inner.iter().rposition(|octet| *octet == b'@');
+        let is_odd = |octet: &u8| octet.is_ascii_whitespace() || b"<>".contains(octet);
+        !inner.iter().any(is_odd) && at.is_some_and(|at| at > 0 && at + 1 < inner.len())
+    })
 }
 
 /// RFC 5321 §4.4, without `from` and `for`: where a person sits when they write is theirs to

@@ -94,8 +94,9 @@ impl<'a> Header<'a> {
         })
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.named(name).next().is_some()
+    /// Where the fields of that name begin.
+    pub(crate) fn places(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.named(name).map(|field| field.start)
     }
 
     /// The first value of that name, unfolded.

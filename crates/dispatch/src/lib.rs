@@ -10,7 +10,8 @@
 //! # Never          reads stored mail; learns a password; speaks for a second person; passes on a
 //! #                Bcc field
 //!
-//! It reads the header itself, and the parts of a message that gets a text put under it: what our
+//! It reads the header itself, and the parts of a message that gets a text put under it, or whose
+//! lines or octets not every server takes: what our
 //! own person wrote. What is in it besides is for the scanner to find.
 #![cfg_attr(
     test,
@@ -27,6 +28,7 @@ mod legs;
 mod letter;
 mod mailboxes;
 mod postscript;
+mod recoding;
 mod rules;
 mod sealing;
 mod signing;

@@ -1,26 +1,41 @@
-//! The organisation's notice, put under what leaves the house: only where it can be read as it is
-//! meant, and never into what is signed or encrypted. Otherwise the message leaves without it.
+//! The organisation's notice, put under what leaves the house: where it can be read as it is meant,
+//! in the text's own letters or else in UTF-8, and never into what is signed or encrypted. There
+//! the message leaves without it.
 
 use crate::draft::Edit;
-use data_encoding::BASE64;
+use crate::recoding::{lines_of_base64, quoted_printable};
 use encoding_rs::Encoding as Charset;
 use mime::{Encoding, Holds, Message, Part};
 
 /// Multiparts within multiparts that are looked into.
 const DEPTH: usize = 4;
-/// A text in base64 is written anew as a whole: up to this much.
-const BASE64_BYTES: usize = 4 * 1024 * 1024;
-/// Octets of a line of quoted-printable, its soft end included (RFC 2045 §6.7 allows 76).
-const LINE_BYTES: usize = 72;
+/// A text is written anew as a whole: up to this much.
+const WHOLE_BYTES: usize = 4 * 1024 * 1024;
+/// RFC 5322 §2.1.1.
+const LINE_BYTES: usize = 998;
 /// What begins a message that is signed or encrypted inside its text (RFC 9580 §6.2).
 const ARMOUR: &[u8] = b"-----BEGIN PGP";
 
-/// The changes that put `notice` under the readable texts of a message; `None`: not safely.
-pub(crate) fn put_under(octets: &[u8], notice: &str) -> Option<Vec<Edit>> {
-    let (message, _) = mime::parse(octets);
+/// What becomes of a text that gets the notice.
+pub(crate) enum Put {
+    /// All of it stays, and this goes in.
+    Insert(Edit),
+    /// It is written anew.
+    Anew(Content),
+}
+
+/// What a part is to contain, without a transfer encoding.
+pub(crate) struct Content {
+    pub octets: Vec<u8>,
+    /// It is in UTF-8 now, whatever it was in before.
+    pub is_utf8: bool,
+}
+
+/// The texts that get the notice; `None`: it cannot be put under them safely.
+pub(crate) fn leaves<'m>(message: &'m Message<'_>) -> Option<Vec<&'m Part>> {
     let mut leaves = Vec::new();
-    gather(&message, 0, 0, &mut leaves)?;
-    leaves.into_iter().map(|part| put_under_part(&message, part, notice)).collect()
+    gather(message, 0, 0, &mut leaves)?;
+    Some(leaves)
 }
 
 /// The texts that a reader sees first: the only one, the first of several, or each of those that
@@ -60,48 +75,86 @@ fn gather<'m>(
     }
 }
 
-fn put_under_part(message: &Message<'_>, part: &Part, notice: &str) -> Option<Edit> {
+/// One text with the notice: as it was and something added, or written anew, where its letters or
+/// its lines would not do for both.
+pub(crate) fn put_under_part(message: &Message<'_>, part: &Part, notice: &str) -> Option<Put> {
     let is_page = part.content_type.is("text", "html");
-    let added = if is_page { page(notice) } else { plain(notice, part) }?;
+    let added = if is_page { page(notice) } else { plain(notice, part) };
     let body = message.slice(&part.body);
-    // Within a multipart the last line end belongs to the boundary.
-    let end: &[u8] = if part.parent.is_none() { b"\r\n" } else { b"" };
-    match part.encoding {
-        Encoding::Identity => {
-            let says_eight =
-                message.value(part, "content-transfer-encoding").is_some_and(|value| {
-                    let value = value.to_ascii_lowercase();
-                    value.starts_with(b"8bit") || value.starts_with(b"binary")
-                });
-            if !added.is_ascii() && !says_eight {
-                return None;
-            }
-            let at = place(body, is_page);
-            let end = if at < body.len() { b"" } else { end };
-            Some(insert(part.body.start + at, &[before(body, at, is_page), &added, end]))
+    // A soft end with nothing behind it: what it was to join is not there.
+    let is_cut = body.trim_ascii_end().ends_with(b"=");
+    match (part.encoding, added) {
+        (Encoding::Unknown | Encoding::Uuencode, _) => None,
+        (Encoding::QuotedPrintable, _) if is_cut => None,
+        (Encoding::Identity, Some(added)) if is_plain(body) && is_plain(&added) => {
+            Some(Put::Insert(inserted(part, body, &added)))
         }
-        Encoding::QuotedPrintable => {
-            // A soft end with nothing behind it: what it was to join is not there.
-            if body.trim_ascii_end().ends_with(b"=") {
-                return None;
-            }
-            let at = place(body, is_page);
-            let written = quoted_printable(&added);
-            let joined: &[u8] = if at < body.len() { b"=\r\n" } else { b"" };
-            let end = if at < body.len() { joined } else { end };
-            let before = before(body, at, is_page);
-            Some(insert(part.body.start + at, &[joined, before, &written, end]))
+        (Encoding::QuotedPrintable, Some(added)) => {
+            Some(Put::Insert(inserted_printable(part, body, &added)))
         }
-        Encoding::Base64 if body.len() <= BASE64_BYTES => {
-            let mut content = message.content(part).into_owned();
-            let at = place(&content, is_page);
-            let piece = [before(&content, at, is_page), &added].concat();
-            content.splice(at..at, piece);
-            let with = [lines_of_base64(&content).as_slice(), end].concat();
-            Some(Edit { start: part.body.start, end: part.body.end, with })
+        (Encoding::Base64, Some(added)) if body.len() <= WHOLE_BYTES => {
+            let octets = spliced(&message.content(part), &added, is_page);
+            let with = [lines_of_base64(&octets).as_slice(), last_end(part)].concat();
+            Some(Put::Insert(Edit { start: part.body.start, end: part.body.end, with }))
         }
-        _ => None,
+        (_, added) => Some(Put::Anew(whole(message, part, (notice, added))?)),
     }
+}
+
+/// All of a text with the notice; in UTF-8, if its own letters lack some of the notice's.
+fn whole(
+    message: &Message<'_>,
+    part: &Part,
+    (notice, added): (&str, Option<Vec<u8>>),
+) -> Option<Content> {
+    if part.body.len() > WHOLE_BYTES {
+        return None;
+    }
+    let content = message.content(part);
+    let is_page = part.content_type.is("text", "html");
+    if let Some(added) = added {
+        return Some(Content { octets: spliced(&content, &added, is_page), is_utf8: false });
+    }
+    let label = part.content_type.charset();
+    let is_known =
+        label.as_deref().is_none_or(|label| Charset::for_label(label.trim().as_bytes()).is_some());
+    let text = mime::decode_charset(label.as_deref(), &content).text;
+    let is_read = is_known && !text.contains(char::REPLACEMENT_CHARACTER);
+    let added = lines(notice).join("\r\n").into_bytes();
+    is_read.then(|| Content { octets: spliced(text.as_bytes(), &added, false), is_utf8: true })
+}
+
+/// Whether it can stand in a text without a transfer encoding.
+fn is_plain(octets: &[u8]) -> bool {
+    octets.is_ascii() && octets.split(|octet| *octet == b'\n').all(|line| line.len() < LINE_BYTES)
+}
+
+fn spliced(content: &[u8], added: &[u8], is_page: bool) -> Vec<u8> {
+    let at = place(content, is_page);
+    let (front, behind) = content.split_at_checked(at).unwrap_or((content, b""));
+    let end: &[u8] = if behind.is_empty() && front.ends_with(b"\r\n") { b"\r\n" } else { b"" };
+    [front, before(content, at, is_page), added, end, behind].concat()
+}
+
+/// Within a multipart the last line end belongs to the boundary.
+fn last_end(part: &Part) -> &'static [u8] {
+    if part.parent.is_none() { b"\r\n" } else { b"" }
+}
+
+fn inserted(part: &Part, body: &[u8], added: &[u8]) -> Edit {
+    let is_page = part.content_type.is("text", "html");
+    let at = place(body, is_page);
+    let end = if at < body.len() { b"" } else { last_end(part) };
+    insert(part.body.start + at, &[before(body, at, is_page), added, end])
+}
+
+fn inserted_printable(part: &Part, body: &[u8], added: &[u8]) -> Edit {
+    let is_page = part.content_type.is("text", "html");
+    let at = place(body, is_page);
+    let written = quoted_printable(added);
+    let joined: &[u8] = if at < body.len() { b"=\r\n" } else { b"" };
+    let end = if at < body.len() { joined } else { last_end(part) };
+    insert(part.body.start + at, &[joined, before(body, at, is_page), &written, end])
 }
 
 fn insert(at: usize, pieces: &[&[u8]]) -> Edit {
@@ -161,48 +214,18 @@ fn lines(notice: &str) -> Vec<String> {
     notice.trim_end().lines().map(clean).collect()
 }
 
-/// RFC 2045 §6.7; line ends stay line ends.
-fn quoted_printable(octets: &[u8]) -> Vec<u8> {
-    let mut written = Vec::with_capacity(octets.len() * 2);
-    let mut line = 0;
-    let mut rest = octets.iter().peekable();
-    while let Some(octet) = rest.next() {
-        if *octet == b'\r' && rest.peek() == Some(&&b'\n') {
-            rest.next();
-            written.extend_from_slice(b"\r\n");
-            line = 0;
-            continue;
-        }
-        if line + 3 >= LINE_BYTES {
-            written.extend_from_slice(b"=\r\n");
-            line = 0;
-        }
-        let is_last = matches!(rest.peek(), None | Some(&&b'\r'));
-        match octet {
-            b'=' | ..=31 | 127.. => written.extend_from_slice(format!("={octet:02X}").as_bytes()),
-            b' ' if is_last => written.extend_from_slice(b"=20"),
-            plain => written.push(*plain),
-        }
-        line += if matches!(octet, b'=' | ..=31 | 127..) { 3 } else { 1 };
-    }
-    written
-}
-
-fn lines_of_base64(octets: &[u8]) -> Vec<u8> {
-    let lines = octets.chunks(57).map(|line| BASE64.encode(line));
-    lines.collect::<Vec<String>>().join("\r\n").into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::put_under;
     use crate::draft::Draft;
+    use crate::header::Header;
+    use crate::recoding::fit;
 
     const NOTICE: &str = "社外秘です。\nConfidential & <private>";
 
     fn written(text: &str, notice: &str) -> Option<String> {
         let mut draft = Draft::default();
-        put_under(text.as_bytes(), notice)?.into_iter().for_each(|edit| draft.change(edit));
+        let header = Header::read(text.as_bytes()).ok().unwrap();
+        let is_whole = fit(&mut draft, text.as_bytes(), &header, notice).ok().unwrap();
         let mut all = Vec::new();
         let mut take = |piece: &[u8]| {
             all.extend_from_slice(piece);
@@ -210,7 +233,7 @@ mod tests {
         };
         draft.each_piece(text.as_bytes(), (0, text.len()), &mut take).unwrap();
         assert_eq!(draft.len(text.len() as u64), all.len() as u64);
-        Some(String::from_utf8(all).unwrap())
+        is_whole.then(|| String::from_utf8(all).unwrap())
     }
 
     /// The readable texts of a message, decoded.
@@ -233,8 +256,39 @@ mod tests {
         let written = written(text, NOTICE).unwrap();
         let found = read(&written);
         assert_eq!(found, expected, "{written}");
-        let head = text.split_once("\r\n\r\n").unwrap().0;
-        assert!(written.starts_with(head));
+        assert!(written.is_ascii(), "{written}");
+    }
+
+    /// Which letters a text is in, and how it is encoded, is changed where it must be, and said.
+    #[test]
+    fn it_stands_under_plain_texts_in_letters_that_they_lack() {
+        let under = "hello\r\n\r\n社外秘です。\r\nConfidential & <private>\r\n";
+        let bare = "From: a@b\r\n\r\nhello\r\n";
+        check(bare, &[under]);
+        let text = written(bare, NOTICE).unwrap();
+        for field in [
+            "MIME-Version: 1.0\r\n",
+            "Content-Type: text/plain; charset=utf-8\r\n",
+            "Content-Transfer-Encoding: base64\r\n",
+        ] {
+            assert_eq!(text.matches(field).count(), 1, "{field} {text}");
+        }
+        check(&one("text/plain", "7bit", "hello\r\n"), &[under]);
+        check(&one("text/plain; charset=us-ascii", "7bit", "hello\r\n"), &[under]);
+        check(&one("text/plain; charset=utf-8", "7bit", "hello\r\n"), &[under]);
+        check(&one("text/plain; charset=iso-8859-1", "8bit", "hello\r\n"), &[under]);
+        check(&one("text/plain; charset=us-ascii", "quoted-printable", "hel=6Co\r\n"), &[under]);
+        check(&one("text/plain; charset=us-ascii", "base64", "aGVsbG8NCg==\r\n"), &[under]);
+        let flowed = one("text/plain; charset=us-ascii; format=flowed", "7bit", "hello\r\n");
+        check(&flowed, &[under]);
+        let kind = "Content-Type: text/plain; charset=utf-8;\r\n\tformat=\"flowed\"\r\n";
+        assert!(written(&flowed, NOTICE).unwrap().contains(kind));
+        let both = "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n\
+            --a\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\
+            \r\nhello\r\n--a\r\nContent-Type: text/html\r\n\r\n<b>hi</b>\r\n--a--\r\n";
+        let page = "<b>hi</b><hr><p>&#31038;&#22806;&#31192;&#12391;&#12377;&#12290;<br>\r\n\
+            Confidential &amp; &lt;private&gt;</p>";
+        check(both, &[under.trim_end(), page]);
     }
 
     #[test]
@@ -243,9 +297,9 @@ mod tests {
         check(&one("text/plain; charset=utf-8", "8bit", "hello\r\n"), &[under]);
         check(&one("text/plain; charset=UTF-8", "quoted-printable", "hello\r\n"), &[under]);
         check(&one("text/plain; charset=iso-2022-jp", "7bit", "hello\r\n"), &[under]);
+        check(&one("text/plain; charset=utf-8", "base64", "aGVsbG8NCg==\r\n"), &[under]);
         let under = under.trim_end();
         check(&one("text/plain; charset=shift_jis", "base64", "aGVsbG8=\r\n"), &[under]);
-        check(&one("text/plain; charset=utf-8", "base64", "aGVsbG8NCg==\r\n"), &[under]);
         let page = "<html><body>hi<hr><p>&#31038;&#22806;&#31192;&#12391;&#12377;&#12290;<br>\r\n\
             Confidential &amp; &lt;private&gt;</p></BODY></html>\r\n";
         let html = "<html><body>hi</BODY></html>\r\n";
@@ -275,10 +329,6 @@ mod tests {
         none(&multi("encrypted"));
         none(&multi("report"));
         none(&one("application/pkcs7-mime", "base64", "aGVsbG8=\r\n"));
-        none(&one("text/plain", "7bit", "hello\r\n"));
-        none(&one("text/plain; charset=utf-8", "7bit", "hello\r\n"));
-        none(&one("text/plain; charset=iso-8859-1", "8bit", "hello\r\n"));
-        none(&one("text/plain; charset=utf-16", "base64", "AGgAaQ==\r\n"));
         none(&one("text/plain; charset=no-such", "8bit", "hello\r\n"));
         none(&one("text/plain; charset=utf-8", "x-uuencode", "begin\r\n"));
         none(&one("text/plain; charset=utf-8", "quoted-printable", "hello=\r\n"));

@@ -19,6 +19,7 @@ pub mod tls;
 mod feedback;
 pub mod redirected;
 mod returned;
+pub mod unreturned;
 mod write;
 
 mod clues;

@@ -34,6 +34,8 @@ pub enum Reason {
     Content,
     /// Letters beyond ASCII in an address or the header, which the server does not take.
     NeedsUtf8,
+    /// Octets beyond ASCII in the text, which the server does not take (8BITMIME).
+    NeedsEightBits,
     /// Against the receiver's rules in another way.
     Policy,
     /// Too much in too short a time.
@@ -54,6 +56,12 @@ pub enum Reason {
     NoNames,
     /// The DNS says that it goes to the sender's own house, which has no such domain.
     LeadsBack,
+    /// It goes in a circle.
+    Loop,
+    /// It could not be delivered to where the address passes its mail on.
+    Beyond,
+    /// The server answered what is no answer to what it was asked.
+    Nonsense,
     /// A fault of the sender's own house.
     OwnFault,
     /// It waited for somebody's word until its time was over.
@@ -78,7 +86,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 35] = [
+    const WORDS: [(Self, &str); 39] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -94,6 +102,7 @@ impl Reason {
         (Self::TooLarge, "too-large"),
         (Self::Content, "content"),
         (Self::NeedsUtf8, "needs-utf8"),
+        (Self::NeedsEightBits, "needs-8bit"),
         (Self::Policy, "policy"),
         (Self::TooFast, "too-fast"),
         (Self::NeedsTls, "needs-tls"),
@@ -104,6 +113,9 @@ impl Reason {
         (Self::NoAnswer, "no-answer"),
         (Self::NoNames, "no-names"),
         (Self::LeadsBack, "leads-back"),
+        (Self::Loop, "loop"),
+        (Self::Beyond, "beyond"),
+        (Self::Nonsense, "nonsense"),
         (Self::OwnFault, "own-fault"),
         (Self::Unreleased, "unreleased"),
         (Self::Expired, "expired"),
@@ -158,7 +170,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(34));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(38));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

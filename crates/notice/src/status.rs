@@ -20,7 +20,7 @@ pub fn by_status((class, subject, detail): (u8, u16, u16)) -> Reason {
         (4, 1 | 2 | 4) => Unreachable,
         (4, 3) => HostUnknown,
         (4, 5) => TooFast,
-        (4, 6) => System,
+        (4, 6) => Loop,
         (4, 7) => Expired,
         (5, 3) => TooFast,
         // RFC 6531 §3.5, RFC 6533 §8: addresses, and a header, beyond ASCII.

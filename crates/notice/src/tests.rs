@@ -235,5 +235,9 @@ fn letters_beyond_ascii_that_a_server_does_not_take_are_named() {
     check((5, 5, 4), "SMTPUTF8 is required, but was not offered by host");
     let (japanese, english) = crate::say(crate::Reason::NeedsUtf8);
     assert!(japanese.contains("SMTPUTF8") && english.contains("SMTPUTF8"));
+    // 8BITMIME is another thing, and has words of its own.
+    let words = "the text is not in ASCII, and the remote has no 8BITMIME";
+    assert_eq!(crate::reason(Some((5, 6, 3)), words), crate::Reason::NeedsEightBits);
     assert_eq!(crate::reason(Some((5, 6, 3)), ""), crate::Reason::Content);
+    assert_eq!(crate::reason(Some((5, 4, 6)), ""), crate::Reason::Loop);
 }

@@ -185,12 +185,12 @@ impl OpenPair {
     fn rsa_text(&self) -> Result<String, Fault> {
         let der = AsDer::<PublicKeyX509Der<'_>>::as_der(self.rsa.public_key());
         let der = der.map_err(|_| Fault::Key)?;
-        Ok(format!("v=DKIM1; k=rsa; h=sha256; s=email; p={}", base64(der.as_ref())))
+        Ok(format!("v=DKIM1; k=rsa; h=sha256; p={}", base64(der.as_ref())))
     }
 
     /// RFC 8463 §4.
     fn ed25519_text(&self) -> String {
         let key = base64(self.ed25519.public_key().as_ref());
-        format!("v=DKIM1; k=ed25519; h=sha256; s=email; p={key}")
+        format!("v=DKIM1; k=ed25519; h=sha256; p={key}")
     }
 }

@@ -1,7 +1,7 @@
 //! What `directory` may ask: keys for new tenants and people, statements signed, its policy key.
 
 use crate::Fault;
-use crate::stood::{Standing, is_way_back, is_word};
+use crate::stood::{Standing, is_own, is_way_back, is_word};
 use crate::vault::{Asker, OwnKey, Then, Vault};
 use serde::de::DeserializeOwned;
 use terms::{TenantId, UserId};
@@ -360,6 +360,9 @@ impl Vault {
         }
         if lists::word(address).is_some() != is_word(statement) {
             return Err("a word about a subscription is no person's address");
+        }
+        if directory::is_own_mailbox(address) != is_own(statement) {
+            return Err("one person's own mailbox is another's by no word");
         }
         let is_recipient = |user: UserId| recipients.iter().any(|one| one.user == user);
         match absence.as_ref().is_none_or(|absence| is_recipient(absence.user)) {

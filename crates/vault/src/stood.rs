@@ -99,8 +99,10 @@ impl Stood {
     }
 
     pub fn weigh(&self, statement: &Statement) -> Result<Standing, Fault> {
-        if is_way_back(statement) || is_word(statement) || is_report(statement) {
-            return Ok(Standing::Same); // it leads where its own words say, and holds no place
+        // It leads where its own words say, and holds no place.
+        let says_all = is_way_back(statement) || is_word(statement) || is_report(statement);
+        if says_all || is_own(statement) {
+            return Ok(Standing::Same);
         }
         let words = self.words(statement, &statement.address)?;
         let of_tenant = self.count.get(&statement.tenant).copied().unwrap_or_default();
@@ -390,6 +392,13 @@ pub(crate) fn is_way_back(statement: &Statement) -> bool {
 /// A word about a list's subscription, which leads nowhere.
 pub(crate) fn is_word(statement: &Statement) -> bool {
     statement.onward.iter().any(|way| way.path == Way::Word)
+}
+
+/// One person's own mailbox, by the name that says whose it is, and nothing else.
+pub(crate) fn is_own(statement: &Statement) -> bool {
+    let [only] = statement.recipients.as_slice() else { return false };
+    let name = directory::own_mailbox(statement.tenant, only.user);
+    statement.address == name && statement.onward.is_empty() && statement.absence.is_none()
 }
 
 /// Where reports of others are taken while nobody has the address: mail goes nowhere from there.
@@ -707,6 +716,15 @@ mod tests {
         let back = vec![way(0, "bob@x.example", domain, Way::Null)];
         let back = Statement { onward: back, ..statement("srs0=a=b=c=d@a.example", 1, &[]) };
         check(&stood, &back, "same");
+        // A person's own mailbox is theirs by its name, and neither another's nor led on.
+        let name = wire::directory::own_mailbox(TenantId([1; 8]), UserId([1; 8]));
+        check(&stood, &statement(&name, 1, &[1]), "same");
+        assert!(wire::directory::is_own_mailbox(&name));
+        for (tenant, users) in [(1, &[2][..]), (2, &[1]), (1, &[1, 2]), (1, &[])] {
+            assert!(!super::is_own(&statement(&name, tenant, users)));
+        }
+        let led = vec![outside(1, "aoi@x.example")];
+        assert!(!super::is_own(&Statement { onward: led, ..statement(&name, 1, &[1]) }));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -10,13 +10,14 @@ pub use crate::outlet::{
 };
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, GRACES, Gateway,
-    Grace, Group, LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
+    Grace, Group, LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK, catch_all, is_own_mailbox,
+    own_mailbox,
 };
 use crate::post::{Hop, QueueAct};
 use crate::reports;
 pub use crate::sending::{
-    LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SENDING_DOMAIN, Sending,
-    SendingSettings, SmartHost,
+    LEAST_BYTES, LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SENDING_DOMAIN,
+    Sending, SendingSettings, SmartHost,
 };
 use crate::sts;
 use crate::tls_report;
@@ -192,6 +193,9 @@ pub enum FromDepart {
     /// Who took mail, at most [`accepted::LINES`]: of the tenant that the channel's label names,
     /// and of no other. Answered by `Noted`.
     Accepted(Vec<accepted::Accepted>),
+    /// Who keeps mail that went on in this person's name and came to nothing; where that is nobody,
+    /// who answers for the tenant. Of the tenant that the channel's label names, and of no other.
+    Own(UserId),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -217,6 +221,8 @@ pub enum ToDepart {
     Way(Option<Hop>),
     /// `None`: nobody can say now.
     FirstAnswer(Option<bool>),
+    /// About an [`own_mailbox`], and whether mail that goes on is kept there as well.
+    Own(Stated, bool),
 }
 
 /// What the vault signs: who an address is, and under which keys mail for it is sealed.
@@ -237,12 +243,6 @@ pub struct Statement {
     /// Milliseconds since 1970.
     pub issued_ms: u64,
     pub valid_until_ms: u64,
-}
-
-/// The address in whose name a domain's catch-all is stated. It is nobody's: no person's address
-/// has a `*`.
-pub fn catch_all(domain: &str) -> String {
-    format!("*@{domain}")
 }
 
 /// Separates statements from everything else that is ever signed.

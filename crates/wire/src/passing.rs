@@ -2,7 +2,7 @@
 
 use crate::directory::SmartHost;
 use serde::{Deserialize, Serialize};
-use terms::UserId;
+use terms::{TenantId, UserId};
 
 /// One way on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,3 +138,23 @@ pub const ABSENCE_SUBJECT_BYTES: usize = 200;
 pub const ABSENCE_TEXT_BYTES: usize = 4_000;
 /// Addresses in one page of a gateway's list.
 pub const LIST_PAGE: usize = 500;
+
+/// The address in whose name a domain's catch-all is stated. It is nobody's: no person's address
+/// has a `*`.
+pub fn catch_all(domain: &str) -> String {
+    format!("*@{domain}")
+}
+
+/// What the name of a person's own mailbox begins with.
+const OWN: &str = "own=";
+
+/// The name of one person's own mailbox, wherever their addresses lead: whose it is stands in it.
+/// No mail is written there, for no domain is called like this (RFC 6761 §6.4).
+pub fn own_mailbox(tenant: TenantId, user: UserId) -> String {
+    format!("{OWN}{user}@{tenant}.invalid")
+}
+
+/// Whether an address is the name of somebody's own mailbox.
+pub fn is_own_mailbox(address: &str) -> bool {
+    address.starts_with(OWN) && address.ends_with(".invalid")
+}

@@ -25,6 +25,9 @@ pub struct Sending {
 /// Separates these statements from all others.
 pub const SENDING_DOMAIN: &[u8] = b"sekisho sending statement v1\0";
 
+/// The smallest limit of a message's octets: below it nothing would leave.
+pub const LEAST_BYTES: u64 = 1_024;
+
 /// A tenant's say in what leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SendingSettings {

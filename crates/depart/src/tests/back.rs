@@ -36,7 +36,8 @@ fn a_sender_outside_hears_of_a_failure_from_nobody() {
             })
             .collect();
         assert_eq!(shown.join(" "), expected, "{from}");
-        assert!(seen.copies.is_empty(), "{from}");
+        // What can be told to nobody is kept for whoever passed it on.
+        assert_eq!(seen.copies.is_empty(), !expected.is_empty(), "{from}");
         for (_, envelope, text) in &seen.queued {
             assert_eq!(envelope.finish, Finish::AsItIs);
             let to = &envelope.recipients[0].address;
@@ -78,6 +79,11 @@ fn a_sender_outside_hears_of_the_address_that_they_wrote_to() {
     let text = carried(CAROL, Some("rfc822;olga+2Bx@here.example")).unwrap();
     assert!(text.contains("Final-Recipient: rfc822; olga+x@here.example\r\n"), "{text}");
     assert!(!text.contains("there.example") && !text.contains("no such user"), "{text}");
+    // The address is somebody's: nothing says that it is nobody's.
+    let words = super::house::words_of(&text);
+    let (japanese, english) = notice::say(notice::Reason::Beyond);
+    assert!(words.contains(japanese) && words.contains(english), "{words}");
+    assert!(!words.contains("Nobody has this address"), "{words}");
     // A gateway's addresses are the ones that were written to.
     let text = carried(CAROL, Some("rfc822;gone@there.example")).unwrap();
     assert!(text.contains("gone@there.example") && text.contains("no such user"), "{text}");

@@ -80,6 +80,8 @@ pub struct Seen {
     /// Who is away, by address, and what was answered in their name.
     pub absent: Vec<String>,
     pub answered: HashSet<[u8; 32]>,
+    /// Whose mail is kept although it goes on.
+    pub keeps: HashSet<UserId>,
 }
 
 /// What the house and the world are like.
@@ -714,6 +716,35 @@ fn play_directory(
                 directory::FromDepart::Answered { digest, .. } => {
                     let is_first = seen.lock().unwrap().answered.insert(digest);
                     directory::ToDepart::FirstAnswer(Some(is_first))
+                }
+                directory::FromDepart::Own(asked) => {
+                    // Of what is nobody's, aoi hears.
+                    let whose = if asked == UserId::default() { SENDER } else { asked };
+                    let found =
+                        people.iter().find(|(_, of, user, _)| *of == TENANT && *user == whose);
+                    let keeps = seen.lock().unwrap().keeps.contains(&asked);
+                    let stated = match found {
+                        Some((_, tenant, user, keys)) => {
+                            let statement = Statement {
+                                address: directory::own_mailbox(*tenant, *user),
+                                tenant: *tenant,
+                                recipients: vec![directory::Recipient {
+                                    user: *user,
+                                    body: public(&keys.body),
+                                    summary: public(&keys.summary),
+                                }],
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
+                                settings: TenantSettings::default(),
+                                issued_ms: 0,
+                                valid_until_ms: u64::MAX,
+                            };
+                            signed(&signing, &statement)
+                        }
+                        None => Stated::Unknown,
+                    };
+                    directory::ToDepart::Own(stated, keeps)
                 }
                 directory::FromDepart::Routes(words) => {
                     let token = |word: &String| [word.len() as u8; 16];

@@ -288,9 +288,13 @@ fn a_text_of_any_size_and_alphabet() {
     });
     check(&said, "queued");
     let left = around.left();
-    assert!(left[0].text.ends_with(&large));
+    // In seven bits, for the remotes that take no others: as it is signed, it leaves.
+    let (message, _) = mime::parse(left[0].text.as_bytes());
+    let root = message.part(0).unwrap();
+    let sent = large.split_once("\r\n\r\n").unwrap().1;
+    assert!(message.content(root).as_ref() == sent.as_bytes() && left[0].text.is_ascii());
     let first = &left[0].envelopes[0];
-    assert!(first.has_eight_bits && first.needs_utf8 && left[0].envelopes.len() == 1);
+    assert!(!first.has_eight_bits && first.needs_utf8 && left[0].envelopes.len() == 1);
     let second = &left[1].envelopes[0];
     assert!(!second.has_eight_bits && !second.needs_utf8);
     let third = &left[2].envelopes[0];
@@ -395,14 +399,60 @@ fn the_notice_of_the_organisation_goes_under_what_leaves_the_house() {
     );
     check(&around.hand_in("aoi@example.jp", &["ben@example.jp"], &plain), "queued");
     check(&around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), "queued");
+    let signed = whole("Content-Type: multipart/signed; boundary=s\r\n")
+        .replace("hello", "--s\r\n\r\nhello\r\n--s--");
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &signed), "queued");
     let left = around.left();
     assert!(left[0].text.ends_with("\r\n\r\naGVsbG8NCg0K56S+5aSW56eY\r\n"), "{}", left[0].text);
     assert!(!left[0].envelopes[0].has_eight_bits);
-    assert!(left[1].text.ends_with(&plain) && left[2].text.ends_with(&whole("")));
-    let journeys = around.journeys(3);
+    assert!(left[1].text.ends_with(&plain) && left[3].text.ends_with(&signed));
+    // A text in ASCII alone is one in UTF-8 from then on.
+    let (message, _) = mime::parse(left[2].text.as_bytes());
+    let root = message.part(0).unwrap();
+    assert_eq!(message.content(root).as_ref(), "hello\r\n\r\n社外秘\r\n".as_bytes());
+    assert_eq!(root.content_type.charset().as_deref(), Some("utf-8"));
+    let journeys = around.journeys(4);
     let reasons = |at: usize| journeys[at].reasons.join(" ");
-    assert_eq!((reasons(0), reasons(1)), (String::new(), String::new()));
-    assert_eq!(reasons(2), "outgoing.notice.left-out");
+    assert_eq!((0..3).map(reasons).collect::<String>(), "");
+    assert_eq!(reasons(3), "outgoing.notice.left-out");
+}
+
+/// What nobody can read as one is ours to write (RFC 6409 §8.2, §8.3); what stood there is kept.
+#[test]
+fn a_date_and_an_id_that_are_none_are_replaced() {
+    let left = |date: &str, id: &str| {
+        let around = settle(Plan::default());
+        let text = format!(
+            "From: aoi@example.jp\r\nDate: {date}\r\nMessage-ID: {id}\r\nSubject: x\r\n\r\nhi\r\n"
+        );
+        check(&around.hand_in("aoi@example.jp", &["x@far.example"], &text), "queued");
+        let left = around.left().remove(0);
+        (left.text.clone(), left.outgoing.message)
+    };
+    let (text, id) = left("yesterday", "junk");
+    let fields = "From: aoi@example.jp\r\nX-Original-Date: yesterday\r\nX-Original-Message-ID: \
+                  junk\r\nSubject: x\r\n\r\n";
+    assert!(text.contains(fields), "{text}");
+    assert!(text.contains(&format!("\r\nMessage-ID: <{id}@example.jp>\r\n")), "{text}");
+    assert_eq!(text.matches("\r\nDate: ").count(), 1);
+    for odd in ["<a@b> <c@d>", "<>", "<@b>", "<a@>", "a@b", "<a b@c>"] {
+        assert!(left("Tue, 1 Dec 2026 00:00:00 +0000", odd).0.contains("X-Original-Message-ID"));
+    }
+    let (text, _) = left("Tue, 1 Dec 2026 00:00:00 +0000", "<a$b@c.example>");
+    assert!(!text.contains("X-Original") && text.contains("<a$b@c.example>"), "{text}");
+}
+
+#[test]
+fn lines_that_no_server_must_take_do_not_leave() {
+    let around = settle(Plan::default());
+    let long = "a".repeat(3_000);
+    let text = whole("").replace("hello", &long);
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &text), "queued");
+    let left = around.left().remove(0);
+    assert!(left.text.lines().all(|line| line.len() <= 998), "{}", left.text);
+    let subject = whole("").replace("Subject: hi", &format!("Subject: {long}"));
+    let answer = around.hand_in("aoi@example.jp", &["x@far.example"], &subject);
+    check(&answer, "554 5.6.0 a field of this message's header has a line of more than 998");
 }
 
 #[test]
