@@ -91,8 +91,14 @@ impl Signer {
             if self.store().installed_name(&name, key)?.is_some() {
                 self.store().forget_installed_name(&name, key)?;
                 keys += 1;
-                let (what, user) = (Word::new("tls.uninstall"), None);
-                self.record(Body::RuleChange { what, tenant: Some(tenant), user, weakened: None });
+                self.record(Body::RuleChange {
+                    what: Word::new("tls.uninstall"),
+                    tenant: Some(tenant),
+                    user: None,
+                    weakened: None,
+                    by: None,
+                    credential: None,
+                });
             }
         }
         Ok(keys)
