@@ -205,8 +205,14 @@ fn ending(whose: &str, grace_ms: u64) -> [String; 2] {
         days => (format!("{days} 日後に"), format!("in {days} days")),
     };
     [
-        format!("{whose} の契約を終える。{japanese}鍵とメールをすべて破棄し、元に戻せない"),
-        format!("the contract of {whose} ends: {english} its keys and mail are destroyed"),
+        format!(
+            "{whose} の契約を終える。{japanese}鍵とメールをすべて破棄し、元に戻せない。\
+             手作業で写したデータフォルダは、当時の資格情報があれば開く"
+        ),
+        format!(
+            "the contract of {whose} ends: {english} its keys and mail are destroyed; a copy of \
+             the data folder made by hand still opens with the credential of its time"
+        ),
     ]
 }
 

@@ -181,6 +181,7 @@ fn a_mirror_that_is_gone_is_not_said_to_be_checked() {
     let (value, code) = data.ask(&["ledger", "verify"]);
     assert!(code == 1 && value["problems"].to_string().contains("copy is gone"), "{value}");
     a_recheck_is_wanting(&data, "no mirror", "copy is gone");
+    every_reader_says(&data, "no mirror");
     // A house that never had one.
     let checkpoint = data.0.join("ledger/checkpoint");
     fs::remove_file(checkpoint).unwrap();
@@ -189,6 +190,39 @@ fn a_mirror_that_is_gone_is_not_said_to_be_checked() {
     assert_eq!(code, 0, "{said} {told}");
     assert!(said.contains("there was no mirror to compare it with"), "{said}");
     assert!(!said.contains("its mirror were checked"), "{said}");
+}
+
+/// What a check of everything finds, the doctor finds; what is not published is said.
+#[test]
+fn the_doctor_finds_what_a_check_finds() {
+    let data = Data::new("examined");
+    let check = |place: &str, at: usize, word: &str| {
+        data.flip(place, at);
+        let (value, code) = data.ask(&["ledger", "verify"]);
+        assert!(code == 1 && value["problems"].to_string().contains(word), "{place}: {value}");
+        the_doctor_says(&data, place);
+        data.flip(place, at);
+        assert_eq!(data.ask(&["ledger", "verify"]).1, 0, "{place}: put back");
+    };
+    check("mirror/log", 60, "mirror");
+    // A second cosignature that does not hold.
+    let second = data.0.join("mirror/checkpoint.ml-dsa-44");
+    fs::write(&second, "junk").unwrap();
+    let (value, code) = data.ask(&["ledger", "verify"]);
+    assert!(code == 1 && value["problems"].to_string().contains("ML-DSA-44"), "{value}");
+    the_doctor_says(&data, "junk for a cosignature");
+    let to = data.0.join("out").display().to_string();
+    let (value, code) = data.ask(&["ledger", "publish", "--to", &to]);
+    assert!(code == 3 && value["cosigned_ml_dsa_44"] == false, "{value}");
+    assert!(value["incomplete"].to_string().contains("ML-DSA-44"), "{value}");
+    fs::remove_file(&second).unwrap();
+    let (value, code) = data.ask(&["ledger", "publish", "--to", &to]);
+    assert_eq!(code, 0, "{value}");
+    // Its folder gone, the ledger is not taken for one that never was.
+    fs::remove_dir_all(data.0.join("ledger")).unwrap();
+    let (value, _) = data.ask(&["ledger", "verify"]);
+    assert!(value["error"].as_str().unwrap().contains("the ledger is gone"), "{value}");
+    the_doctor_says(&data, "no ledger");
 }
 
 /// A house with other keys than its logs' is not started, and says why.

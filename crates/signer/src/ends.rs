@@ -10,7 +10,8 @@ use wire::pages::LABELS;
 use wire::signer::{FILES, FromSigner, NAMES, ToSigner};
 
 impl Signer {
-    /// What the directory asks. `None`: there is no storage key yet, or it is none of its questions.
+    /// What the directory asks. `None`: there is no storage key yet, or it is no question
+    /// of its.
     pub(crate) fn of_ends(&mut self, asked: ToSigner) -> Result<Option<FromSigner>, Fault> {
         match asked {
             ToSigner::ForgetKeys { tenant, domains } if domains.len() <= NAMES => {

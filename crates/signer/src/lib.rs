@@ -1,5 +1,6 @@
 //! The signer holds the TLS keys and those that sign mail: it signs handshakes for the names of
-//! whoever asks, and mail for the tenant whose domain it is.
+//! whoever asks, and mail for the tenant whose domain it is. When a contract ends, the directory
+//! has the keys of its domains destroyed here.
 //!
 //! # Holds          TLS keys and certificates, and the DKIM keys of our domains, sealed on disk
 //! #                under its storage key

@@ -94,4 +94,15 @@ fn sign_mail(control: &Channel) {
         let question = ToSigner::SignMail { domain, selector, canonical };
         assert!(matches!(ask(&mut dispatch, question), FromSigner::Signature(_)));
     }
+    // And the end of a contract.
+    let mut directory = join(control, Kind::Directory);
+    let ended = "ended.example".to_owned();
+    ask(&mut admin, ToSigner::MakeMailKeys { tenant: TENANT, domain: ended.clone() });
+    for question in [
+        ToSigner::KeyFilesOf { domains: vec![(TENANT, ended.clone())] },
+        ToSigner::ForgetKeys { tenant: TENANT, domains: vec![ended] },
+        ToSigner::KeyFiles { after: None },
+    ] {
+        assert!(!matches!(ask(&mut directory, question), FromSigner::Refused));
+    }
 }

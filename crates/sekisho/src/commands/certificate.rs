@@ -211,7 +211,7 @@ const JAPANESE: Words = Words {
     contract: "契約",
     person: "利用者（識別子。アドレスそのものは残していません）",
     destroyed: "消去が完了した時刻",
-    last_open: "写しを含め、開くことができた最後の時刻",
+    last_open: "この証明の及ぶ写しを開くことができた最後の時刻",
     counts: [
         "利用者数",
         "メッセージ数",
@@ -220,9 +220,14 @@ const JAPANESE: Words = Words {
         "破棄した外部サービスの認証情報",
         "廃止した自社サーバーからの送信口",
     ],
-    means: "上の契約の鍵を、稼働中の保管庫と鍵のバックアップのすべてから破棄しました。鍵がなければ、\n\
-            残っている暗号文の写し（お手元のものやデータのバックアップを含む）は、上の時刻より後には\n\
-            誰にも開けません。そのうえで、本文・ヘッダー・隔離・配送履歴・名簿・認証情報の行を削除し、\n\
+    means: "上の契約のメールの鍵を、稼働中の保管庫と、`sekisho backup` で作った鍵のバックアップの\n\
+            すべてから破棄し、その契約のドメインの署名鍵も破棄しました。残っている暗号文は、データの\n\
+            バックアップも含め、上の時刻より後にはこれらの鍵では開きません。この証明が及ばないもの：\n\
+            それより前に手作業で写したデータフォルダ（スナップショットやディスクの複製）と、当時の\n\
+            開封用の資格情報がそろった場合。その写しにあったものは開きます。写しを破棄するか、その\n\
+            資格情報を失効させれば（`keys reseal` のあと古い資格情報をすべて破棄する、または\n\
+            トークンで守る）、それも開かなくなります。\n\
+            そのうえで、本文・ヘッダー・隔離・配送履歴・名簿・認証情報の行を削除し、\n\
             ディスク上の不要領域も書き直しました。外部サービス（スマートホスト）の認証情報も鍵とともに\n\
             破棄しました。相手のサービス側でも、その認証情報を無効にしてください。",
     check: "この証明は、サービスに問い合わせずに確かめられます。お渡しした鍵を使って\n\
@@ -244,7 +249,7 @@ const ENGLISH: Words = Words {
     contract: "Contract",
     person: "Person (id; the address itself is not kept)",
     destroyed: "Destruction completed",
-    last_open: "Last moment at which any copy could open",
+    last_open: "Last moment at which a copy covered here could open",
     counts: [
         "People",
         "Messages",
@@ -253,9 +258,14 @@ const ENGLISH: Words = Words {
         "Sign-ins elsewhere destroyed",
         "Outlets of own servers ended",
     ],
-    means: "The keys of this contract were destroyed in the vault and in every key backup.\n\
-            Without them no copy of the ciphertext, wherever it may lie, opens for anybody\n\
-            after the moment above. Bodies, headers, quarantine, journeys, directory and\n\
+    means: "The keys of this contract's mail were destroyed in the vault and in every key backup\n\
+            that `sekisho backup` made, and the keys that signed mail of its domains in the\n\
+            signer. What is left of the ciphertext, in backups of the data too, opens with none\n\
+            of them after the moment above. Not covered: a copy of the data folder that somebody\n\
+            made by hand before (a snapshot, a disk image), together with the unseal credential\n\
+            of that time; it opens what it held. Whoever destroys such copies, or that\n\
+            credential (`keys reseal`, then every copy of the old one destroyed; or a token),\n\
+            ends that. Bodies, headers, quarantine, journeys, directory and\n\
             sign-in rows were deleted, and the disk's dead space was rewritten. Sign-ins to\n\
             other services (smart hosts) went with the keys; end them at those services, too.",
     check: "This can be checked without asking the service, with the keys that you were given:\n\

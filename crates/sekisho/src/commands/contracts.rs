@@ -55,7 +55,26 @@ pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    ask_on(&folder(data)?, &request, &grounds)
+    let answer = ask_on(&folder(data)?, &request, &grounds);
+    if act == "terminate" { with_limits(answer) } else { answer }
+}
+
+/// What a destruction does not reach is said before it is done, not after.
+fn with_limits(answer: Answer) -> Answer {
+    let what = say(
+        "手作業で写したデータフォルダ（スナップショットやディスクの複製）は、当時の開封用の資格情報が\
+         あれば開きます。その写しか資格情報を破棄してください（`keys reseal`、またはトークン）",
+        "a copy of the data folder that somebody made by hand (a snapshot, a disk image) opens \
+         with the unseal credential of its time: destroy that copy or that credential (`keys \
+         reseal`, or a token)",
+    );
+    answer.map(|outcome| match outcome {
+        Outcome::Done(mut value) => {
+            super::insert(&mut value, "not_covered", serde_json::json!(what));
+            Outcome::Done(value)
+        }
+        other => other,
+    })
 }
 
 /// What binds a name is for its certificate.
@@ -82,7 +101,8 @@ pub fn user(act: &str, mut arguments: Arguments, data: Option<String>, as_json: 
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    ask_on(&folder(data)?, &request, &grounds)
+    let answer = ask_on(&folder(data)?, &request, &grounds);
+    if act == "terminate" { with_limits(answer) } else { answer }
 }
 
 pub fn hold(mut arguments: Arguments) -> Answer {

@@ -34,7 +34,9 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let near = near.map(str::to_owned);
     let losses = data.as_deref().map(losses::told);
     let back = data.as_deref().map(|data| returned::search(data, &[])).unwrap_or_default();
-    let doubts = data.as_deref().map(whole::standing).unwrap_or_default();
+    let (doubts, is_read) = data.as_deref().map(whole::examined).unwrap_or_default();
+    let glance = is_asked && is_read.is_none();
+    let glance = glance.then_some("the ledger is large and was only looked at: ledger verify");
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
@@ -55,6 +57,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "countries": countries,
         "contracts_ending": endings,
         "losses": losses.flatten(),
+        "evidence_not_read": glance,
     });
     let found = if is_sound { Outcome::Done(found) } else { Outcome::Wanting(found) };
     Ok(whole::told(&doubts, found))

@@ -87,6 +87,8 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                | seal | unseal --tenant T | hold | freeze [--off] (--tenant T | --user A)
                | epochs list|start|end [--epoch-keys DIR | --gone EPOCH] --data DIR
   sekisho keys reseal --config FILE [how the new root is kept, as for init]
+               [--passphrase-fd N: kept by a passphrase now and then, two lines, now's first]
+               [--new-passphrase-fd N]
   sekisho backup --to DIR [--keys-to DIR [--epoch-keys DIR]]             --data DIR
   sekisho restore --from DIR [--keys-from DIR [--epoch-keys DIR]]
                [--shreds-from DIR]                                       --data DIR

@@ -141,15 +141,11 @@ pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
     }
     let key_files =
         keys_from.as_deref().map(|keys| KeyBackup::open(keys, epoch_keys)).transpose()?;
+    let was_there = data.exists();
     make_folder(&data)?;
-    let files = copy_in(&from, &data)?;
-    let key_files = key_files.map(|keys| keys.copy_in(&data)).transpose()?;
-    let mut shredded = None;
-    if key_files.is_some() {
-        shredded = Some(shred_again(&data, shreds_from.as_deref())?);
-    }
-    let found = ledger::verify(&data.join("ledger"), Some(&data.join("mirror")))
-        .map_err(|error| Trouble::fault(error.to_string(), "the backup's ledger cannot be read"))?;
+    let filled = fill(&data, &from, key_files, shreds_from.as_deref());
+    let Filled { files, key_files, shredded, found } =
+        filled.map_err(|trouble| emptied(&data, was_there, trouble))?;
     let mut value = json!({
         "data": data,
         "files": files,
@@ -164,6 +160,45 @@ pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
     }
     let value = if found.ok { Outcome::Done(value) } else { Outcome::Wanting(value) };
     Ok(in_words(value, as_json))
+}
+
+/// What a restore put into its folder.
+struct Filled {
+    files: usize,
+    key_files: Option<usize>,
+    shredded: Option<u64>,
+    found: ledger::Verified,
+}
+
+fn fill(
+    data: &Path,
+    from: &Path,
+    key_files: Option<KeyBackup>,
+    shreds_from: Option<&Path>,
+) -> Result<Filled, Trouble> {
+    let files = copy_in(from, data)?;
+    let key_files = key_files.map(|keys| keys.copy_in(data)).transpose()?;
+    let shredded = key_files.map(|_| shred_again(data, shreds_from)).transpose()?;
+    let found = ledger::verify(&data.join("ledger"), Some(&data.join("mirror")))
+        .map_err(|error| Trouble::fault(error.to_string(), "the backup's ledger cannot be read"))?;
+    Ok(Filled { files, key_files, shredded, found })
+}
+
+/// A restore that failed leaves nothing that could be taken for a house: the folder was empty, or
+/// was not there.
+fn emptied(data: &Path, was_there: bool, trouble: Trouble) -> Trouble {
+    let gone = fs::remove_dir_all(data).and_then(|()| match was_there {
+        true => make_folder(data).map_err(|_| std::io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    });
+    match gone {
+        Ok(()) => trouble,
+        Err(error) => {
+            let what =
+                format!("{}; half of it is left in {} ({error})", trouble.told(), data.display());
+            Trouble::fault(what, "remove that folder before anything starts on it")
+        }
+    }
 }
 
 /// A key backup, and what opens it.

@@ -159,9 +159,11 @@ fn reseal(mut arguments: Arguments) -> Answer {
     let path = PathBuf::from(arguments.required("--config")?);
     let settings = Settings::read(&path).map_err(install::unfit)?;
     let data = settings.house.data.clone();
-    // Shares and the descriptor open what is; everything else says how the new one is kept.
-    let given = Given::read(&mut arguments)?;
-    let keeping = Keeping::read(&mut arguments, &data)?;
+    // Shares, and a passphrase if there is one, open what is; everything else says how the new one
+    // is kept.
+    let mut given = Given::read(&mut arguments)?;
+    let new = given.for_the_new(&settings.unseal, &mut arguments)?;
+    let keeping = Keeping::read_with(&mut arguments, &data, new)?;
     arguments.finish()?;
     let _lock = lock(&data)?;
     let old = unseal(&settings.unseal, given)?;

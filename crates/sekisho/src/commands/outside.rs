@@ -87,14 +87,17 @@ pub fn publish(mut arguments: Arguments, data: &Path) -> Answer {
     if let Some((_, key)) = &twice {
         fs::write(folder.join(names::LATTICE_KEY), key.to_text()).map_err(fault)?;
     }
-    Ok(Outcome::Done(json!({
+    let told = Outcome::Done(json!({
         "to": to,
         "size": done.size,
         "tiles": done.tiles,
         "bundles": done.bundles,
         "cosigned": mirror.is_some(),
         "cosigned_ml_dsa_44": twice.is_some(),
-    })))
+    }));
+    // Those outside must know that less was published than there should be.
+    let dropped = twice.is_none().then(|| second_cosignature(data)).flatten();
+    Ok(whole::told(&Vec::from_iter(dropped), told))
 }
 
 /// The checkpoint that the mirror cosigned with ML-DSA-44 as well, if it stands in this log: at
@@ -116,6 +119,32 @@ fn twice_cosigned(
             size <= newest.checkpoint.size && reader.root_at(size) == Some(signed.checkpoint.root);
         let is_signed = keys.believe(&signed) && key.cosigned(&signed.note).is_some();
         (stands && is_signed).then(|| (signed, key.clone()))
+    })
+}
+
+/// What is wrong with the mirror's second cosignature, which those outside rely on. One that was
+/// never made is none.
+pub fn second_cosignature(data: &Path) -> Option<String> {
+    let folder = data.join("mirror");
+    let place = folder.join(names::LATTICE);
+    place.metadata().ok().filter(|about| about.len() > 0)?;
+    let holds = || {
+        let key = LatticeKey::parse(&fs::read_to_string(folder.join(names::LATTICE_KEY)).ok()?)?;
+        let signed = SignedCheckpoint::parse(&fs::read(&place).ok()?)?;
+        let keys = find_keys(&folder).ok()?;
+        (keys.believe(&signed) && key.cosigned(&signed.note).is_some()).then_some(())
+    };
+    // The mirror writes over it while it is read.
+    let is_sound = (0..LOOKS).any(|look| {
+        std::thread::sleep(BETWEEN_LOOKS * look);
+        holds().is_some()
+    });
+    let place = place.display();
+    (!is_sound).then(|| {
+        format!(
+            "the mirror's cosignature by ML-DSA-44 does not hold: `{place}`, or the key beside it, \
+             was changed; a house that runs writes it anew with its next entries"
+        )
     })
 }
 

@@ -19,12 +19,24 @@ const HINT: &str = "give it by `LoadCredential=` of systemd, by `unseal.file` or
 const SHARE_HINT: &str = "--share FILE is a file that `sekisho init --shares T/N` wrote; give as \
                           many as are needed";
 
+/// A passphrase or a PIN that is not typed on the terminal.
+enum Secret {
+    Descriptor(u32),
+    Text(Zeroizing<String>),
+}
+
 /// What people gave on the command line.
 #[derive(Default)]
 pub struct Given {
-    passphrase_fd: Option<u32>,
+    passphrase: Option<Secret>,
     texts: Vec<String>,
 }
+
+/// Both secrets of `keys reseal` come by one descriptor.
+const TWO_LINES: &str = "two lines from --passphrase-fd: the passphrase or PIN of now, then the \
+                         new one";
+const TWO_LINES_HINT: &str = "or the new one by --new-passphrase-fd N; with --shares T/N the one \
+                              of now is enough";
 
 impl Given {
     pub fn read(arguments: &mut Arguments) -> Result<Self, Trouble> {
@@ -38,13 +50,77 @@ impl Given {
                 |_| Trouble::wrong_use("a descriptor's number", number.clone(), "--share-fd 3");
             texts.push(terminal::read_descriptor(number.parse().map_err(wrong)?)?.to_string());
         }
-        Ok(Self { passphrase_fd, texts })
+        Ok(Self { passphrase: passphrase_fd.map(Secret::Descriptor), texts })
+    }
+
+    /// For `keys reseal`: takes out of what was given what is for the new root. A passphrase that
+    /// nothing old needs is the new one, as for `init`; where both are needed, they are two lines.
+    pub fn for_the_new(
+        &mut self,
+        unseal: &Unseal,
+        arguments: &mut Arguments,
+    ) -> Result<New, Trouble> {
+        let new = arguments.parsed("--new-passphrase-fd", "a descriptor's number")?;
+        let needs_old = self.texts.is_empty() && unseal.shares.is_empty() && {
+            let kept = kept_text(unseal)?.and_then(|text| root::kept_as(&text));
+            matches!(kept, Some(Kept::Passphrase | Kept::Token))
+        };
+        let given = match self.passphrase {
+            Some(Secret::Descriptor(number)) => Some(number),
+            _ => None,
+        };
+        let needs_new = !arguments.holds(&["--shares"]);
+        match part(given, new, (needs_old, needs_new)) {
+            Part::Both(number) => {
+                let (old, new) = two_lines(&terminal::read_descriptor(number)?)?;
+                self.passphrase = Some(Secret::Text(old));
+                Ok(New(Some(Secret::Text(new))))
+            }
+            Part::Each(old, new) => {
+                self.passphrase = old.map(Secret::Descriptor);
+                Ok(New(new.map(Secret::Descriptor)))
+            }
+        }
+    }
+}
+
+/// A secret that the new root is to be kept by.
+pub struct New(Option<Secret>);
+
+/// Which descriptor is whose.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Both(u32),
+    Each(Option<u32>, Option<u32>),
+}
+
+/// `given` by `--passphrase-fd`, `new` by `--new-passphrase-fd`; whether the root is kept by a
+/// secret now, and may be from now on.
+fn part(given: Option<u32>, new: Option<u32>, (old_is, new_is): (bool, bool)) -> Part {
+    match (given, new) {
+        (Some(number), None) if old_is && new_is => Part::Both(number),
+        (Some(number), Some(new)) if old_is && new == number => Part::Both(number),
+        (given, new) if old_is => Part::Each(given, new),
+        (given, new) => Part::Each(None, new.or(given)),
+    }
+}
+
+fn two_lines(text: &str) -> Result<(Zeroizing<String>, Zeroizing<String>), Trouble> {
+    let own = |line: &str| Zeroizing::new(line.to_owned());
+    let mut lines = text.lines().filter(|line| !line.is_empty());
+    match (lines.next(), lines.next(), lines.next()) {
+        (Some(old), Some(new), None) => Ok((own(old), own(new))),
+        (_, second, _) => {
+            let found = if second.is_none() { "fewer" } else { "more" };
+            Err(Trouble::refused(TWO_LINES, found, TWO_LINES_HINT))
+        }
     }
 }
 
 /// The root, from wherever the settings and the command line say.
 pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
-    let Given { passphrase_fd, texts: mut shares } = given;
+    let Given { passphrase: given, texts: mut shares } = given;
+    let given = given.as_ref();
     for path in &unseal.shares {
         shares.push(share_file(path)?);
     }
@@ -52,7 +128,7 @@ pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
         Some(text) => match root::kept_as(&text) {
             Some(Kept::Plain) if shares.is_empty() => return open(&Plain, &[text]),
             Some(Kept::Token) if shares.is_empty() => {
-                let pin = secret(passphrase_fd, "PIN of the token / トークンの PIN")?;
+                let pin = secret(given, "PIN of the token / トークンの PIN")?;
                 return open(&named_token(unseal, &pin)?, &[text]);
             }
             Some(Kept::Passphrase) if shares.is_empty() => Some(text),
@@ -73,7 +149,7 @@ pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
         None => None,
     };
     match kept {
-        Some(text) => open(&passphrase(passphrase_fd, false)?, &[text]),
+        Some(text) => open(&passphrase(given, false)?, &[text]),
         None if shares.is_empty() => Err(Trouble::refused("an unseal credential", "none", HINT)),
         None => join(shares),
     }
@@ -159,18 +235,19 @@ fn unfit(fault: root::Fault) -> Trouble {
     Trouble::refused("what opens the root", fault.to_string(), hint)
 }
 
-fn passphrase(descriptor: Option<u32>, is_new: bool) -> Result<Passphrase, Trouble> {
-    let text = secret(descriptor, "passphrase of the root / ルート鍵のパスフレーズ")?;
-    if is_new && descriptor.is_none() && *terminal::ask("once more / もう一度")? != *text {
+fn passphrase(given: Option<&Secret>, is_new: bool) -> Result<Passphrase, Trouble> {
+    let text = secret(given, "passphrase of the root / ルート鍵のパスフレーズ")?;
+    if is_new && given.is_none() && *terminal::ask("once more / もう一度")? != *text {
         return Err(Trouble::refused("the same passphrase twice", "two", "type it again"));
     }
     Passphrase::new(&text).map_err(unfit)
 }
 
 /// By the descriptor, else by whoever sits at the terminal.
-fn secret(descriptor: Option<u32>, prompt: &str) -> Result<Zeroizing<String>, Trouble> {
-    match descriptor {
-        Some(number) => terminal::read_descriptor(number),
+fn secret(given: Option<&Secret>, prompt: &str) -> Result<Zeroizing<String>, Trouble> {
+    match given {
+        Some(Secret::Descriptor(number)) => terminal::read_descriptor(*number),
+        Some(Secret::Text(text)) => Ok(text.clone()),
         None if terminal::is_there() => terminal::ask(prompt),
         None => {
             let hint = "there is no terminal: give it by --passphrase-fd N";
@@ -188,12 +265,12 @@ fn named_token(unseal: &Unseal, pin: &str) -> Result<Token, Trouble> {
 fn new_token(
     arguments: &mut Arguments,
     label: &str,
-    descriptor: Option<u32>,
+    given: Option<&Secret>,
 ) -> Result<Token, Trouble> {
     let module = arguments.required("--token-module")?;
     let helper = PathBuf::from(arguments.required("--token-helper")?);
     let unseal = token::settings_of(&module, label, &helper);
-    let token = named_token(&unseal, &secret(descriptor, "PIN of the token / トークンの PIN")?)?;
+    let token = named_token(&unseal, &secret(given, "PIN of the token / トークンの PIN")?)?;
     token.make_key().map_err(unfit)?;
     Ok(token)
 }
@@ -213,16 +290,21 @@ pub struct Keeping {
 impl Keeping {
     /// From `--unseal`, `--passphrase`, `--shares`; nothing of it below the data folder.
     pub fn read(arguments: &mut Arguments, data: &Path) -> Result<Self, Trouble> {
+        let given = arguments.parsed("--passphrase-fd", "a descriptor's number")?;
+        Self::read_with(arguments, data, New(given.map(Secret::Descriptor)))
+    }
+
+    pub fn read_with(
+        arguments: &mut Arguments,
+        data: &Path,
+        New(given): New,
+    ) -> Result<Self, Trouble> {
+        let given = given.as_ref();
         let file = arguments.option("--unseal")?.map(PathBuf::from);
         let shares_to = arguments.option("--shares-to")?.map(PathBuf::from);
-        // `keys reseal` reads the old one from --passphrase-fd.
-        let number = "a descriptor's number";
-        let descriptor = arguments
-            .parsed("--new-passphrase-fd", number)?
-            .or(arguments.parsed("--passphrase-fd", number)?);
         let token = arguments.option("--token")?;
         let is_phrase = arguments.switch("--passphrase");
-        let by_phrase = is_phrase || (descriptor.is_some() && token.is_none());
+        let by_phrase = is_phrase || (given.is_some() && token.is_none());
         let shares = arguments.option("--shares")?;
         for path in file.iter().chain(&shares_to) {
             if std::path::absolute(path).is_ok_and(|path| path.starts_with(data)) {
@@ -237,9 +319,9 @@ impl Keeping {
         }
         let seal: Box<dyn RootSeal> = match (by_phrase, shares, token) {
             (false, None, None) => Box::new(Plain),
-            (true, None, None) => Box::new(passphrase(descriptor, true)?),
+            (true, None, None) => Box::new(passphrase(given, true)?),
             (false, Some(shares), None) => Box::new(how_many(shares)?),
-            (false, None, Some(label)) => Box::new(new_token(arguments, &label, descriptor)?),
+            (false, None, Some(label)) => Box::new(new_token(arguments, &label, given)?),
             _ => {
                 let hint = "--passphrase, --shares T/N or --token LABEL";
                 return Err(Trouble::wrong_use("one way to keep the root", "two", hint));
@@ -318,4 +400,39 @@ fn write_secret(path: &Path, text: &str) -> Result<(), Trouble> {
         let what = format!("{}: {error}", path.display());
         Trouble::fault(what, "choose a new file in a folder that you may write to")
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Part, part, two_lines};
+
+    #[test]
+    fn a_descriptor_s_passphrase_is_never_dropped() {
+        let check = |given: Option<u32>, new: Option<u32>, is: (bool, bool), expected: Part| {
+            assert_eq!(part(given, new, is), expected, "{given:?} {new:?} {is:?}");
+        };
+        // A plain credential, or shares, until now: as for `init`.
+        check(Some(3), None, (false, true), Part::Each(None, Some(3)));
+        check(None, Some(4), (false, true), Part::Each(None, Some(4)));
+        check(Some(3), Some(4), (false, true), Part::Each(None, Some(4)));
+        // With shares from now on it is refused, and not passed over.
+        check(Some(3), None, (false, false), Part::Each(None, Some(3)));
+        // A passphrase until now.
+        check(Some(3), None, (true, true), Part::Both(3));
+        check(Some(3), Some(3), (true, true), Part::Both(3));
+        check(Some(3), Some(4), (true, true), Part::Each(Some(3), Some(4)));
+        check(Some(3), None, (true, false), Part::Each(Some(3), None));
+        check(None, Some(4), (true, true), Part::Each(None, Some(4)));
+        check(None, None, (true, true), Part::Each(None, None));
+    }
+
+    #[test]
+    fn two_secrets_are_two_lines() {
+        let (old, new) = two_lines("one of now\r\n\na new one\n").unwrap();
+        assert_eq!((old.as_str(), new.as_str()), ("one of now", "a new one"));
+        for wrong in ["", "one\n", "one\ntwo\nthree\n"] {
+            assert!(two_lines(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

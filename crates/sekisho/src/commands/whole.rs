@@ -2,14 +2,23 @@
 //! never told as all of it.
 
 use super::evidence::{beside, fault};
+use super::outside;
 use crate::outcome::{Outcome, Trouble};
 use annals::{Lost, names};
 use ledger::{Memory, Verified};
 use serde_json::json;
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 const HINT: &str = "sekisho ledger verify says everything that is wrong: put the ledger and its \
     mirror back from a backup, or, to go on without: sekisho ledger acknowledge-loss";
+
+const GONE: &str = "put it back from a backup; where the mirror is whole, a start of the house takes \
+    it back from there";
+/// A log of more than this is not read whole by the way: some five million entries.
+const EXAMINED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// What the house, and whoever reads here, remember outside the ledger's folder, named by where it
 /// lies.
@@ -26,14 +35,70 @@ pub fn remembered(data: &Path) -> Vec<Lost> {
 
 /// Everything, checked: the ledger, its mirror, their keys, and what is remembered of them.
 pub fn checked(data: &Path) -> Result<Verified, Trouble> {
+    must_be_there(data)?;
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
     // What is remembered before what is there: of a service that runs, both grow.
     let memories = memories(data);
-    ledger::verify_remembering(&own, Some(&mirror), &memories).map_err(fault)
+    let mut found = ledger::verify_remembering(&own, Some(&mirror), &memories).map_err(fault)?;
+    found.problems.extend(outside::second_cosignature(data));
+    found.ok = found.problems.is_empty();
+    Ok(found)
+}
+
+/// A ledger that others remember and that is not there is gone: that is no folder of a service
+/// that never ran.
+fn must_be_there(data: &Path) -> Result<(), Trouble> {
+    gone(data).map_or(Ok(()), |what| Err(Trouble::fault(what, GONE)))
+}
+
+fn gone(data: &Path) -> Option<String> {
+    let log = data.join("ledger").join(names::LOG);
+    let is_gone = log.metadata().is_err_and(|fault| fault.kind() == io::ErrorKind::NotFound);
+    let memories = if is_gone { memories(data) } else { Vec::new() };
+    let (place, signed) =
+        memories.iter().find_map(|one| Some((&one.place, one.signed.as_ref()?)))?;
+    let (log, size) = (log.display(), signed.checkpoint.size);
+    Some(format!(
+        "the ledger is gone: `{place}` says that it held {size} entries, and `{log}` is not there"
+    ))
+}
+
+/// Checked whole, for whoever asks how a house is: every entry is read. `None`: it is too large for
+/// that, and was only looked at.
+pub fn examined(data: &Path) -> (Vec<String>, Option<bool>) {
+    let found = standing(data);
+    let log = data.join("ledger").join(names::LOG);
+    if !found.is_empty() || !log.exists() {
+        return (found, Some(false));
+    }
+    if bytes_of(&data.join("ledger")) > EXAMINED_BYTES {
+        return (found, None);
+    }
+    let look = || match checked(data) {
+        Ok(found) => found.problems,
+        Err(trouble) => vec![trouble.told()],
+    };
+    let first = look();
+    if first.is_empty() {
+        return (first, Some(true));
+    }
+    // A house that runs writes its small files while they are read: what is said twice is meant.
+    std::thread::sleep(BETWEEN_LOOKS);
+    (look(), Some(true))
+}
+
+/// Octets of all segments of a log.
+fn bytes_of(folder: &Path) -> u64 {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let is_log =
+        |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with(names::LOG);
+    let bytes = entries.filter(is_log).filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    bytes.sum()
 }
 
 /// What speaks against telling what the ledger says as the whole of it.
 pub fn doubts(data: &Path) -> Result<Vec<String>, Trouble> {
+    must_be_there(data)?;
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
     ledger::doubts(&own, Some(&mirror), || memories(data)).map_err(fault)
 }
@@ -46,6 +111,9 @@ pub fn standing(data: &Path) -> Vec<String> {
         return Vec::new();
     }
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    if let Some(gone) = gone(data) {
+        return vec![gone];
+    }
     let found = ledger::doubts(&own, Some(&mirror), || memories(data));
     found.unwrap_or_else(|fault| vec![fault.to_string()])
 }

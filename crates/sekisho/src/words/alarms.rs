@@ -58,6 +58,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("frozen by the sentinel: everybody of tenant {}", "見張り (sentinel) が凍結しました: テナント {} の全員"),
     // what an ended contract left
     ("a server of tenant {} has reached its limit of recipients, and presses on", "テナント {} のサーバーが宛先数の上限に達した後も、送り続けています"),
+    ("{}: keys that sign the mail of a domain that no contract has; remove that file", "{}: どの契約にも属さないドメインのメール署名鍵です。このファイルを消してください"),
     ("remains of an ended contract", "終わった契約の名残"),
     ("remains of an ended contract: {} places, {}", "終わった契約の名残: {} か所、{}"),
     ("a search for remains could not read everything: {} places, {}", "名残の検索で読めない場所がありました: {} か所、{}"),
@@ -115,6 +116,10 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the mirror's log was changed while the house runs: {}; stop the house, `sekisho ledger verify`", "稼働中に写しの記録が書き換えられました: {}。止めてから `sekisho ledger verify` を実行してください"),
     ("its newest checkpoint does not stand there any more", "最新のチェックポイントが元の位置にありません"),
     ("its file was taken away or replaced", "ファイルが取り除かれたか、置き換えられています"),
+    ("entries that were cosigned are gone: no mail is opened until those who decide say that they know: sekisho ledger acknowledge-loss", "連署済みの記録が失われています。決定権のある人が承知するまで、メールは開きません: sekisho ledger acknowledge-loss"),
+    ("the mirror's cosignature by ML-DSA-44 does not hold: `{}`, or the key beside it, was changed; a house that runs writes it anew with its next entries", "写しの ML-DSA-44 による連署が確かめられません: `{}` か、その隣の鍵が変えられています。稼働中なら、次の記録で書き直されます"),
+    ("the loss is acknowledged: mail opens again", "欠損が承知されたので、メールはまた開きます"),
+    ("octets that are no frame", "フレームとして読めないデータ"),
     ("it has another length than was written", "書き込んだ長さと違います"),
     ("somebody else wrote to its file", "ほかの者がファイルに書き込んでいます"),
     ("it cannot be read: {}", "読み取れません: {}"),

@@ -132,6 +132,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("a reason of 1 to 2000 octets", "1〜2000 オクテットの理由"),
     ("at most 10,000 holds", "保全は 10,000 まで"),
     ("more", "それ以上"),
+    ("fewer", "足りません"),
     ("lift some: hold lift ID", "いくつか解いてください: hold lift ID"),
     ("what is being destroyed cannot be held", "破棄中のものは保全できません"),
     ("a contract or a person that is here", "ここにある契約または利用者"),

@@ -95,8 +95,15 @@ fn a_contract_that_ends_gets_nothing_by_way_of_others() {
     let delivered = || demo.entries().iter().filter(|one| is_told(one)).count();
     assert_eq!(deliver(&smtp, &["both@example.jp"], &letter("before")).code, 250);
     within(PATIENCE, "alice gets it by the group", || delivered() > 0);
-    done(&demo, &["tenant", "terminate", "Example Net", "--grace", "0"]);
+    let keys = || {
+        let files = std::fs::read_dir(demo.data().join("signer")).unwrap().flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("dkim-")).count()
+    };
+    let of_all = keys();
+    let ends = done(&demo, &["tenant", "terminate", "Example Net", "--grace", "0"]);
+    assert!(ends["not_covered"].is_string(), "{ends}");
     within(PATIENCE, "destroyed", || is_destroyed(&demo, "tenant_id", &tenant));
+    assert!(keys() < of_all, "the keys that signed its domain's mail are gone");
     let before = delivered();
     for to in ["both@example.jp", "haru@example.jp"] {
         assert_eq!(deliver(&smtp, &[to], &letter("after")).code, 250, "{to}");

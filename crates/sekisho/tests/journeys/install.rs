@@ -372,6 +372,23 @@ fn a_root_in_shares_and_keys_in_life() {
     assert_eq!(told["keys"]["backup_epochs"][1]["key_here"], true, "{told}");
     service.stop();
 
+    // From a passphrase to another by one descriptor: two lines, and never a credential in clear.
+    let again = home.join("sealed-again");
+    let both = "seven words that nobody else knows\nand seven others that nobody knows\n";
+    for (given, expected) in [("seven words that nobody else knows\n", 1), (both, 0)] {
+        std::fs::write(&phrase, given).unwrap();
+        let output = Command::new(binary())
+            .args(["keys", "reseal", "--json", "--config", &settings, "--unseal", &text(&again)])
+            .args(["--passphrase", "--passphrase-fd", "0"])
+            .stdin(std::fs::File::open(&phrase).unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(expected), "{said}");
+        assert_eq!(again.exists(), expected == 0, "{said}");
+        assert!(expected == 1 || said.contains("\"kept_as\":\"passphrase\""), "{said}");
+    }
+
     // The backup of the epoch that goes on opens, with the root of its day.
     let back = restore(2, "restored");
     assert_eq!((back.1, &back.0["ledger_ok"]), (0, &Value::Bool(true)), "{}", back.0);

@@ -3,7 +3,8 @@
 
 use super::contracts::approved;
 use super::house::{Demo, plainly, within};
-use super::reader::Reader;
+use super::post::deliver;
+use super::reader::{Answer, Reader};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -33,6 +34,15 @@ fn is_missing(demo: &Demo) -> bool {
 
 fn notes(value: &Value) -> String {
     value["notes"].to_string()
+}
+
+/// Whether stored mail opens for its reader.
+fn opens(demo: &Demo) -> bool {
+    let mut reader = Reader::sign_in(demo, "aoi@example.jp");
+    let is_ok = |answer: std::io::Result<Answer>| answer.ok().filter(Answer::is_ok);
+    let selected = is_ok(reader.ask("SELECT INBOX"));
+    let read = selected.and_then(|_| is_ok(reader.ask("UID FETCH 1:* (BODY.PEEK[])")));
+    read.is_some_and(|answer| !answer.literals().is_empty())
 }
 
 fn losses(demo: &Demo) -> Vec<Value> {
@@ -65,6 +75,9 @@ fn make_one_up(demo: &Demo) -> String {
 fn what_was_lost_is_acknowledged_and_stays_told() {
     let mut demo = Demo::fresh("loss");
     assert_eq!(demo.ask(&KNOW).1, 1, "nothing is lost");
+    let letter = b"From: a@sender.example\r\nTo: aoi@example.jp\r\nSubject: kept\r\n\r\nhi\r\n";
+    assert_eq!(deliver(&demo.port("smtp"), &["aoi@example.jp"], letter).code, 250);
+    within(PATIENCE, "a letter that opens", || opens(&demo));
     assert!(losses(&demo).is_empty() && !is_held_against(&demo));
     cut(&mut demo);
     let demo = demo.again();
@@ -81,6 +94,8 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
         assert!(error.contains("not whole") && told["hint"].is_string(), "{word}: {told}");
         assert!(!told["incomplete"][0].is_null(), "{word}: {told}");
     }
+    // Nothing opens: what is missing may be the record of what was opened.
+    assert!(!opens(&demo), "a letter opened over lost evidence");
     let refused = make_one_up(&demo);
     assert!(refused.contains("a loss of which a statement is kept"), "{refused}");
     assert!(demo.ask(&VERIFY).1 == 1 && is_held_against(&demo), "it excused nothing");
@@ -97,6 +112,7 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
         let told = format!("lost entries, of {size} with the root {root}: acknowledged at ");
         assert!(notes(&found).contains(&told), "{one}: {found}");
     }
+    within(PATIENCE, "mail opens again", || opens(&demo));
     assert!(losses(&demo).iter().all(|one| one["acknowledged"]["at"].is_string()));
     assert!(!losses(&demo).is_empty() && !is_held_against(&demo));
     let (status, code) = demo.ask(&["status"]);
