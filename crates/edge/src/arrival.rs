@@ -112,7 +112,10 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
         Ok(partings) => partings,
         Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
+    judged.is_back =
+        partings.is_empty() && judged.passing.iter().any(|passing| judged.goes_on(passing));
     if partings.is_empty() && judged.people.is_empty() {
+        house.record_refused(&judged);
         return Some(going_round(house));
     }
     let sealed = match seal(&judged, &partings, house) {

@@ -19,6 +19,8 @@ pub(crate) struct Judged {
     pub authentication: Option<Authentication>,
     /// What a list's members are told with, once its author may post.
     pub permit: Option<[u8; 16]>,
+    /// It has been here before, and is not passed on again.
+    pub is_back: bool,
 }
 
 /// One person, whatever the number of addresses that named them.
@@ -74,7 +76,7 @@ fn judge_once(examined: Examined, authentication: Option<Authentication>, waited
             passing.push(Passing { place, judged });
         }
     }
-    Judged { received, seen, people, passing, authentication, permit: None }
+    Judged { received, seen, people, passing, authentication, permit: None, is_back: false }
 }
 
 impl Judged {

@@ -180,8 +180,9 @@ fn weight(judged: &Judged, tenant: TenantId) -> (Verdict, Vec<String>) {
     let all: Vec<&policy::Judged> = people.map(|person| &person.judged).chain(passing).collect();
     let verdict = all.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Deliver);
     let reasons = all.first().map(|judged| judged.reasons.iter());
-    let reasons = reasons.into_iter().flatten().take(REASONS);
-    (verdict, reasons.map(|reason| reason.id.clone()).collect())
+    let reasons = reasons.into_iter().flatten().map(|reason| reason.id.clone());
+    let back = judged.is_back.then(|| "onward.back".to_owned());
+    (verdict, back.into_iter().chain(reasons).take(REASONS).collect())
 }
 
 /// What somebody of this tenant may look for: what stands in the message, and the envelope as far

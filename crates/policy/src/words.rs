@@ -471,13 +471,18 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "waits, before it leaves, until somebody has looked at it",
     ),
     (
+        "onward.back",
+        "一度ここから転送したメールが戻ってきたため（転送のループ）、もう転送していません",
+        "was passed on from here before and has come back (a loop of forwards): it goes on no more",
+    ),
+    (
         "outgoing.notice.left-out",
         "組織の注意書きは、安全に加えられないため付けていません",
         "left without the organisation's notice, which could not be added safely",
     ),
     (
         "outgoing.returns.many",
-        "この人が最近送ったメールの多くが宛先不明で戻っています",
+        "この人が最近送ったメールの多くが届かずに戻っています",
         "comes from somebody much of whose mail has lately come back",
     ),
     (

@@ -5,6 +5,19 @@ use wire::post::{State, Why};
 /// What stands in the way, Japanese and English.
 pub fn waits_for(why: Why) -> [String; 2] {
     let [japanese, english] = match why {
+        // RFC 3463: X.4.3, a directory server; here it is the destination's DNS.
+        Why::Answered { class: 4, subject: 4, detail: 3 } => [
+            "宛先のドメインの DNS が応答しないか、壊れています（4.4.3）。届け先のサーバーが\
+             分からないため、再送を待っています。どの宛先でも同じなら、当サーバーの DNS \
+             リゾルバーを確認してください。",
+            "the destination's own DNS does not answer, or is broken (4.4.3): which server takes \
+             its mail is not known. It will be tried again. If it is so everywhere, look at the \
+             resolver of this house",
+        ],
+        Why::Answered { class: 4, subject: 5, detail: 0 } => [
+            "宛先のサーバーとのやり取りが SMTP の規則に合いません（4.5.0）。再送を待っています。",
+            "what the destination's server says does not fit SMTP (4.5.0): it will be tried again",
+        ],
         Why::Answered { class, subject, detail } => {
             let status = format!("{class}.{subject}.{detail}");
             return [
@@ -32,8 +45,8 @@ pub fn waits_for(why: Why) -> [String; 2] {
             "the destination cannot be reached: it will be tried again",
         ],
         Why::Ours => [
-            "こちらの一時的な障害（DNS、鍵、証跡）のため待っています。まもなく再送します。",
-            "something of our own is away (DNS, keys or evidence): it will be tried again soon",
+            "こちらの一時的な障害（鍵、証跡など）のため待っています。まもなく再送します。",
+            "something of our own is away (keys, evidence): it will be tried again soon",
         ],
         Why::Unsafe => [
             "宛先に必要な TLS または証明書の確認ができないため待っています。",
@@ -89,8 +102,8 @@ pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
             "the destination could not be reached before the time was over",
         ],
         (_, Some(Why::Ours)) => [
-            "こちらの障害（DNS、鍵、証跡）が期限まで続いたため、送信できませんでした。",
-            "something of our own (DNS, keys or evidence) was away until the time was over",
+            "こちらの障害（鍵、証跡など）が期限まで続いたため、送信できませんでした。",
+            "something of our own (keys, evidence) was away until the time was over",
         ],
         (_, Some(Why::Unsafe)) => [
             "宛先に必要な TLS または証明書を期限まで確認できなかったため、送信していません。",
@@ -107,7 +120,12 @@ pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
 
 fn refused(status: (u8, u16, u16)) -> [String; 2] {
     let (class, subject, detail) = status;
-    let (japanese, english) = notice::say(notice::reason(Some(status), ""));
+    let reason = match status {
+        (4, 4, 3) => notice::Reason::NoNames,
+        (4, 5, 0) => notice::Reason::Nonsense,
+        _ => notice::reason(Some(status), ""),
+    };
+    let (japanese, english) = notice::say(reason);
     let code = format!("{class}.{subject}.{detail}");
     match class {
         4 => [
@@ -140,6 +158,16 @@ mod tests {
                 assert!(english.is_ascii() && !english.is_empty(), "{english}");
             }
         }
+        // Whose DNS it is; a loop is one; and what expired says why.
+        let status = |class, subject, detail| Some(Why::Answered { class, subject, detail });
+        let [japanese, english] = stands(State::Delayed, status(4, 4, 3));
+        assert!(english.contains("destination's own DNS") && japanese.contains("宛先のドメインの"));
+        let [japanese, english] = ended(State::Failed, status(4, 4, 3));
+        assert!(english.contains("The DNS of the domain") && japanese.contains("期限まで"));
+        let [japanese, english] = ended(State::Failed, status(5, 4, 6));
+        assert!(english.contains("a loop") && japanese.contains("ループ"));
+        let [_, english] = ended(State::Failed, status(5, 7, 10));
+        assert!(english.contains("(TLS) that is required"), "{english}");
         let [japanese, english] = ended(State::Failed, Some(answered(5)));
         assert!(english.contains("5.1.1") && english.contains("Nobody has this address."));
         assert!(japanese.contains("5.1.1") && japanese.contains("利用者がいません"));

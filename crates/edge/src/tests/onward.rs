@@ -343,6 +343,9 @@ fn what_comes_back_is_kept_and_goes_no_further() {
         assert!(reply.starts_with(code), "{to} {reply}");
         let seen = around.seen.lock().unwrap();
         assert_eq!((seen.letters.len(), seen.copies.len()), (0, copies), "{to}");
+        // Whoever traces it reads that it would have gone round.
+        let journey = seen.journeys.last().unwrap();
+        assert_eq!(journey.reasons.first().map(String::as_str), Some("onward.back"), "{to}");
     }
 }
 

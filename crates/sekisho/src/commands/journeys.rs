@@ -17,11 +17,15 @@ const NOT_SHOWN: [&str; 2] = [
     "外部の宛先は表示できません。送信するプロセスだけが開けるように封をしてあり、\
      送信後は残りません。宛先ごとの結果は outcomes にあり、\
      届かなかった宛先は差出人に通知しています（通知を断った差出人と、誰のものでもない\
-     アドレスの差出人を除きます）。\
+     アドレスの差出人を除きます）。転送したメールの差出人を確かめられないときは、\
+     差出人には通知せず、転送を設定した人のメールボックスに入れてその人に知らせるか、\
+     テナントの管理者に知らせます。\
      trace ADDRESS で、その宛先へのメールかどうかを確かめられます。",
     "recipients elsewhere are not listed: only who carries the mail can open them, and they are \
      forgotten afterwards. What became of each destination is in outcomes, and the sender was told \
      which recipients did not get it, unless they wanted no notice or their address is nobody's. \
+     Where mail was passed on and nothing proves who sent it, its sender is not told: it is put \
+     into the mailbox of whoever passes it on, who is told, or their tenant's administrator is. \
      trace ADDRESS tells whether a message was for that one.",
 ];
 
@@ -33,6 +37,13 @@ const NOTHING_OF_MEMBERS: [&str; 2] = [
      リストのアドレスで探してください（参加しているかどうかは list show LIST で分かります）。",
     "nothing is found by this address. Members of mailing lists are sealed, so what a list spread \
      is not found by a member's address: look for the list's (list show LIST tells its members).",
+];
+
+const NOTHING: [&str; 2] = [
+    "何も見つかりません。Message-ID、アドレス、件名の全体、番号のどれかで探してください\
+     （sekisho trace '*' は新しいものから表示します）。",
+    "nothing is found: look by a Message-ID, an address, a whole subject or an id (sekisho trace \
+     '*' shows the newest).",
 ];
 
 pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
@@ -49,8 +60,9 @@ pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
     }
     let may_be_member = query.contains('@');
     let mut found = value(&folder(data)?, &Request::Trace { query })?;
-    if may_be_member && is_empty(&found) {
-        let [ja, en] = NOTHING_OF_MEMBERS;
+    let is_found = !is_empty(&found);
+    if !is_found {
+        let [ja, en] = if may_be_member { NOTHING_OF_MEMBERS } else { NOTHING };
         super::insert(&mut found, "not_found", json!({ "ja": ja, "en": en }));
     }
     let items = found.get_mut("items").and_then(Value::as_array_mut);
@@ -62,7 +74,7 @@ pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
     if is_any_leaving {
         super::insert(&mut found, "not_shown", json!({ "ja": NOT_SHOWN[0], "en": NOT_SHOWN[1] }));
     }
-    let found = Outcome::Done(found);
+    let found = if is_found { Outcome::Done(found) } else { Outcome::Wanting(found) };
     Ok(if as_json { found } else { found.in_one_language(is_japanese()) })
 }
 
@@ -87,16 +99,19 @@ fn told(item: &mut Value, as_json: bool) {
 pub fn queue(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(QUEUE_ACTS)?.as_str() {
-        "list" => Request::QueueList {
-            tenant: arguments.option("--tenant")?,
-            after: arguments.option("--after")?,
-        },
+        "list" => {
+            let (tenant, after) = (arguments.option("--tenant")?, arguments.option("--after")?);
+            arguments.finish()?;
+            let shown = ask(&folder(data)?, &Request::QueueList { tenant, after })?;
+            let Outcome::Done(shown) = shown else { return Ok(shown) };
+            return Ok(Outcome::Done(for_reader(shown, as_json, is_japanese())));
+        }
         "show" => {
             let id = arguments.word("the id")?;
             arguments.finish()?;
             let mut shown = value(&folder(data)?, &Request::QueueShow { id })?;
             told(&mut shown, as_json);
-            let shown = Outcome::Done(shown);
+            let shown = Outcome::Done(for_reader(shown, as_json, is_japanese()));
             return Ok(if as_json { shown } else { shown.in_one_language(is_japanese()) });
         }
         "status" => Request::QueueStatus,
@@ -110,10 +125,42 @@ pub fn queue(mut arguments: Arguments, as_json: bool) -> Answer {
     ask(&folder(data)?, &request)
 }
 
+/// For people, of `waits_for` and `waits_for_ja` the one that they read.
+fn for_reader(value: Value, as_json: bool, is_japanese: bool) -> Value {
+    let go_on = |value| for_reader(value, as_json, is_japanese);
+    match value {
+        Value::Object(mut fields) if !as_json => {
+            let doubled: Vec<String> = fields
+                .keys()
+                .filter_map(|key| key.strip_suffix("_ja"))
+                .map(str::to_owned)
+                .collect();
+            for name in doubled {
+                let japanese = fields.remove(&format!("{name}_ja"));
+                if let Some(japanese) = japanese.filter(|_| is_japanese) {
+                    fields.insert(name, japanese);
+                }
+            }
+            Value::Object(fields.into_iter().map(|(name, value)| (name, go_on(value))).collect())
+        }
+        Value::Array(items) if !as_json => items.into_iter().map(go_on).collect(),
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{for_reader, told};
     use serde_json::json;
+
+    #[test]
+    fn people_read_why_it_waits_in_one_language() {
+        let item = || json!([{ "legs": [{ "waits_for": "why", "waits_for_ja": "理由" }] }]);
+        let one = |as_json, is_japanese| for_reader(item(), as_json, is_japanese);
+        assert_eq!(one(true, true), item());
+        assert_eq!(one(false, true), json!([{ "legs": [{ "waits_for": "理由" }] }]));
+        assert_eq!(one(false, false), json!([{ "legs": [{ "waits_for": "why" }] }]));
+    }
 
     #[test]
     fn people_read_outcomes_and_programs_everything() {

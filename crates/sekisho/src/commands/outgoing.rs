@@ -7,7 +7,7 @@ use crate::client::ask;
 use crate::outcome::{Answer, Trouble};
 use std::net::IpAddr;
 use wire::admin::{Request, SendingChange, SignIn};
-use wire::directory::SmartHost;
+use wire::directory::{LEAST_BYTES, LONGEST_DELAY_MS, MOST_RECIPIENTS, SmartHost};
 use wire::post::HopTls;
 
 const HOST_SHAPE: &str = "HOST:PORT[:implicit|starttls|if-offered]";
@@ -52,6 +52,9 @@ pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {
         source,
         no_source,
     };
+    if let Some(wrong) = out_of_bounds(&change) {
+        return Err(wrong);
+    }
     let user = arguments.option("--send-user")?;
     let no_sign_in = arguments.switch("--no-send-user");
     let from = arguments.option("--send-password-file")?;
@@ -65,6 +68,27 @@ pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {
     let name = arguments.word("the tenant's name")?;
     let sign_in = user.map(|user| read_sign_in(user, from, descriptor)).transpose()?;
     Ok(Some(Request::TenantSending { name, change, sign_in, no_sign_in }))
+}
+
+const STANDS: &str = "tenant show NAME tells what stands now";
+
+/// Numbers that no tenant can have: known without asking anybody.
+fn out_of_bounds(change: &SendingChange) -> Option<Trouble> {
+    let wrong = |option: &str, number: Option<u64>, least: u64, most: u64, what: &str| {
+        let number = number.filter(|number| !(least..=most).contains(number))?;
+        let expected = format!("{option}: {least} to {most} {what}");
+        Some(Trouble::wrong_use(&expected, number.to_string(), STANDS))
+    };
+    let (ten, day) = (change.in_ten_minutes.map(u64::from), change.in_a_day.map(u64::from));
+    let seconds = change.delay_ms.map(|delay| delay / 1_000);
+    let recipients = u64::from(MOST_RECIPIENTS);
+    wrong("--send-in-ten-minutes", ten, 1, recipients, "recipients")
+        .or_else(|| wrong("--send-in-a-day", day, 1, recipients, "recipients"))
+        .or_else(|| {
+            let most = terms::MESSAGE_BYTES as u64;
+            wrong("--send-bytes", change.bytes, LEAST_BYTES, most, "octets")
+        })
+        .or_else(|| wrong("--send-delay", seconds, 0, LONGEST_DELAY_MS / 1_000, "seconds"))
 }
 
 /// A name alone, or nothing but an end to it.
@@ -193,6 +217,12 @@ mod tests {
         for wrong in [
             "Kaede --send-in-a-day many",
             "Kaede --send-delay 5m",
+            "Kaede --send-delay 999999999",
+            "Kaede --send-delay 86401",
+            "Kaede --send-in-ten-minutes 0",
+            "Kaede --send-in-a-day 1000001",
+            "Kaede --send-bytes 1",
+            "Kaede --send-bytes 1023",
             "Kaede --refuse-kind bogus",
             "Kaede --refuse-kind .",
             "Kaede --source here",

@@ -147,6 +147,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("--name TEXT stands in the mail's List-Id", "--name TEXT はメールの List-Id に入ります"),
     ("a name of 1 to 200 octets", "1〜200 オクテットの名前"),
     ("1 to {} octets", "1〜{} オクテット"),
+    ("{} to {} octets", "{}〜{} オクテット"),
     ("at most 20 owners", "管理者は 20 人まで"),
     ("at most 250 at once", "一度に 250 まで"),
     ("in several commands", "何回かに分けて実行してください"),

@@ -80,9 +80,11 @@ fn lists() {
     let fields = ["id", "at", "direction", "state", "verdict", "reasons", "recipients"];
     let found = check_list(demo, &["trace", "aoi@example.jp"], &fields);
     assert!(found.len() > 3, "{found:?}");
-    assert!(check_list(demo, &["trace", "no-such-thing"], &fields).is_empty());
+    let (nothing, code) = demo.ask(&["trace", "no-such-thing"]);
+    assert_eq!((code, nothing["items"].as_array().map(Vec::len)), (1, Some(0)), "{nothing}");
+    assert!(nothing["not_found"]["en"].as_str().unwrap().starts_with("nothing is found"));
     let (nothing, code) = demo.ask(&["trace", "member@outside.example"]);
-    assert_eq!((code, nothing["items"].as_array().map(Vec::len)), (0, Some(0)), "{nothing}");
+    assert_eq!((code, nothing["items"].as_array().map(Vec::len)), (1, Some(0)), "{nothing}");
     assert!(nothing["not_found"]["en"].as_str().unwrap().contains("Members of mailing lists"));
     assert!(nothing["not_found"]["ja"].as_str().unwrap().contains("参加者"));
     let (value, code) = demo.ask(&["quarantine", "show", held[0]["id"].as_str().unwrap()]);
@@ -224,6 +226,9 @@ fn troubles() {
         &["domain", "add", "nonsense", "--tenant", "Example Net"],
         &["approval", "approve", "no-such-id"],
         &["trace", ""],
+        &["tenant", "set", "Example Japan", "--send-delay", "999999999"],
+        &["tenant", "set", "Example Japan", "--send-in-ten-minutes", "0"],
+        &["tenant", "set", "Example Japan", "--send-bytes", "1"],
         &["decoy", "list"],
         &["ledger", "export", "--from", "10", "--to", "5"],
     ];

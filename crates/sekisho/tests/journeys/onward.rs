@@ -296,3 +296,31 @@ fn who_is_away_answers_once() {
     sink.wait_for_subject("after the answers");
     assert_eq!(sink.came().iter().filter(|came| is_answer(came)).count(), 1);
 }
+
+/// Nothing proves who wrote it: a notice could go to anybody, and the letter is not lost for that.
+#[test]
+fn what_can_be_returned_to_nobody_is_kept_for_who_passed_it_on() {
+    let (demo, sink) = house();
+    let me = "alice@example.net";
+    sink.answer("gone-for-alice", "550 5.1.1 no such user");
+    done(demo, &["user", "forward", me, "--to", "gone-for-alice@outside.example"]);
+    let from = "victim@outside.example";
+    for subject in ["lost on the way", "lost as well"] {
+        deliver(demo, from, me, &letter(from, me, subject, ""));
+    }
+    within(PATIENCE, "both letters", || {
+        let all = subjects(demo, me);
+        all.contains("lost on the way") && all.contains("lost as well")
+    });
+    let told = || {
+        let all = Reader::sign_in(demo, me).whole("INBOX");
+        let subject = |octets: &Vec<u8>| {
+            let values = mime::field_values(octets, "subject");
+            mime::decode_words(values.first().map(Vec::as_slice).unwrap_or_default())
+        };
+        all.iter().filter(|octets| subject(octets).contains("did not arrive")).count()
+    };
+    within(PATIENCE, "word of it, once", || told() == 1);
+    assert!(!sink.came().iter().any(|came| came.to == [from]), "nobody outside is told");
+    done(demo, &["user", "forward", me, "--none"]);
+}

@@ -102,7 +102,7 @@ fn what_does_not_leave_is_said_to_be_late_and_comes_back() {
     }
     // `trace` says what became of it, a little later: its journey is told behind the notice.
     within(Duration::from_secs(20), "what became of it", || {
-        service.ask(&["trace", "takes long"])["items"][0]["state"] == "not-sent"
+        service.try_ask(&["trace", "takes long"]).0["items"][0]["state"] == "not-sent"
     });
     check_hidden(&service, &notices, &hidden);
     service.stop();
