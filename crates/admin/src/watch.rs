@@ -10,7 +10,7 @@ use std::time::Duration;
 use terms::Kind;
 use wire::approval::{Act, Permission};
 use wire::control::{Isolation, Report};
-use wire::directory::FromAdmin as ToDirectory;
+use wire::directory::{DECOY_ROLE, FromAdmin as ToDirectory};
 use wire::identity::{FromAdmin, ToAdmin, Whose};
 use wire::sentinel::is_needed_to_agree;
 
@@ -27,7 +27,8 @@ pub struct Meant {
 /// A mailbox that nobody has and a credential that nobody uses. The secret is shown once, to be
 /// left where a thief would look.
 pub fn add_decoy(peers: &mut Peers<'_>, address: String, tenant: String) -> Answer {
-    let new = people::New { address, tenant, role: None, aliases: Vec::new(), password: None };
+    let role = Some(DECOY_ROLE.to_owned());
+    let new = people::New { address, tenant, role, aliases: Vec::new(), password: None };
     let added = people::add(peers, new)?;
     let address = added.get("address").and_then(Value::as_str).unwrap_or_default().to_owned();
     // First of all a decoy: where an app password takes two persons, the name alone tells.

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{
-    APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
-    TenantSettings, ToAdmin, User, WAY_BACK,
+    APPROVING, DECOY_ROLE, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS,
+    Tenant, TenantSettings, ToAdmin, User, WAY_BACK,
 };
 use wire::lists;
 use wire::pages::TransportPolicy;
@@ -317,7 +317,7 @@ impl Changes<'_> {
         let Some((id, row)) = self.tables.tenant_by_name(self.key, tenant)? else {
             return Ok(no_tenant(tenant));
         };
-        if !ROLES.contains(&role) || aliases.len() > ALIASES {
+        if !(ROLES.contains(&role) || role == DECOY_ROLE) || aliases.len() > ALIASES {
             let hint =
                 "roles: user, approver, auditor, tenant-admin, operator; at most 100 aliases";
             return Ok(refused("a known role", role, hint));

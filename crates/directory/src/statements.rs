@@ -9,7 +9,7 @@ use rows::RowKey;
 use std::collections::HashMap;
 use terms::{TenantId, UserId};
 use wire::directory::{
-    self, EndingState, Onward, Part, Path, Recipient, Stated, Statement, WAY_BACK,
+    self, DECOY_ROLE, EndingState, Onward, Part, Path, Recipient, Stated, Statement, WAY_BACK,
 };
 use wire::lists;
 use wire::post::Hop;
@@ -173,14 +173,15 @@ pub fn find(
     answers_for(tables, key, tenant)
 }
 
-/// Who answers for a tenant: its first administrator, else its first person.
+/// Who answers for a tenant: its first administrator, else its first person. Never a decoy, whose
+/// mailbox nobody reads.
 fn answers_for(
     tables: &Tables,
     key: &RowKey,
     tenant: TenantId,
 ) -> Result<Option<(UserId, PersonRow)>, Fault> {
     let mut people = tables.people(key, tenant)?;
-    people.retain(|(_, person)| !person.disabled);
+    people.retain(|(_, person)| !person.disabled && person.role != DECOY_ROLE);
     let administrator = people.iter().position(|(_, person)| person.role == "tenant-admin");
     let chosen = administrator.unwrap_or(0);
     Ok((chosen < people.len()).then(|| people.swap_remove(chosen)))

@@ -218,6 +218,29 @@ fn a_disabled_person_receives_nothing() {
     assert_eq!(world.state("info@kaede.example"), "Known info@kaede.example");
 }
 
+/// Mail for whoever answers for a tenant is laid where nobody looks, if a decoy is its first person.
+#[test]
+fn a_decoy_answers_for_nobody() {
+    let mut world = World::new("decoy-answers");
+    world.change(FromAdmin::TenantAdd { name: "Kaede".into() });
+    let (domain, tenant) = ("kaede.example".to_owned(), "Kaede".to_owned());
+    world.change(FromAdmin::DomainAdd { domain, tenant });
+    let add = |world: &mut World, address: &str, role: &str| {
+        let (address, tenant, role) = (address.into(), "Kaede".into(), role.into());
+        let added = world.change(FromAdmin::UserAdd { address, tenant, role, aliases: Vec::new() });
+        assert!(matches!(added, ToAdmin::User(_)));
+    };
+    add(&mut world, "records@kaede.example", wire::directory::DECOY_ROLE);
+    assert_eq!(world.state("postmaster@kaede.example"), "Unknown");
+    add(&mut world, "aoi@kaede.example", "user");
+    assert_eq!(world.state("postmaster@kaede.example"), "Known postmaster@kaede.example");
+    let asked = FromAdmin::UserFind { address: "aoi@kaede.example".into() };
+    let tenant = changed_tenant(&world.change(asked));
+    let postmaster = "postmaster@kaede.example";
+    let found = crate::statements::find(&world.tables, &world.key, postmaster, tenant).unwrap();
+    assert_eq!(found.unwrap().1.address, "aoi@kaede.example");
+}
+
 /// Whoever is first is postmaster where nobody is: with them it goes and returns, by the command's
 /// own word. Left to the next letter, it would look like a redirection.
 #[test]

@@ -4,6 +4,9 @@ use crate::judge::HouseRules;
 use serde::{Deserialize, Serialize};
 use terms::Finding;
 
+/// DMARC passed.
+pub const PASSED: &str = "auth.dmarc.pass";
+
 /// One result of RFC 8601 §2.7, the rare ones folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -133,7 +136,7 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
     let mut note = |id: &str, weight: f32| found.push(Finding::new(id, weight, domain));
     match facts.dmarc {
         // Nothing stands between the sender and a pass, so it excuses little.
-        Outcome::Pass => note("auth.dmarc.pass", -0.5),
+        Outcome::Pass => note(PASSED, -0.5),
         Outcome::Fail => match facts.dmarc_policy {
             DmarcPolicy::None | DmarcPolicy::Unknown => note("auth.dmarc.fail", 2.0),
             DmarcPolicy::Quarantine => note("auth.dmarc.quarantine", 5.0),

@@ -1,6 +1,6 @@
 //! One message, one recipient, one verdict.
 
-use crate::authentication::{self, Authentication, DmarcPolicy, Outcome};
+use crate::authentication::{self, Authentication, DmarcPolicy, Outcome, PASSED};
 use terms::{Finding, Verdict};
 
 /// Points that a sender on the recipient's allow list is given. Malware, bombs and a domain's own
@@ -59,6 +59,10 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
     if let Some(results) = facts.authentication {
         reasons.extend(authentication::findings(results, facts.house));
     }
+    if reasons.iter().any(|finding| deceives(&finding.id)) {
+        // Whoever wears another's name has proven no more than their own: that excuses none of it.
+        reasons.iter_mut().filter(|one| one.id == PASSED).for_each(|one| one.weight = 0.0);
+    }
     if facts.allowed {
         reasons.push(Finding::new("policy.allowed", ALLOWED_WEIGHT, ""));
     }
@@ -75,6 +79,12 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
         verdict => verdict,
     };
     Judged { verdict, score, reasons }
+}
+
+/// Whether a finding says that the sender shows somebody else than who writes.
+fn deceives(id: &str) -> bool {
+    matches!(id, "content.sender.display" | "content.sender.house")
+        || id.starts_with("content.lookalike.")
 }
 
 /// Whether the DNS, had it answered, might have decided: it is asked again later rather than

@@ -111,6 +111,17 @@ fn the_owner_of_the_domain_is_obeyed() {
 }
 
 /// RFC 6376 §8.2: who signed the beginning did not write what stands behind it.
+/// A domain of one's own with SPF and DMARC costs little: it buys nobody another's name.
+#[test]
+fn a_pass_excuses_no_deceit() {
+    let passed = facts(Outcome::Pass, DmarcPolicy::Reject);
+    for id in ["content.sender.display", "content.lookalike.worn", "content.sender.house"] {
+        let judged = judged(&[(id, 4.0)], Some(&passed), false);
+        assert_eq!((judged.verdict, judged.score), (Verdict::Tag, 4.0), "{id}");
+    }
+    assert_eq!(judged(&[("content.other", 4.0)], Some(&passed), false).verdict, Verdict::Deliver);
+}
+
 #[test]
 fn a_signature_of_a_part_speaks_for_nobody() {
     let of = |dmarc, dmarc_policy| {

@@ -21,7 +21,7 @@ pub use crate::sending::{
 };
 use crate::sts;
 use crate::tls_report;
-pub use crate::voices::{APPROVING, ROLES, Standing, Who, is_of_house};
+pub use crate::voices::{APPROVING, DECOY_ROLE, ROLES, Standing, Who, is_of_house};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use terms::{MessageId, TenantId, UserId};

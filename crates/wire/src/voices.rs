@@ -41,5 +41,8 @@ pub fn is_of_house(role: &str, tenant_has_operator: bool) -> bool {
 /// Roles that a person may have.
 pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
 
+/// The role of a mailbox that nobody has: mail for whoever answers for a tenant is not laid there.
+pub const DECOY_ROLE: &str = "decoy";
+
 /// Roles whose holders may approve: giving one is itself an act for two.
 pub const APPROVING: &[&str] = &["approver", "tenant-admin", "operator"];
