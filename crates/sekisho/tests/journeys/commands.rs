@@ -182,7 +182,6 @@ fn troubles() {
         &["tenant", "search-remains", "Example Japan"],
         &["tenant", "add", "EXAMPLE japan"],
         &["tenant", "set", "Example Japan", "--smart-host", "127.0.0.1:8226"],
-        &["tenant", "set", "Example Japan", "--send-in-ten-minutes", "0"],
         &["tenant", "certificate", "No Such"],
         &["keys", "unseal", "--tenant", "Example Japan"],
         &["init"],
