@@ -3,8 +3,9 @@
 //! Looked through are all files of the data folder, and of every folder named with `--also` (a
 //! backup). Looked for are the opaque ids of those contracts and their people, as octets and as
 //! hexadecimal, rows of the directory that still name an address of a person who is destroyed (it
-//! knows those by a keyed hash), keys of the signer's for domains that no contract has, and whatever `--marker` names (a word of an old letter, a wrapped
-//! key in hexadecimal behind `hex:`); and keys of backup epochs that were destroyed and lie again
+//! knows those by a keyed hash), keys of the signer's for domains that no contract has, and
+//! whatever `--marker` names (a word of an old letter, a wrapped key in hexadecimal behind
+//! `hex:`); and keys of backup epochs that were destroyed and lie again
 //! beside the data, or where they first lay (`returned`). In the evidence ids may stand: nothing
 //! else tells what was done.
 

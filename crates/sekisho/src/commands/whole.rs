@@ -14,8 +14,8 @@ use std::time::Duration;
 const HINT: &str = "sekisho ledger verify says everything that is wrong: put the ledger and its \
     mirror back from a backup, or, to go on without: sekisho ledger acknowledge-loss";
 
-const GONE: &str = "put it back from a backup; where the mirror is whole, a start of the house takes \
-    it back from there";
+const GONE: &str = "put it back from a backup; where the mirror is whole, a start of the house \
+    takes it back from there";
 /// A log of more than this is not read whole by the way: some five million entries.
 const EXAMINED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
