@@ -119,6 +119,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("entries that were cosigned are gone: no mail is opened until those who decide say that they know: sekisho ledger acknowledge-loss", "連署済みの記録が失われています。決定権のある人が承知するまで、メールは開きません: sekisho ledger acknowledge-loss"),
     ("the mirror's cosignature by ML-DSA-44 does not hold: `{}`, or the key beside it, was changed; a house that runs writes it anew with its next entries", "写しの ML-DSA-44 による連署が確かめられません: `{}` か、その隣の鍵が変えられています。稼働中なら、次の記録で書き直されます"),
     ("the loss is acknowledged: mail opens again", "欠損が承知されたので、メールはまた開きます"),
+    ("directory asked for what is not its own", "directory が権限のないものを求めました"),
     ("octets that are no frame", "フレームとして読めないデータ"),
     ("it has another length than was written", "書き込んだ長さと違います"),
     ("somebody else wrote to its file", "ほかの者がファイルに書き込んでいます"),
