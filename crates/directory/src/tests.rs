@@ -218,7 +218,7 @@ fn a_disabled_person_receives_nothing() {
     assert_eq!(world.state("info@kaede.example"), "Known info@kaede.example");
 }
 
-/// Mail for whoever answers for a tenant is laid where nobody looks, if a decoy is its first person.
+/// Where a decoy is a tenant's first person, mail for its postmaster would lie where nobody looks.
 #[test]
 fn a_decoy_answers_for_nobody() {
     let mut world = World::new("decoy-answers");

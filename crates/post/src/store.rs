@@ -3,6 +3,7 @@
 //! Nothing is followed before it is durable, so a commit that fails leaves the table as it was.
 
 mod chores;
+mod deciding;
 mod notices;
 mod turns;
 
@@ -18,15 +19,12 @@ use crate::returns::Returns;
 use crate::room::{Disk, Offer, Owner, Staged};
 use crate::snapshot;
 use crate::state::{OURS_SECONDS, pause_seconds};
-use crate::table::{Hand, Leg, Message, Table, is_over, seconds};
+use crate::table::{Hand, Leg, Message, Table, seconds};
 use body::{Bodies, Key, Mark, Packs, Place};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId, TenantId};
-use wire::post::{
-    AtEnd, Awaited, Bounds, Decided, Decider, Hold, Leg as Offered, Outcome, Outgoing, State,
-    ToSender, Why,
-};
+use wire::post::{AtEnd, Bounds, Leg as Offered, Outcome, Outgoing, State, ToSender, Why};
 
 /// Legs of one message: one a destination at most.
 const LEGS: usize = terms::RECIPIENTS;
@@ -471,92 +469,6 @@ impl Store {
     pub fn tick(&mut self, now_ms: u64) -> Result<(), Fault> {
         let entries = self.table.tick(seconds(now_ms));
         if entries.is_empty() { Ok(()) } else { self.stage(entries) }
-    }
-
-    /// Holds it, or holds it anew: then it ends at another second than before, for a person's word
-    /// counts for the hold that they were asked about, and not for this one.
-    pub fn hold(&mut self, message: MessageId, hold: Hold) -> Result<bool, Fault> {
-        if self.is_called_off(message) {
-            return Ok(false);
-        }
-        self.about(message, |slot, row| {
-            let is_same = row.hold.is_some_and(|(until_s, _)| until_s == seconds(hold.until_ms));
-            let more = if is_same { 1_000 } else { 0 };
-            let hold = Hold { until_ms: hold.until_ms.saturating_add(more), ..hold };
-            vec![Entry::Held { message: slot, hold }]
-        })
-    }
-
-    /// Lets a held message go, and hurries one that is delayed.
-    pub fn release(&mut self, message: MessageId, by: Decider, now_ms: u64) -> Result<bool, Fault> {
-        if self.is_called_off(message) {
-            return Ok(false);
-        }
-        let decided = Decided { by, released: true };
-        let mut whose = None;
-        let found = self.about(message, |slot, row| match row.hold {
-            Some(_) => {
-                whose = Some(row.user);
-                let let_go = Entry::LetGo { message: slot, at_s: seconds(now_ms) };
-                vec![Entry::Decided { message: slot, decided }, let_go]
-            }
-            None => vec![Entry::Hurried { message: slot }],
-        })?;
-        whose.into_iter().for_each(|user| self.pressing.answered(user));
-        Ok(found)
-    }
-
-    /// Whether a message waits for its person's word, under this very hold.
-    pub fn is_awaited(&self, awaited: &Awaited, now_ms: u64) -> bool {
-        let table = &self.table;
-        let Some(slot) = table.slot(awaited.message) else { return false };
-        let Some(row) = table.message(slot) else { return false };
-        let is_theirs =
-            (row.user, table.tenants.of(row.tenant)) == (awaited.user, Some(awaited.tenant));
-        let is_it = row.hold == Some((awaited.until_s, false)) && seconds(now_ms) < awaited.until_s;
-        let is_held = |leg: &u32| table.leg(*leg).is_some_and(|leg| leg.state == State::Held);
-        is_theirs && is_it && table.legs_of(slot).iter().any(is_held)
-    }
-
-    /// What an operator cancelled does not leave and is given back, so that its sender hears of
-    /// it; what its sender cancelled is over. (A sender who says "not mine" is not told: the next
-    /// to read it would be whoever wrote it.)
-    pub fn cancel(&mut self, message: MessageId, by: Decider, now_ms: u64) -> Result<bool, Fault> {
-        let decided = Decided { by, released: false };
-        if by == Decider::Operator {
-            let hold = Hold { until_ms: now_ms, then: AtEnd::Return };
-            // In this order: who is held anew was not decided about.
-            return self.about(message, |message, _| {
-                vec![Entry::Held { message, hold }, Entry::Decided { message, decided }]
-            });
-        }
-        let legs = self.table.slot(message).map(|slot| self.table.legs_of(slot));
-        let legs = legs.unwrap_or_default();
-        let open = |slot: &u32| self.table.leg(*slot).is_some_and(|leg| !is_over(leg.state));
-        let legs: Vec<u32> = legs.into_iter().filter(open).collect();
-        let now = seconds(now_ms);
-        self.about(message, |slot, _| {
-            let said = Entry::Decided { message: slot, decided };
-            let ends = legs.iter().map(|leg| over(*leg, State::Cancelled, now, None));
-            std::iter::once(said).chain(ends).collect()
-        })
-    }
-
-    fn is_called_off(&self, message: MessageId) -> bool {
-        let row = self.table.slot(message).and_then(|slot| self.table.message(slot));
-        row.is_some_and(Message::is_called_off)
-    }
-
-    fn about(
-        &mut self,
-        message: MessageId,
-        entries: impl FnOnce(u32, &Message) -> Vec<Entry>,
-    ) -> Result<bool, Fault> {
-        let Some(slot) = self.table.slot(message) else { return Ok(false) };
-        let Some(row) = self.table.message(slot) else { return Ok(false) };
-        let entries = entries(slot, row);
-        self.stage(entries)?;
-        Ok(true)
     }
 
     /// The ledger has everything before this number.

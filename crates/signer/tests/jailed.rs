@@ -97,7 +97,9 @@ fn sign_mail(control: &Channel) {
     // And the end of a contract.
     let mut directory = join(control, Kind::Directory);
     let ended = "ended.example".to_owned();
-    ask(&mut admin, ToSigner::MakeMailKeys { tenant: TENANT, domain: ended.clone() });
+    let made: FromSigner =
+        ask(&mut admin, ToSigner::MakeMailKeys { tenant: TENANT, domain: ended.clone() });
+    assert!(matches!(made, FromSigner::MailKeys(_)));
     for question in [
         ToSigner::KeyFilesOf { domains: vec![(TENANT, ended.clone())] },
         ToSigner::ForgetKeys { tenant: TENANT, domains: vec![ended] },

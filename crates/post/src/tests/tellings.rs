@@ -14,7 +14,8 @@ fn what_was_due_for_a_leg_that_left_is_not_told_of_who_comes_after_it() {
     queue(&mut store, &outgoing(1, &[1], NOW));
     store.commit(NOW).unwrap();
     let slot = turn(&mut store, NOW)[0];
-    // Under way when it is late and when its time is over: whoever carries it says first what became of it.
+    // Under way when it is late, and when its time is over: whoever carries it says what became
+    // of it first.
     for at_ms in [NOW + late(), NOW + 5 * DAY] {
         store.tick(at_ms).unwrap();
         assert_eq!(errands(&mut store, at_ms), None);
