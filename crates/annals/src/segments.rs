@@ -199,12 +199,17 @@ impl Volume for Segments {
     }
 
     fn disturbed(&self) -> io::Result<Option<&'static str>> {
-        if self.disturbed.is_some() || !self.may_write {
-            return Ok(self.disturbed);
+        if !self.may_write {
+            return Ok(None);
         }
         let about = self.last.metadata()?;
-        Ok(if about.nlink() == 0 {
+        // By its name: a file that was renamed has as many links as before.
+        let there = name_of(&self.first, self.lengths.len().saturating_sub(1)).symlink_metadata();
+        let is_ours = there.is_ok_and(|at| (at.dev(), at.ino()) == (about.dev(), about.ino()));
+        Ok(if !is_ours {
             Some("its file was taken away or replaced")
+        } else if self.disturbed.is_some() {
+            self.disturbed
         } else if self.lengths.last().is_some_and(|length| *length != about.len()) {
             Some("it has another length than was written")
         } else if about.modified().ok() != self.written {

@@ -69,7 +69,7 @@ fn load<T>(around: &Neighbourhood<T>) {
     outcomes.sort();
     let expected = [
         "1.0 sent 1",
-        "10.0 failed sent 0: 5.4.7",
+        "10.0 failed sent 0: Unreachable",
         "11.0 sent 1",
         "2.0 sent 1",
         "3.0 sent 1",

@@ -77,14 +77,14 @@ fn names_that_lead_to_each_other() {
     let mut plan = Plan::default();
     round(&mut plan, "there.example");
     let house = settle(plan);
-    assert_eq!(house.carry(&[bob()]), ["1.0 later sent 0: Ours"]);
+    assert_eq!(house.carry(&[bob()]), ["1.0 later sent 0: 4.4.3"]);
     assert!(house.seen.lock().unwrap().dialled.is_empty());
     let mut plan = Plan::default();
     plan.mx("there.example", &[(5, "to.example"), (10, "fro.example")]);
     round(&mut plan, "to.example");
     round(&mut plan, "fro.example");
     let house = settle(plan);
-    assert_eq!(house.carry(&[bob()]), ["1.0 later sent 0: Ours"]);
+    assert_eq!(house.carry(&[bob()]), ["1.0 later sent 0: 4.4.3"]);
     let rest = house.seen.lock().unwrap().rests[0].clone();
     assert_eq!(rest.heard[0].status, (4, 4, 3), "the DNS, and its sender reads so");
     let polite = Remote::polite();
