@@ -113,7 +113,12 @@ fn who_touches_a_decoy_with_a_persons_secret_is_frozen_and_a_stranger_freezes_no
     assert_eq!(freezes.len(), 1, "{freezes:?}");
     assert_eq!(freezes[0]["by"], "sentinel: decoy", "{freezes:?}");
     assert_eq!(demo.ask(&["unfreeze", "aoi@example.jp"]).1, 0);
-    Reader::inbox(&demo, "aoi@example.jp").must("NOOP");
+    // The freeze is over; what the thief knows opens nothing for ever.
+    assert!(Reader::try_sign_in(&demo, &aoi).is_err(), "it is revoked");
+    let add = ["app-password", "add", "aoi@example.jp", "--protocol", "imap", "--device", "new"];
+    let (added, _) = demo.ask(&add);
+    let secret = added["secret"].as_str().unwrap();
+    assert!(knock().say(&login("aoi@example.jp", secret)).is_ok(), "{added}");
 }
 
 #[test]
