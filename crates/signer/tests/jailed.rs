@@ -99,7 +99,7 @@ fn sign_mail(control: &Channel) {
     let ended = "ended.example".to_owned();
     let made: FromSigner =
         ask(&mut admin, ToSigner::MakeMailKeys { tenant: TENANT, domain: ended.clone() });
-    assert!(matches!(made, FromSigner::MailKeys(_)));
+    assert!(matches!(made, FromSigner::MailRecords(_)));
     for question in [
         ToSigner::KeyFilesOf { domains: vec![(TENANT, ended.clone())] },
         ToSigner::ForgetKeys { tenant: TENANT, domains: vec![ended] },
