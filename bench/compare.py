@@ -250,6 +250,10 @@ REASONS = """Where a number stays behind its goal:
   and have been left alone for three seconds; their end is told apart. Half of it is the instance
   that each connection gets: its page faults (some 0.5 ms) and its clone (0.26 ms) are the largest
   pieces. The figure moves by a fifth from one run of the same binary to the next.
+- *The processor.* Shares move with it. On an AMD EPYC of two cores the tree of 56bee570 (2026-12-01)
+  held all goals but two (1.98 times the peers' rate at 4 KiB and one connection, 6.14 ms for a
+  sign-in). On an Intel Xeon whose pace halves and doubles within minutes (a sign-in of one binary
+  took 5.5 to 17 ms) the tree after it stands at shares of 0.20 to 0.29, and so does the one before.
 - *Acceptance.* Postfix says 250 when its queue has the message; Dovecot gets it
   later, and the rate does not count that work. Sekisho says 250 when the message lies sealed in its
   mailbox. On two processors that the load itself shares, a rate is processor time: the share of CPU
