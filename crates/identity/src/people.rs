@@ -412,14 +412,7 @@ impl People<'_> {
         what: &str,
         weakened: Option<&str>,
     ) -> Result<(), Fault> {
-        self.write(Body::RuleChange {
-            what: what.into(),
-            tenant: Some(tenant),
-            user: Some(user),
-            weakened: weakened.map(Into::into),
-            by: None,
-            credential: None,
-        })
+        self.record_change((tenant, user), what, (weakened, None), None)
     }
 
     /// A secret was made, or ended: who brought it may know it, so that a scope follows what it
@@ -429,14 +422,24 @@ impl People<'_> {
         tenant: TenantId,
         user: UserId,
         what: &str,
+        details: (Option<&str>, Option<&str>),
+    ) -> Result<(), Fault> {
+        self.record_change((tenant, user), what, details, Some(self.asker))
+    }
+
+    fn record_change(
+        &mut self,
+        (tenant, user): (TenantId, UserId),
+        what: &str,
         (weakened, credential): (Option<&str>, Option<&str>),
+        by: Option<InstanceId>,
     ) -> Result<(), Fault> {
         self.write(Body::RuleChange {
             what: what.into(),
             tenant: Some(tenant),
             user: Some(user),
             weakened: weakened.map(Into::into),
-            by: Some(self.asker),
+            by,
             credential: credential.map(Into::into),
         })
     }

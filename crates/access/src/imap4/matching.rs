@@ -233,8 +233,20 @@ fn contains(text: &str, wanted: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, address_has, by_content, fields};
+    use super::{Facts, Opened, address_has, by_content, fields};
     use imap::Key;
+
+    /// Of each: the question, the answer of the summary alone, and that of the whole message.
+    fn check_content(opened: &Opened, text: &[u8], cases: &[(Key, Option<bool>, bool)]) {
+        for (at, (key, before, fits)) in cases.iter().enumerate() {
+            let summary = Some(opened);
+            let unopened =
+                Facts { view: None, row: None, place: 0, summary, body: None, last: false };
+            assert_eq!(by_content(key, &unopened), *before, "case {at}");
+            let facts = Facts { body: Some(text), last: true, ..unopened };
+            assert_eq!(by_content(key, &facts), Some(*fits), "case {at}");
+        }
+    }
 
     /// Ten thousands of octets of addresses stand before what is looked for.
     #[test]
@@ -253,7 +265,7 @@ mod tests {
             Key::Header { name, value }
         };
         let octets = |text: &str| text.as_bytes().to_vec();
-        for (at, (key, before, fits)) in [
+        let cases = [
             (header("subject", "日 behind"), None, true),
             (header("message-id", "far@b.example"), None, true),
             (header("x-none", ""), None, false),
@@ -264,17 +276,8 @@ mod tests {
             (Key::Text(octets("日 behind")), None, true),
             (Key::Text(octets("words")), None, true),
             (Key::Body(octets("behind")), None, false),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let summary = Some(&opened);
-            let unopened =
-                Facts { view: None, row: None, place: 0, summary, body: None, last: false };
-            assert_eq!(by_content(&key, &unopened), before, "case {at}");
-            let facts = Facts { body: Some(text.as_bytes()), last: true, ..unopened };
-            assert_eq!(by_content(&key, &facts), Some(fits), "case {at}");
-        }
+        ];
+        check_content(&opened, text.as_bytes(), &cases);
     }
 
     #[test]
@@ -289,8 +292,7 @@ mod tests {
         let opened = crate::person::read_summary(&plain).unwrap();
         let octets = |text: &str| text.as_bytes().to_vec();
         let subject = |value: &str| Key::Header { name: octets("subject"), value: octets(value) };
-        // The question, the answer of the summary alone, and that of the whole message.
-        for (at, (key, before, fits)) in [
+        let cases = [
             (Key::Text(octets("見積.bin")), Some(true), true),
             (Key::Text(octets("part1@b.example")), None, true),
             (Key::Text(octets("the 説明")), None, true),
@@ -299,17 +301,8 @@ mod tests {
             (Key::Body(octets("見積.bin")), None, false),
             (Key::Body(octets("part1@b.example")), None, false),
             (subject("subject goes on"), Some(true), true),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let summary = Some(&opened);
-            let unopened =
-                Facts { view: None, row: None, place: 0, summary, body: None, last: false };
-            assert_eq!(by_content(&key, &unopened), before, "case {at}");
-            let facts = Facts { body: Some(text.as_bytes()), last: true, ..unopened };
-            assert_eq!(by_content(&key, &facts), Some(fits), "case {at}");
-        }
+        ];
+        check_content(&opened, text.as_bytes(), &cases);
     }
 
     #[test]
