@@ -141,19 +141,10 @@ impl Friends {
         for _ in 0..3 {
             let what = match answer {
                 ToDirectory::Signature(signature) => return Ok(signature),
-                ToDirectory::NeedsChange { what } => what.as_str().into(),
+                ToDirectory::NeedsChange { what } => what,
                 _ => return Err(Fault::VaultAway),
             };
-            let body = Body::RuleChange {
-                tenant: Some(tenant),
-                user,
-                what,
-                weakened: None,
-                by: None,
-                credential: None,
-            };
-            let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
-            let change = Proven { entry, proof, checkpoint };
+            let change = self.prove(changed(tenant, user, &what))?;
             let question = FromDirectory::SignChanged { statement: statement.to_vec(), change };
             answer = self.ask(&question)?;
         }
@@ -179,19 +170,11 @@ impl Friends {
         };
         let what = match self.ask(&question(None))? {
             ToDirectory::Done => return Ok(()),
-            ToDirectory::NeedsChange { what } => what.as_str().into(),
+            ToDirectory::NeedsChange { what } => what,
             _ => return Err(Fault::VaultAway),
         };
-        let body = Body::RuleChange {
-            tenant: Some(tenant),
-            user: None,
-            what,
-            weakened: None,
-            by: None,
-            credential: None,
-        };
-        let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
-        match self.ask(&question(Some(Proven { entry, proof, checkpoint })))? {
+        let change = self.prove(changed(tenant, None, &what))?;
+        match self.ask(&question(Some(change)))? {
             ToDirectory::Done => Ok(()),
             _ => Err(Fault::VaultAway),
         }
@@ -204,16 +187,12 @@ impl Friends {
         user: Option<UserId>,
         what: &str,
     ) -> Result<(), Fault> {
-        let tenant = Some(tenant);
-        let body = Body::RuleChange {
-            tenant,
-            user,
-            what: what.into(),
-            weakened: None,
-            by: None,
-            credential: None,
-        };
-        self.journal.record(body).map_err(Fault::Unrecorded)
+        self.write(changed(tenant, user, what))
+    }
+
+    fn prove(&mut self, body: Body) -> Result<Proven, Fault> {
+        let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
+        Ok(Proven { entry, proof, checkpoint })
     }
 
     pub fn write(&mut self, body: Body) -> Result<(), Fault> {
@@ -406,5 +385,16 @@ impl Friends {
                 Err(Fault::VaultAway)
             }
         }
+    }
+}
+
+fn changed(tenant: TenantId, user: Option<UserId>, what: &str) -> Body {
+    Body::RuleChange {
+        tenant: Some(tenant),
+        user,
+        what: what.into(),
+        weakened: None,
+        by: None,
+        credential: None,
     }
 }
