@@ -1,5 +1,7 @@
-"""Postfix handing to Dovecot over LMTP, in a folder and on ports of their own. No filter."""
+"""Postfix handing to Dovecot over LMTP, in a folder and on ports of their own. No filter. Dovecot's
+IMAP beside it, with TLS and without."""
 import glob
+import json
 import os
 import pwd
 import shutil
@@ -69,15 +71,18 @@ postlog unix-dgram n - n - 1 postlogd
 
 DOVECOT = """base_dir = {folder}/dovecot-run
 state_dir = {folder}/dovecot-state
-protocols = lmtp
+protocols = lmtp imap
 listen = 127.0.0.1
 log_path = {folder}/dovecot.log
-ssl = no
+ssl = {tls}
+{certificate}
+disable_plaintext_auth = no
+mail_max_userip_connections = 5000
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 mail_fsync = optimized
-default_process_limit = 500
-default_client_limit = 2000
+default_process_limit = 2500
+default_client_limit = 5000
 passdb {{
   driver = static
   args = nopassword=y
@@ -92,6 +97,17 @@ service lmtp {{
     port = {lmtp}
   }}
   process_min_avail = 2
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+  }}
+}}
+service imap {{
+  process_limit = 2500
 }}
 namespace inbox {{
   inbox = yes
@@ -109,6 +125,9 @@ class Peers:
         self.queue = f"{self.folder}/queue"
         self.config = f"{self.folder}/postfix"
         self.dovecot = None
+        # What `load idle --ready` reads: with TLS (none where no certificate could be made), without.
+        self.imaps = f"{self.folder}/imaps.json"
+        self.imap = f"{self.folder}/imap.json"
 
     @staticmethod
     def are_here():
@@ -124,7 +143,8 @@ class Peers:
         os.chown(f"{self.folder}/mail", KEEPER, KEEPER)
         os.chown(f"{self.folder}/postfix-data", pwd.getpwnam("postfix").pw_uid, -1)
         words = {"folder": self.folder, "queue": self.queue, "smtp": self.port, "lmtp": lmtp,
-                 "domains": DOMAINS, "keeper": KEEPER}
+                 "domains": DOMAINS, "keeper": KEEPER, "imap": self.port + 2,
+                 "imaps": self.port + 3, **self.certificate()}
         for path, text in ((f"{self.config}/main.cf", MAIN), (f"{self.config}/master.cf", MASTER),
                            (f"{self.folder}/dovecot.conf", DOVECOT)):
             with open(path, "w", encoding="utf-8") as file:
@@ -137,6 +157,33 @@ class Peers:
         subprocess.run(["/usr/sbin/postfix", "-c", self.config, "start"], check=True,
                        preexec_fn=self.group.enter, **quiet)
         time.sleep(2)
+
+    def certificate(self):
+        """Dovecot's own words about TLS, for a certificate of one day that `load` trusts."""
+        key, certificate = f"{self.folder}/key.pem", f"{self.folder}/ca.pem"
+        made = shutil.which("openssl") and not subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE",
+             "-keyout", key, "-out", certificate],
+            check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+        if not made:
+            return {"tls": "no", "certificate": ""}
+        return {"tls": "yes", "certificate": f"ssl_cert = <{certificate}\nssl_key = <{key}"}
+
+    def tell_readers(self):
+        """Writes down where IMAP is, as `sekisho demo --json` does: who has mail may sign in."""
+        people = sorted(path.split("/")[-2:] for path in glob.glob(f"{self.folder}/mail/*/*"))
+        accounts = [{"address": f"{name}@{domain}", "app_password": "any"}
+                    for domain, name in people]
+        authority = f"{self.folder}/ca.pem"
+        for path, port, trusted in ((self.imap, self.port + 2, ""),
+                                    (self.imaps, self.port + 3, authority)):
+            if trusted and not os.path.exists(trusted):
+                continue
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"imaps": f"127.0.0.1:{port}", "ca": trusted, "accounts": accounts},
+                          file)
 
     def waiting(self):
         """Messages accepted and not yet delivered."""

@@ -59,7 +59,7 @@ pub fn hold(wishes: &Wishes) -> Outcome<Value> {
 /// Proportional memory in KiB.
 #[derive(Default)]
 struct Memory {
-    /// Of all processes of the house: pages that sessions share are divided among all who map them.
+    /// Of all processes of the house (of all below `root`, if it was named): pages that sessions share are divided among all who map them.
     kib: f64,
     /// Of the processes that match the pattern, and how many they are.
     session_kib: f64,
@@ -72,7 +72,8 @@ fn memory(pattern: &str, root: usize) -> Outcome<Memory> {
         let path = entry?.path();
         let Ok(command) = std::fs::read(path.join("cmdline")) else { continue };
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        if !command.starts_with("sekisho ") || !descends(&path, root) {
+        let ours = root != 0 || command.starts_with("sekisho ");
+        if !ours || !descends(&path, root) {
             continue;
         }
         let is_session = command.starts_with(pattern);

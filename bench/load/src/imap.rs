@@ -7,12 +7,13 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What `sekisho demo --json` said when it was ready.
+/// What `sekisho demo --json` said when it was ready, or the same words about a peer.
 pub struct Place {
     pub imaps: SocketAddr,
     /// Address and app password of each account.
     pub accounts: Vec<(String, String)>,
-    config: Arc<ClientConfig>,
+    /// None where the place speaks without TLS (a peer, measured as its figures were).
+    config: Option<Arc<ClientConfig>>,
 }
 
 impl Place {
@@ -22,19 +23,24 @@ impl Place {
         let word = |value: &Value, name: &str| {
             value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
+        let authority = word(&ready, "ca");
+        let config = if authority.is_empty() { None } else { Some(trusting(&authority)?) };
         let accounts = ready.get("accounts").and_then(Value::as_array);
         let accounts = accounts.into_iter().flatten();
         let accounts = accounts.map(|one| (word(one, "address"), word(one, "app_password")));
         Ok(Self {
             imaps: word(&ready, "imaps").parse()?,
             accounts: accounts.collect(),
-            config: trusting(&word(&ready, "ca"))?,
+            config,
         })
     }
 
     /// A connection whose greeting has come.
     pub fn connect(&self) -> Outcome<Imap> {
-        let mut line = Line::tls(self.imaps, &self.config)?;
+        let mut line = match &self.config {
+            Some(config) => Line::tls(self.imaps, config)?,
+            None => Line::plain(self.imaps)?,
+        };
         line.next(&mut Vec::new())?;
         Ok(Imap { line, tag: 0 })
     }
