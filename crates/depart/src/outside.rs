@@ -261,7 +261,8 @@ impl Attempt<'_> {
         let watch = Arc::new(Watch::default());
         let Some(config) = self.house.tls_config(&ways.demand, &watch) else {
             let words = "no authority is known that could prove a certificate";
-            return Err((Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name), None));
+            let unsafe_road = Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name);
+            return Err((unsafe_road.because(Reason::NeedsTls), None));
         };
         let name = match ServerName::try_from(host.name.clone()) {
             Ok(name) => name,

@@ -235,17 +235,20 @@ fn written(
     host: &str,
 ) -> Vec<u8> {
     let until = date(leg.load.expires_ms);
+    // RFC 3461 §6.3: as it was meant, out of its xtext.
+    let meant = |known: &Option<Known<'_>>| known.as_ref()?.original.map(from_xtext);
+    let originals: Vec<Option<String>> = known.iter().map(meant).collect();
     let fates: Vec<notice::Fate<'_>> = due
         .iter()
-        .zip(known)
-        .filter_map(|((_, obstacle), known)| {
+        .zip(known.iter().zip(&originals))
+        .filter_map(|((_, obstacle), (known, meant))| {
             let known = known.as_ref()?;
             let words = obstacle.answer.as_deref();
             let answer = words.filter(|_| obstacle.is_theirs && known.is_whole);
             let answer = answer.filter(|words| !is_outside || !names_others(words, known));
             Some(notice::Fate {
                 recipient: &known.address,
-                original: known.original,
+                original: meant.as_deref(),
                 status: obstacle.status,
                 reason: match obstacle.reason() {
                     // The address that they wrote to is somebody's.

@@ -18,7 +18,7 @@ use wire::directory::{
 };
 use wire::lists;
 use wire::pages::TransportPolicy;
-use wire::plain::is_plain;
+use terms::plain::is_plain;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;

@@ -20,7 +20,7 @@ use evidence::{Body, Digest, Word};
 use std::time::{Duration, Instant};
 use terms::{HoldId, TenantId, UserId};
 use wire::directory::{Ending, EndingState, Hold, Part, ToAdmin};
-use wire::plain::is_plain;
+use terms::plain::is_plain;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The longest grace: a year.

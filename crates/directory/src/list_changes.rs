@@ -11,7 +11,7 @@ use wire::lists::{
     Change, Command, List, MEMBERS, Member, NAME_BYTES, OWNER, OWNERS, PAGE, Posting, USUAL_BYTES,
     owner,
 };
-use wire::plain::is_plain;
+use terms::plain::is_plain;
 
 /// Lists of one tenant, and of the house in one answer.
 const LISTS: usize = 1_000;

@@ -188,13 +188,14 @@ impl Changes<'_> {
         let is_own = sent.is_some_and(|sent| !sent.is_passed_on);
         let weighs = is_complaint
             && is_own
+            && is_first
             && class == Class::Proven
             && self.has_gone_there(tenant, about, &told.by);
         let whose = Whose { tenant, reporter, about, user: sent.map(|sent| sent.user), weighs };
         let Told { to, by, is_proven, report, .. } = told;
         let row = ReportRow { to, by, is_proven, report, sent };
         let is_new = self.tables.keep_report(self.key, (&place, class), &whose, &row, now)?;
-        if let Some(sent) = sent.filter(|_| weighs && is_first && is_new)
+        if let Some(sent) = sent.filter(|_| weighs && is_new)
             && rates.may_complain(sent.user, reporter)
         {
             // The brake is a convenience: without an answer it holds nobody.

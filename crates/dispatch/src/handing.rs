@@ -221,9 +221,10 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
             false => recoding::fit(&mut draft, octets, &header, &notice)?,
         };
         let canon = Canon::of(&draft, octets, header.end);
-        Ok::<_, Stop>((draft, canon, is_whole, header.is_ascii()))
+        let has_utf8_header = recoding::has_utf8_header(&draft, octets, header.end);
+        Ok::<_, Stop>((draft, canon, is_whole, has_utf8_header))
     });
-    let (mut draft, canon, is_whole, header_is_ascii) = looked??;
+    let (mut draft, canon, is_whole, has_utf8_header) = looked??;
     let signatures = sign(&canon, &received.author.domain, received.at_ms, house)?;
     let mut top = trace_field(received, &host_name).into_bytes();
     top.extend_from_slice(signatures.as_bytes());
@@ -236,8 +237,10 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         envelope_id: submission.envelope_id.clone(),
         require_tls: submission.require_tls,
         has_eight_bits: !canon.is_ascii,
-        // Raw octets in a header that nobody announced are old mail's way, and pass as such.
-        needs_utf8: !submission.from.is_ascii() || (submission.smtputf8 && !header_is_ascii),
+        // RFC 6531 §3.2: an address that is not ASCII stands in it. What a server signed is not
+        // looked at: raw octets that it did not announce are old mail's way.
+        needs_utf8: !submission.from.is_ascii()
+            || (has_utf8_header && (submission.smtputf8 || !house.is_of_a_server())),
         found: wire::post::Found::of(&allowed.seen.findings),
     };
     if !is_whole {

@@ -161,10 +161,6 @@ impl<'a> Header<'a> {
         let value = self.value("content-type");
         value.is_some_and(|value| mime::content_type(&value).is("multipart", "report"))
     }
-
-    pub(crate) fn is_ascii(&self) -> bool {
-        self.octets.get(..self.end).unwrap_or_default().is_ascii()
-    }
 }
 
 /// A field that does not say for certain who it is.

@@ -4,6 +4,7 @@
 use crate::brake::PRESSED;
 use data_encoding::BASE64;
 use flight::date;
+use mime::encode_words;
 use policy::{Language, why};
 use terms::MessageId;
 
@@ -11,8 +12,6 @@ use terms::MessageId;
 const SUBJECT_LETTERS: usize = 200;
 /// Reasons that are told.
 const REASONS: usize = 5;
-/// Octets of one encoded word, RFC 2047 §2: 75 with all that is around it.
-const WORD_BYTES: usize = 42;
 
 /// Where more than this one message waits for the answer.
 const PAUSED: [&str; 2] = [
@@ -37,7 +36,7 @@ pub(crate) fn write(
     (host_name, to): (&str, &str),
     (id, at_ms): (MessageId, u64),
 ) -> String {
-    let subject = word("送信を保留しました / Your message is held");
+    let subject = encode_words("送信を保留しました / Your message is held");
     let body = BASE64.encode(words(held).as_bytes());
     let mut text = format!(
         "Received: by {host_name} id {id};\r\n\t{date}\r\n\
@@ -115,21 +114,6 @@ fn what_to_do(links: Option<&(String, String)>) -> [String; 2] {
          Please do not forward this letter: whoever has its links can answer for you.\r\n"
     );
     [japanese, english]
-}
-
-/// RFC 2047, in base64, as many words as it takes.
-fn word(text: &str) -> String {
-    let mut words = Vec::new();
-    let mut piece = String::new();
-    for letter in text.chars() {
-        if piece.len() + letter.len_utf8() > WORD_BYTES {
-            words.push(std::mem::take(&mut piece));
-        }
-        piece.push(letter);
-    }
-    words.push(piece);
-    let coded = |piece: &String| format!("=?utf-8?B?{}?=", BASE64.encode(piece.as_bytes()));
-    words.iter().map(coded).collect::<Vec<String>>().join("\r\n ")
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod signing;
 mod draft;
 mod neighbours;
 mod stop;
+mod wording;
 
 #[cfg(test)]
 mod tests;

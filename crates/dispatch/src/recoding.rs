@@ -10,6 +10,7 @@ use crate::draft::{Draft, Edit};
 use crate::header::Header;
 use crate::postscript::{self, Content};
 use crate::stop::{Step, Stop};
+use crate::wording;
 use data_encoding::BASE64;
 use mime::{ContentType, Encoding, Field, Holds, Message, Part};
 use std::collections::HashSet;
@@ -116,6 +117,13 @@ fn rewritten(message: &Message<'_>, root: &Part, under: Vec<Under<'_>>) -> Vec<E
             is_mime = true;
         }
         // A field that says something else by now is left as it was set.
+        let is_set = |field: &&Field| edits.iter().any(|edit| edit.start == field.start);
+        // Of what is attached, the header is its author's; a part's fields have ways of their own.
+        if part.parent.is_none() {
+            let fields = message.fields(part).iter().filter(|field| !is_set(field));
+            let worded: Vec<Edit> = fields.filter_map(|field| worded(message, field)).collect();
+            edits.extend(worded);
+        }
         let is_set = |field: &&Field| edits.iter().any(|edit| edit.start == field.start);
         let long = message.fields(part).iter().filter(|field| !is_set(field));
         let long: Vec<Edit> = long.filter_map(|field| folded(message, field)).collect();
@@ -246,6 +254,14 @@ fn seven_bits(message: &Message<'_>, part: &Part) -> Option<Edit> {
     is_wide.then_some(Edit { start: field.start, end: field.end, with })
 }
 
+/// A field's text in ASCII, if it has other letters and can be written so.
+fn worded(message: &Message<'_>, field: &Field) -> Option<Edit> {
+    let start = field.colon + 1;
+    let value = message.slice(&(start..field.end));
+    let with = wording::in_ascii(message.name(field), value)?;
+    Some(Edit { start, end: field.end, with })
+}
+
 /// RFC 5322 §2.2.3: a field whose lines are too long, with more of them. Before a blank, where
 /// something stands on both sides of the new line end.
 fn folded(message: &Message<'_>, field: &Field) -> Option<Edit> {
@@ -282,6 +298,23 @@ fn fold(line: &[u8]) -> Option<usize> {
     (begin + 1..=last).rev().find(can_be)
 }
 
+/// Whether the header that leaves has letters beyond ASCII, in UTF-8. Other octets there are old
+/// mail's way: nobody knows what they mean, and they pass as they are.
+pub(crate) fn has_utf8_header(draft: &Draft, octets: &[u8], header: usize) -> bool {
+    let head = written(draft, octets, header);
+    !head.is_ascii() && std::str::from_utf8(&head).is_ok()
+}
+
+fn written(draft: &Draft, octets: &[u8], header: usize) -> Vec<u8> {
+    let mut head = Vec::new();
+    let mut take = |piece: &[u8]| {
+        head.extend_from_slice(piece);
+        Ok::<_, Infallible>(())
+    };
+    let Ok(()) = draft.each_piece(octets, (0, header), &mut take);
+    head
+}
+
 /// Whether all of it is ASCII, and its longest line.
 fn measured(draft: &Draft, octets: &[u8]) -> (bool, usize) {
     let (mut is_ascii, mut longest, mut line) = (true, 0, 0);
@@ -301,12 +334,7 @@ fn measured(draft: &Draft, octets: &[u8]) -> (bool, usize) {
 
 /// RFC 3463: 5.6.0 for what stands in a form that cannot leave.
 fn too_long(draft: &Draft, octets: &[u8], header: usize) -> Stop {
-    let mut head = Vec::new();
-    let mut take = |piece: &[u8]| {
-        head.extend_from_slice(piece);
-        Ok::<_, Infallible>(())
-    };
-    let Ok(()) = draft.each_piece(octets, (0, header), &mut take);
+    let head = written(draft, octets, header);
     let of_field = head.split(|octet| *octet == b'\n').find(|line| line.len() > LINE_BYTES + 1);
     let text = match of_field {
         Some(_) => {

@@ -9,14 +9,13 @@ use crate::talk::{self, Talk};
 use courier::{Outcome, Receiver, Tls, Want};
 use data_encoding::BASE64;
 use flight::date;
+use mime::encode_words;
 use smtp::Address;
 use std::time::Instant;
 use wire::fetch::{MailRoute, RelaySecurity, ToSentinel};
 
 /// RFC 2045 §6.8.
 const BASE64_LINE: usize = 76;
-/// Octets in one encoded word (RFC 2047 §2: 75 with all that is around it).
-const WORD_BYTES: usize = 42;
 
 /// What is to be said.
 pub(crate) struct Letter<'a> {
@@ -78,7 +77,7 @@ fn octets(route: &MailRoute, letter: &Letter<'_>, host_name: &str) -> Vec<u8> {
         route.from,
         route.to.join(",\r\n "),
         plain(letter.id),
-        encoded(&plain(letter.subject)),
+        encode_words(&plain(letter.subject)),
     );
     let body = BASE64.encode(letter.text.replace('\n', "\r\n").as_bytes());
     let mut rest = body.as_str();
@@ -89,21 +88,6 @@ fn octets(route: &MailRoute, letter: &Letter<'_>, host_name: &str) -> Vec<u8> {
         rest = more;
     }
     text.into_bytes()
-}
-
-/// RFC 2047: whole characters in each word.
-fn encoded(text: &str) -> String {
-    let mut words = Vec::new();
-    let mut piece = String::new();
-    for letter in text.chars() {
-        if piece.len() + letter.len_utf8() > WORD_BYTES {
-            words.push(std::mem::take(&mut piece));
-        }
-        piece.push(letter);
-    }
-    words.push(piece);
-    let encode = |word: &String| format!("=?UTF-8?B?{}?=", BASE64.encode(word.as_bytes()));
-    words.iter().map(encode).collect::<Vec<_>>().join("\r\n ")
 }
 
 /// The letter given to the relay, and what it said.

@@ -15,7 +15,7 @@ use terms::RequestId;
 use wire::approval::{Act, NEEDED, Permission, Proof, Request, State, Voice};
 use wire::directory::Who;
 use wire::identity::ToAdmin;
-use wire::plain::is_plain;
+use terms::plain::is_plain;
 use wire::redirection::Redirection;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;

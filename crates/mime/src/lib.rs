@@ -48,4 +48,4 @@ pub use section::section;
 pub use seen::{FINDINGS, Seen};
 pub use summary::{Attachment, Summary, summarise, summary_of};
 pub use transfer::{Encoding, decode_transfer};
-pub use word::decode_words;
+pub use word::{decode_words, encode_words};

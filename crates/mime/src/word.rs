@@ -3,6 +3,7 @@
 
 use crate::charset::decode_charset;
 use crate::transfer;
+use data_encoding::BASE64;
 use memchr::memmem;
 use terms::Cursor;
 
@@ -54,6 +55,23 @@ pub fn decode_words(value: &[u8]) -> String {
     text.push_str(&decode_charset(None, rest).text);
     text.retain(|letter| !letter.is_control() || letter == '\t');
     text
+}
+
+/// Octets of text in one word, so that it has at most 75 (RFC 2047 §2).
+const WORD_BYTES: usize = 42;
+
+/// Text as encoded words of UTF-8 in base64, each on a line of its own: whole characters in each,
+/// and nothing that could end a field.
+pub fn encode_words(text: &str) -> String {
+    let mut pieces = vec![String::new()];
+    for letter in text.chars().filter(|letter| !letter.is_control()) {
+        match pieces.last_mut() {
+            Some(piece) if piece.len() + letter.len_utf8() <= WORD_BYTES => piece.push(letter),
+            _ => pieces.push(letter.to_string()),
+        }
+    }
+    let word = |piece: &String| format!("=?UTF-8?B?{}?=", BASE64.encode(piece.as_bytes()));
+    pieces.iter().map(word).collect::<Vec<_>>().join("\r\n ")
 }
 
 struct Run {

@@ -1,6 +1,7 @@
 //! The answer of somebody who is away, as RFC 3834 has it: who gets one, and what it says.
 
-use crate::write::{encoded, push_base64, push_lines, washed};
+use crate::write::{push_base64, push_lines, washed};
+use mime::encode_words;
 
 /// A subject this short stands on one line as it is.
 const PLAIN_SUBJECT: usize = 60;
@@ -144,7 +145,7 @@ pub(crate) fn with_text(mut lines: Vec<String>, text: &str) -> Vec<u8> {
 pub(crate) fn subject(text: &str) -> String {
     let text = washed(text);
     let is_plain = text.is_ascii() && text.len() <= PLAIN_SUBJECT && !text.contains("=?");
-    if is_plain { text } else { encoded(&text) }
+    if is_plain { text } else { encode_words(&text) }
 }
 
 /// Lines end in CRLF, the last one too, and nothing else of them controls anything.

@@ -2,7 +2,8 @@
 //! owners about an address that is not there any more.
 
 use crate::absence::{subject, with_text};
-use crate::write::{encoded, washed};
+use crate::write::washed;
+use mime::encode_words;
 
 /// What is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn phrase(name: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || " -_'".contains(letter);
     match name.chars().all(is_plain) {
         true => name,
-        false => encoded(&name),
+        false => encode_words(&name),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::reason::{Reason, reason};
 use crate::status;
 use crate::told::Told;
 use mime::{Message, Part};
+use terms::plain;
 
 /// Recipients of one notice.
 const VICTIMS: usize = 1_000;
@@ -576,5 +577,6 @@ pub(crate) fn about(message: &Message<'_>, texts: &[String]) -> Option<String> {
 fn short(said: &str) -> String {
     let words: Vec<&str> = said.split_whitespace().collect();
     let words = words.join(" ");
-    words.chars().filter(|letter| !letter.is_control()).take(SAID).collect()
+    let words: String = words.chars().filter(|letter| !letter.is_control()).take(SAID).collect();
+    plain::shown(&words)
 }

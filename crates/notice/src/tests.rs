@@ -48,6 +48,20 @@ fn what_we_write_we_read() {
     check(Action::Delivered, Kind::Delivered, Reason::Delivered);
 }
 
+/// Others' words stand in ours: none of them hides, turns or ends what stands around it.
+#[test]
+fn a_remote_s_words_show_what_is_hidden_in_them() {
+    let said = "550 5.1.1 gone\u{202e}elpmaxe\r\nX: y\u{1b}[2J";
+    let octets = notice(Action::Failed, vec![fate("bob@there.example", said)], MAIL);
+    let (message, _) = mime::parse(&octets);
+    let parts = message.parts().iter().map(|part| message.content(part).into_owned());
+    let text = String::from_utf8(parts.flatten().collect()).unwrap();
+    assert!(text.contains("gone<U+202E>elpmaxe  X: y [2J"), "{text}");
+    assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text}");
+    let victims = read(&octets).unwrap().victims;
+    assert!(victims.iter().all(|victim| terms::plain::is_plain(&victim.said)), "{victims:?}");
+}
+
 /// Its time is over: that, and what stood in the way until then.
 #[test]
 fn an_end_for_want_of_time_says_what_was_in_the_way() {

@@ -2,6 +2,8 @@
 
 use crate::{Reason, say};
 use data_encoding::BASE64;
+use mime::encode_words;
+use terms::plain;
 
 /// Octets of a returned message that are given back whole; of a longer one only its header.
 const RETURN_BYTES: usize = 64 * 1024;
@@ -130,9 +132,9 @@ pub fn write(notice: &Notice<'_>) -> Vec<u8> {
     let mut out = String::new();
     let boundary = washed(notice.boundary);
     let lines = [
-        format!("From: {} <postmaster@{}>", encoded("メール配送係"), washed(notice.host)),
+        format!("From: {} <postmaster@{}>", encode_words("メール配送係"), washed(notice.host)),
         format!("To: <{}>", washed(notice.to)),
-        format!("Subject: {}", encoded(notice.action.subject())),
+        format!("Subject: {}", encode_words(notice.action.subject())),
         format!("Date: {}", washed(notice.date)),
         format!("Message-ID: <{}>", washed(notice.message_id)),
         "Auto-Submitted: auto-replied".to_owned(),
@@ -263,22 +265,8 @@ pub(crate) fn push_base64(out: &mut String, octets: &[u8]) {
     }
 }
 
-/// RFC 2047: words of at most 75 letters, whole characters in each.
-pub(crate) fn encoded(text: &str) -> String {
-    let mut words = Vec::new();
-    let mut piece = String::new();
-    for letter in text.chars() {
-        if piece.len() + letter.len_utf8() > 42 {
-            words.push(std::mem::take(&mut piece));
-        }
-        piece.push(letter);
-    }
-    words.push(piece);
-    let encode = |word: &String| format!("=?UTF-8?B?{}?=", BASE64.encode(word.as_bytes()));
-    words.iter().map(encode).collect::<Vec<_>>().join("\r\n ")
-}
-
-/// Nothing that could begin a line.
+/// Nothing that could begin a line, and a sign for what would hide or turn the words around it.
 pub(crate) fn washed(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    let one_line = |letter: char| if letter.is_control() { ' ' } else { letter };
+    plain::shown(&text.chars().map(one_line).collect::<String>())
 }

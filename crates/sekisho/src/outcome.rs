@@ -7,7 +7,7 @@ use evidence::rfc3339;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use wire::plain::shown;
+use terms::plain::shown;
 
 /// What a command has to say.
 pub enum Outcome {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use wire::plain::{is_hidden, is_plain, shown, sign};
+use terms::plain::{is_hidden, is_plain, shown, sign};
 
 /// Letters of a text that is said again: more than any name or address has.
 const LETTERS: usize = 400;
@@ -129,7 +129,7 @@ mod tests {
     fn programs_get_the_same_value_with_nothing_hidden() {
         let all = value!({ "a": "\u{1b}[2J\u{9b}\u{202e}\u{e0041}\u{7f}\"関" });
         let line = json(&all);
-        assert!(wire::plain::is_plain(&line), "{line}");
+        assert!(terms::plain::is_plain(&line), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), all);
     }
 

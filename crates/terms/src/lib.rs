@@ -14,6 +14,7 @@ mod finding;
 mod id;
 mod kind;
 mod limit;
+pub mod plain;
 
 pub use cursor::Cursor;
 pub use date::{LocalTime, Received};

@@ -1,7 +1,7 @@
 //! What is printed of files that are only judged here: nothing in them reaches the terminal as
 //! anything but signs that can be seen.
 
-use wire::plain;
+use terms::plain;
 
 /// Several lines; only their ends stay what they are.
 pub fn lines(text: &str) -> String {
@@ -38,7 +38,7 @@ mod tests {
         assert_eq!(lines("a\u{1b}[2K\nb\u{202e}c\r\n"), "a␛[2K\nb<U+202E>c␍\n");
         let value = serde_json::json!({ "a\u{9b}2J": "x\u{202e}\u{1b}[1A\n\u{e0041}" });
         let shown = json(&value.to_string());
-        assert!(shown.is_ascii() && wire::plain::is_plain(&shown), "{shown}");
+        assert!(shown.is_ascii() && terms::plain::is_plain(&shown), "{shown}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 }

@@ -368,7 +368,7 @@ fn what_a_judged_file_quotes_cannot_move_on_the_terminal() {
     for words in [vec!["certificate", path], vec!["certificate", path, "--json"]] {
         let found = told(&words);
         assert_eq!(found.code, 1);
-        assert!(found.text.lines().all(wire::plain::is_plain), "{}", found.text);
+        assert!(found.text.lines().all(terms::plain::is_plain), "{}", found.text);
         assert!(
             !found.text.lines().skip(1).any(|line| line.starts_with("right")),
             "{}",
@@ -376,7 +376,7 @@ fn what_a_judged_file_quotes_cannot_move_on_the_terminal() {
         );
     }
     let found = told(&["certificate", "/nowhere/\u{1b}[2J\nright"]);
-    assert!(found.text.lines().all(wire::plain::is_plain) && found.text.lines().count() == 2);
+    assert!(found.text.lines().all(terms::plain::is_plain) && found.text.lines().count() == 2);
     std::fs::remove_file(&file).unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Who took mail that left, by which way, and with which words: as `depart` tells it to
 //! `directory`, for those who trace a letter.
 
-use crate::plain::shown;
+use terms::plain::shown;
 use crate::post::LegNumber;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

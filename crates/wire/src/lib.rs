@@ -32,7 +32,6 @@ pub mod outlet;
 pub mod pages;
 mod parcel;
 pub mod passing;
-pub mod plain;
 pub mod post;
 pub mod redirection;
 pub mod reports;

@@ -279,7 +279,7 @@ fn a_text_of_any_size_and_alphabet() {
         "queued",
     );
     check(&around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), "queued");
-    let utf8 = whole("X-Name: 葵\r\n");
+    let utf8 = whole("X-Note: 葵から\r\nReply-To: 葵@例え.jp\r\n");
     let said = around.hand_in_with("aoi@example.jp", &["x@例え.jp"], &utf8, |submission| {
         submission.smtputf8 = true;
         submission.require_tls = true;
@@ -287,6 +287,11 @@ fn a_text_of_any_size_and_alphabet() {
         submission.envelope_id = Some("q+2B".to_owned());
     });
     check(&said, "queued");
+    // Text is written in words of ASCII, announced or not, before it is signed.
+    let named = whole("X-Note: 葵から\r\nReply-To: 林 <x@far.example>\r\n");
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &named), "queued");
+    let unannounced = whole("Reply-To: 葵@例え.jp\r\n");
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &unannounced), "queued");
     let left = around.left();
     // In seven bits, for the remotes that take no others: as it is signed, it leaves.
     let (message, _) = mime::parse(left[0].text.as_bytes());
@@ -300,6 +305,11 @@ fn a_text_of_any_size_and_alphabet() {
     let third = &left[2].envelopes[0];
     assert!(third.has_eight_bits && third.needs_utf8 && third.require_tls);
     assert_eq!(third.recipients[0].address, "x@xn--r8jz45g.jp");
+    assert!(left[2].text.contains("X-Note: =?UTF-8?B?"), "{}", left[2].text);
+    let fourth = &left[3].envelopes[0];
+    assert!(left[3].text.is_ascii() && !fourth.has_eight_bits && !fourth.needs_utf8);
+    assert!(left[3].text.contains(" <x@far.example>\r\n"), "{}", left[3].text);
+    assert!(left[4].envelopes[0].needs_utf8);
     assert_eq!((third.returns_all, third.envelope_id.as_deref()), (Some(true), Some("q+2B")));
 }
 

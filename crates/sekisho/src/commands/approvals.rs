@@ -91,7 +91,7 @@ pub fn own_password(mut arguments: Arguments, data: Option<String>) -> Answer {
     arguments.finish()?;
     let prompts = [format!("Password of {address}"), "New password".to_owned()];
     let prompts: Vec<&str> = prompts.iter().map(String::as_str).collect();
-    let mut lines = grounds::passwords(&prompts, descriptor)?;
+    let mut lines = grounds::passwords(&prompts, ("--password-fd", descriptor))?;
     let new = lines.pop().unwrap_or_default();
     let password = lines.pop().unwrap_or_default();
     let request = Request::PasswordChange { address, password, new };

@@ -77,6 +77,11 @@ fn with_limits(answer: Answer) -> Answer {
     })
 }
 
+/// A change that changes nothing.
+pub(super) fn nothing_to_set(hint: &str) -> Trouble {
+    Trouble::wrong_use("something to set", "nothing", hint)
+}
+
 /// What binds a name is for its certificate.
 fn endings(data: &Path) -> Answer {
     let mut shown = client::value(data, &Request::Endings)?;
@@ -147,7 +152,9 @@ fn settings(arguments: &mut Arguments) -> Result<Request, Trouble> {
     let mut mark = |name: &str| mark(arguments, name);
     let (tag_from, junk_from) = (mark("--tag-from")?, mark("--junk-from")?);
     let (quarantine_from, refuse_from) = (mark("--quarantine-from")?, mark("--refuse-from")?);
-    Ok(Request::TenantSet {
+    let is_set = arguments.holds(JUDGEMENT) || [tag_from, junk_from].iter().any(Option::is_some)
+        || [quarantine_from, refuse_from].iter().any(Option::is_some);
+    let request = Request::TenantSet {
         tag_from,
         junk_from,
         quarantine_from,
@@ -157,7 +164,11 @@ fn settings(arguments: &mut Arguments) -> Result<Request, Trouble> {
         trust_sealers: arguments.options("--trust-sealer")?,
         distrust_sealers: arguments.options("--distrust-sealer")?,
         name: arguments.word("the tenant's name")?,
-    })
+    };
+    match is_set {
+        true => Ok(request),
+        false => Err(nothing_to_set("--junk-from 6.0, --send-in-a-day 5000, …: `help tenant set`")),
+    }
 }
 
 fn mark(arguments: &mut Arguments, name: &str) -> Result<Option<f32>, Trouble> {

@@ -43,16 +43,22 @@ pub fn duration_ms(text: &str) -> Result<u64, Trouble> {
     number.checked_mul(unit_ms).ok_or_else(wrong)
 }
 
+/// The option that names a descriptor, and what it named.
+pub type Named = (&'static str, Option<u32>);
+
 /// One line, which is not shown.
-pub fn password(prompt: &str, descriptor: Option<u32>) -> Result<String, Trouble> {
-    let mut lines = passwords(&[prompt], descriptor)?;
+pub fn password(prompt: &str, (option, descriptor): Named) -> Result<String, Trouble> {
+    let mut lines = passwords(&[prompt], (option, descriptor))?;
     Ok(lines.pop().unwrap_or_default())
 }
 
 /// Lines from a descriptor, from the terminal without an echo, or from standard input.
-pub fn passwords(prompts: &[&str], descriptor: Option<u32>) -> Result<Vec<String>, Trouble> {
-    let hint = "type it, write it to standard input, or name a descriptor: --password-fd N";
-    let fault = |error: std::io::Error| Trouble::fault(error.to_string(), hint);
+pub fn passwords(
+    prompts: &[&str],
+    (option, descriptor): Named,
+) -> Result<Vec<String>, Trouble> {
+    let hint = format!("type it, write it to standard input, or name a descriptor: {option} N");
+    let fault = |error: std::io::Error| Trouble::fault(error.to_string(), &hint);
     let mut lines = Vec::with_capacity(prompts.len());
     if descriptor.is_none() && terminal::is_there() {
         for prompt in prompts {
@@ -67,7 +73,7 @@ pub fn passwords(prompts: &[&str], descriptor: Option<u32>) -> Result<Vec<String
     }
     match lines.iter().any(String::is_empty) {
         false => Ok(lines),
-        true => Err(Trouble::refused("a password", "nothing", hint)),
+        true => Err(Trouble::refused("a password", "nothing", &hint)),
     }
 }
 

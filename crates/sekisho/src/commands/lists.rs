@@ -20,10 +20,15 @@ pub fn list(mut arguments: Arguments) -> Answer {
             change: change(&mut arguments)?,
             address: super::spelled::address(&mut arguments)?,
         },
-        "set" => Command::Set {
-            change: change(&mut arguments)?,
-            address: arguments.word("the address")?,
-        },
+        "set" => {
+            let change = change(&mut arguments)?;
+            let address = arguments.word("the address")?;
+            if change == Change::default() {
+                let hint = "--name, --posting, --language, --bytes, --owner or --without-owner";
+                return Err(super::contracts::nothing_to_set(hint));
+            }
+            Command::Set { change, address }
+        }
         "list" => Command::List { tenant: arguments.option("--tenant")? },
         "show" => Command::Show { address: arguments.word("the address")? },
         "remove" => Command::Remove { address: arguments.word("the address")? },
@@ -45,6 +50,7 @@ fn member(mut arguments: Arguments, data: &Path) -> Answer {
         members.push(member);
     }
     arguments.finish()?;
+    members.iter().try_for_each(|member| super::spelled::elsewhere(member))?;
     let request = |members: &[String]| {
         let (address, members) = (address.clone(), members.to_vec());
         let (with, without) = match act.as_str() {

@@ -113,7 +113,7 @@ fn read_sign_in(
 ) -> Result<SignIn, Trouble> {
     let Some(file) = file else {
         let prompt = format!("Password of {user} at the smart host");
-        let password = super::grounds::password(&prompt, descriptor)?;
+        let password = super::grounds::password(&prompt, ("--send-password-fd", descriptor))?;
         return Ok(SignIn { user, password });
     };
     let text = super::terminal::read_file(std::path::Path::new(&file))?;

@@ -31,6 +31,7 @@ pub fn forward(arguments: &mut Arguments) -> Result<Request, Trouble> {
     if keep && to.is_empty() {
         return Err(Trouble::wrong_use("--to ADDRESS…", "nothing", "--keep leaves a copy here"));
     }
+    to.iter().try_for_each(|to| super::spelled::elsewhere(to))?;
     let to = (none || !to.is_empty()).then_some(to);
     Ok(Request::UserForward { address, to, keep })
 }
@@ -77,12 +78,7 @@ pub fn group(mut arguments: Arguments) -> Answer {
             without: Vec::new(),
             address: super::spelled::address(&mut arguments)?,
         },
-        "set" => Request::GroupChange {
-            tenant: None,
-            with: arguments.options("--member")?,
-            without: arguments.options("--without")?,
-            address: arguments.word("the address")?,
-        },
+        "set" => set_group(&mut arguments)?,
         "list" => Request::GroupList { address: None, tenant: arguments.option("--tenant")? },
         "show" => {
             Request::GroupList { address: Some(arguments.word("the address")?), tenant: None }
@@ -94,6 +90,16 @@ pub fn group(mut arguments: Arguments) -> Answer {
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     ask_on(&folder(data)?, &request, &grounds)
+}
+
+fn set_group(arguments: &mut Arguments) -> Result<Request, Trouble> {
+    let (with, without) = (arguments.options("--member")?, arguments.options("--without")?);
+    let address = arguments.word("the address")?;
+    if with.is_empty() && without.is_empty() {
+        return Err(super::contracts::nothing_to_set("--member ADDRESS…, --without ADDRESS…"));
+    }
+    with.iter().try_for_each(|member| super::spelled::elsewhere(member))?;
+    Ok(Request::GroupChange { tenant: None, with, without, address })
 }
 
 /// Who writes as a group's address.
@@ -112,6 +118,7 @@ fn share(arguments: &mut Arguments) -> Result<Request, Trouble> {
 /// A group is made with somebody in it.
 fn members(arguments: &mut Arguments) -> Result<Vec<String>, Trouble> {
     let members = arguments.options("--member")?;
+    members.iter().try_for_each(|member| super::spelled::elsewhere(member))?;
     match members.is_empty() {
         false => Ok(members),
         true => Err(Trouble::wrong_use("--member ADDRESS…", "none", "one or more, up to 100")),
@@ -188,13 +195,17 @@ pub fn outlet(arguments: &mut Arguments) -> Result<Request, Trouble> {
         let change = Some(OutletChange { terms: None, is_fresh: false });
         return Ok(Request::TenantOutlet { name, change });
     }
-    if !is_set {
-        let has_more = is_fresh || authority.is_some() || in_a_day.is_some();
+    let has_more = is_fresh || authority.is_some() || in_a_day.is_some();
+    let found = match (names.is_empty(), networks.is_empty()) {
+        (true, true) if has_more => "neither",
+        (true, true) => return Ok(Request::TenantOutlet { name, change: None }),
+        (true, false) => "--from alone",
+        (false, true) => "--certificate alone",
+        (false, false) => "",
+    };
+    if !found.is_empty() {
         let hint = "name all of it: --certificate HOST --from NETWORK [--authority FILE] …";
-        return match has_more {
-            true => Err(Trouble::wrong_use("--certificate and --from", "neither", hint)),
-            false => Ok(Request::TenantOutlet { name, change: None }),
-        };
+        return Err(Trouble::wrong_use("--certificate and --from", found, hint));
     }
     let terms = OutletTerms {
         names: names.iter().map(|name| name.trim_end_matches('.').to_lowercase()).collect(),
@@ -209,12 +220,13 @@ pub fn outlet(arguments: &mut Arguments) -> Result<Request, Trouble> {
 fn network(text: &str) -> Result<(IpAddr, u8), Trouble> {
     let wrong = || Trouble::wrong_use("an address or a network", text, "--from 192.0.2.0/24");
     let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits.parse().map_err(|_| wrong())?)),
+        Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| wrong())?)),
         None => (text, None),
     };
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let whole = if address.is_ipv4() { 32 } else { 128 };
-    Ok((address, bits.unwrap_or(whole)))
+    let bits = bits.unwrap_or(whole);
+    if bits > whole { Err(wrong()) } else { Ok((address, bits)) }
 }
 
 fn read_authorities(file: &str) -> Result<Vec<Vec<u8>>, Trouble> {

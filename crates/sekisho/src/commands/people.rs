@@ -50,10 +50,14 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
 
 fn max_age(given: Option<String>) -> Result<Option<u32>, Trouble> {
     let wrong = |found: &str| {
-        let hint = "1209600 (two weeks) is usual";
+        let hint = "1209600 (two weeks) is usual; a day to a year is possible";
         Trouble::wrong_use("a number of seconds for --mta-sts-max-age", found, hint)
     };
-    given.map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
+    let number = |text: String| {
+        let number = text.parse().ok().filter(|age| wire::directory::MAX_AGE_SECONDS.contains(age));
+        number.ok_or_else(|| wrong(&text))
+    };
+    given.map(number).transpose()
 }
 
 fn set_domain(arguments: &mut Arguments) -> Result<Request, Trouble> {

@@ -35,6 +35,17 @@ fn sound(address: String) -> Result<String, Trouble> {
     }
 }
 
+/// An address of anybody: whether somebody is there, others know.
+pub fn elsewhere(address: &str) -> Result<(), Trouble> {
+    let (local, domain) = address.trim().rsplit_once('@').unwrap_or_default();
+    let is_odd = |letter: char| letter.is_whitespace() || letter.is_control() || letter == ',';
+    if local.is_empty() || domain.is_empty() || address.trim().contains(is_odd) {
+        let hint = "one address a word, such as ann@example.jp";
+        return Err(Trouble::wrong_use("an address local@domain", told(address), hint));
+    }
+    Ok(())
+}
+
 /// A domain that is to be ours.
 pub fn domain(name: String) -> Result<String, Trouble> {
     match directory::is_domain(name.trim().trim_end_matches('.')) {

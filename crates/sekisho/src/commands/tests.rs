@@ -177,6 +177,28 @@ fn asked_by(data: &Path, line: &str) -> (String, bool) {
     (heard.lock().unwrap().clone(), is_refused)
 }
 
+/// Known from the line alone: nobody is asked.
+#[test]
+fn what_a_line_says_wrong_is_wrong_use() {
+    for line in [
+        "tenant set T",
+        "list set l@b.example",
+        "group set g@b.example",
+        "domain set b.example --mta-sts-max-age 5",
+        "user forward a@b.example --to foo",
+        "list member add l@b.example notanaddress",
+        "group add g@b.example --tenant T --member foo",
+        "tenant outlet T --certificate h.example",
+        "tenant outlet T --certificate h.example --from 10.0.0.0/33",
+    ] {
+        let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let word = words.remove(0);
+        words.extend(["--data", "/nowhere"].map(str::to_owned));
+        let answer = act(&word, Arguments::new(words), true);
+        assert!(matches!(answer, Err(Trouble::WrongUse { .. })), "{line}");
+    }
+}
+
 #[test]
 fn every_act_for_two_is_asked_for_with_a_reason() {
     let data = std::env::temp_dir().join(format!("sekisho-asked-{}", std::process::id()));

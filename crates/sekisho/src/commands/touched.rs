@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use terms::{InstanceId, RequestId, TenantId, UserId};
 use wire::admin::Request;
-use wire::plain::shown;
+use terms::plain::shown;
 
 /// People named in one line.
 const TOLD: usize = 8;
