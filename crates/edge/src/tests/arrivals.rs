@@ -66,6 +66,30 @@ fn recipients_are_refused_by_their_reason() {
     assert_eq!(around.seen.lock().unwrap().unknown, 11);
 }
 
+/// A domain is the same however it is written: wide letters, full stops of Japanese keyboards,
+/// U-labels. Only whoever says SMTPUTF8 writes it so.
+#[test]
+fn a_domain_is_found_in_all_its_spellings() {
+    let around = settle(Plan::default());
+    let reply = |mail: &str, to: &str| {
+        let mut client = around.connect();
+        client.hear();
+        client.ask("EHLO c");
+        client.ask(&format!("MAIL FROM:<a@b.example>{mail}"));
+        client.ask(&format!("RCPT TO:<{to}>"))
+    };
+    for to in ["aoi@ｅｘａｍｐｌｅ．ｊｐ", "Aoi@ＥＸＡＭＰＬＥ。jp", "aoi+x@example｡jp"]
+    {
+        assert!(reply(" SMTPUTF8", to).starts_with("250 2.1.5"), "{to}");
+        assert!(reply("", to).starts_with("553 5.6.7"), "{to}");
+    }
+    assert!(reply(" SMTPUTF8", "aoi@ｅｌｓｅｗｈｅｒｅ．example").starts_with("550 5.7.1"));
+    let canonical = |text: &str| canonical(&smtp::Address::parse(text).unwrap());
+    let expected = Some("aoi@xn--r8jz45g.xn--zckzah".to_owned());
+    assert_eq!(canonical("aoi@例え.テスト"), expected);
+    assert_eq!(canonical("Aoi+x@例え。ﾃｽﾄ"), expected);
+}
+
 /// A customer's own server is asked for as long as a sender can be made to wait, and whoever brings
 /// many such names is sent away as one who brings unknown ones.
 #[test]
