@@ -285,6 +285,30 @@ fn a_mailbox_that_died_before_the_message_is_no_loss() {
     assert!(said.contains(" kept\r\n"), "{said}");
 }
 
+/// A mailbox that dies with a message may have kept it: its successor knows, and the sender hears
+/// a certain word in every case, in a session that goes on.
+#[test]
+fn a_mailbox_that_died_with_a_message_leaves_nobody_without_a_reply() {
+    let check = |mailbox_deaths: &'static [bool], code: &str, offers: usize| {
+        let around = settle(Plan { mailbox_deaths, ..Plan::default() });
+        let mut client = around.connect();
+        client.begin(&["aoi@example.jp"]);
+        client.say(&format!("{TEXT}.\r\n"));
+        let reply = client.hear();
+        assert!(reply.starts_with(code), "{mailbox_deaths:?} {reply}");
+        assert_eq!(around.seen.lock().unwrap().copies.len(), offers);
+        client.ask("MAIL FROM:<a@sender.example>");
+        client.ask("RCPT TO:<aoi@example.jp>");
+        client.ask("DATA");
+        client.say(&format!("{TEXT}.\r\n"));
+        assert!(client.hear().contains(" kept\r\n"), "{}", client.said);
+    };
+    check(&[true], "250 2.0.0", 1);
+    check(&[false], "250 2.0.0", 2);
+    check(&[false, true], "250 2.0.0", 2);
+    check(&[false, false, false], "451 4.3.0 try again later", 3);
+}
+
 #[test]
 fn told_to_close_it_says_so() {
     let around = settle(Plan::default());
