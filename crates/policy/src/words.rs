@@ -141,6 +141,12 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "one piece of a message sent in pieces, whose whole cannot be examined",
     ),
     (
+        "mime.external",
+        "中身がこのメールになく、読むソフトが別の所 (access-type: {}) から取り込みます。検査できません",
+        "has contents that are not in it: programs fetch them from elsewhere (access-type: {}), \
+         where nothing here has looked",
+    ),
+    (
         "mime.readings",
         "読む側によって違う添付や本文が現れる作りです ({})",
         "shows other parts to some readers than to others ({})",
