@@ -527,8 +527,8 @@ fn await_kept(mailbox: &Channel, call: u32) -> Option<Kept> {
 }
 
 /// The one spelling that the directory looks up: lower case, the domain in A-labels (RFC 5890),
-/// without what stands behind a plus, in quotes only where the grammar needs them (RFC 5321 §4.1.2).
-/// `None`: no domain of ours can look like this.
+/// without what stands behind a plus, in quotes only where the grammar needs them
+/// (RFC 5321 §4.1.2). `None`: no domain of ours can look like this.
 pub(crate) fn canonical(address: &str) -> Option<String> {
     let address = Address::parse(address)?;
     // A return path that was rewritten names somebody else, detail and all.

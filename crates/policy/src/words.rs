@@ -142,9 +142,8 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ),
     (
         "mime.external",
-        "中身がこのメールになく、読むソフトが別の所 (access-type: {}) から取り込みます。検査できません",
-        "has contents that are not in it: programs fetch them from elsewhere (access-type: {}), \
-         where nothing here has looked",
+        "読むソフトが別の場所から取り込む中身があり、ここでは検査できません ({})",
+        "has contents that programs fetch from elsewhere, where nothing here has looked ({})",
     ),
     (
         "mime.readings",

@@ -1,5 +1,5 @@
-//! Where in the file something stands, and what the TOML reader says in sentences of ours: expected,
-//! found, and the line. Its own words are about parsers and types of Rust.
+//! Where in the file something stands, and what the TOML reader says in sentences of ours:
+//! expected, found, and the line. Its own words are about parsers and types of Rust.
 
 use crate::Fault;
 use std::ops::Range;
@@ -43,7 +43,9 @@ fn setting_at(text: &str, at: usize) -> Option<String> {
 }
 
 fn section_in(line: &str) -> Option<&str> {
-    let (name, _) = line.trim().strip_prefix('[')?.split_once(']')?;
+    // A file of Windows may begin with a mark of its own.
+    let line = line.trim_start_matches('\u{feff}').trim();
+    let (name, _) = line.strip_prefix('[')?.split_once(']')?;
     let is_name = !name.is_empty() && name.bytes().all(is_bare);
     is_name.then_some(name)
 }
@@ -107,8 +109,7 @@ fn shape(message: &str) -> Option<String> {
     Some(match expected {
         "u16" => whole(u16::MAX.into()),
         "u32" => whole(u32::MAX.into()),
-        // TOML has no larger number.
-        "u64" => whole(i64::MAX.cast_unsigned()),
+        "u64" => "a whole number, 0 or more".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a string" | "path string" => "a text in quotes".to_owned(),
         "a sequence" => "a list in brackets".to_owned(),

@@ -1,6 +1,6 @@
-//! Names of domains as people type them, in the one spelling that a name has: letters of other widths
-//! and shapes made plain, marks joined to their letters, full stops of other scripts made dots
-//! (UTS #46, as far as it leads to a name that anybody could have registered).
+//! Names of domains as people type them, in the one spelling that a name has: letters of other
+//! widths and shapes made plain, marks joined to their letters, full stops of other scripts made
+//! dots (UTS #46, as far as it leads to a name that anybody could have registered).
 
 use crate::letters::LETTERS;
 
@@ -27,7 +27,8 @@ const JOINED: &[(char, &str, &str)] = &[
     ('\u{323}', "abdehiklmnorstuvwyz", "ạḅḍẹḥịḳḷṃṇọṛṣṭụṿẉỵẓ"),
     ('\u{327}', "cdeghklnrst", "çḑȩģḩķļņŗşţ"),
     ('\u{328}', "aeiou", "ąęįǫų"),
-    ('\u{3099}', "うかきくけこさしすせそたちつてとはひふへほゝウカキクケコサシスセソタチツテトハヒフヘホワヰヱヲヽ", "ゔがぎぐげござじずぜぞだぢづでどばびぶべぼゞヴガギグゲゴザジズゼゾダヂヅデドバビブベボヷヸヹヺヾ"),
+    ('\u{3099}', "うかきくけこさしすせそたちつてとはひふへほゝ", "ゔがぎぐげござじずぜぞだぢづでどばびぶべぼゞ"),
+    ('\u{3099}', "ウカキクケコサシスセソタチツテトハヒフヘホワヰヱヲヽ", "ヴガギグゲゴザジズゼゾダヂヅデドバビブベボヷヸヹヺヾ"),
     ('\u{309a}', "はひふへほハヒフヘホ", "ぱぴぷぺぽパピプペポ"),
 ];
 
@@ -83,9 +84,10 @@ pub fn push_plain(name: &mut String, letter: char) {
 }
 
 fn joined(before: char, mark: char) -> Option<char> {
-    let (_, letters, made) = JOINED.iter().find(|(known, ..)| *known == mark)?;
-    let at = letters.chars().position(|letter| letter == before)?;
-    made.chars().nth(at)
+    JOINED.iter().filter(|(known, ..)| *known == mark).find_map(|(_, letters, made)| {
+        let at = letters.chars().position(|letter| letter == before)?;
+        made.chars().nth(at)
+    })
 }
 
 /// A mark that joins the letter before it, or would if there were such a letter.

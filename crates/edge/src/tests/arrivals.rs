@@ -380,7 +380,7 @@ fn addresses_have_the_directory_s_spelling() {
     check("\"Aoi\"@example.jp", Some("aoi@example.jp"));
     check("\"A b\"@example.jp", Some("\"a b\"@example.jp"));
     check("\"aoi@other.example\"@example.jp", Some("\"aoi@other.example\"@example.jp"));
-    check("aoi@例え.jp", None);
+    check("aoi@例え.jp", Some("aoi@xn--r8jz45g.jp"));
     check("葵@example.jp", Some("葵@example.jp"));
 }
 

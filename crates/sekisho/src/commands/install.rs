@@ -145,7 +145,7 @@ fn unfit(path: &Path, fault: settings::Fault) -> Trouble {
                 (None, None) => format!("{found} in {path}"),
             };
             let expected = match setting {
-                Some(setting) => format!("{expected} in `{setting}`"),
+                Some(setting) => format!("in `{setting}` {expected}"),
                 None => expected,
             };
             Trouble::wrong_use(&expected, found, hint)
@@ -312,7 +312,7 @@ mod tests {
     use super::{bounds, settings_in};
     use crate::outcome::Trouble;
 
-    /// Expected, found, the file, the line and the setting, in either language; all of it wrong use.
+    /// Expected, found, the file, the line and the setting, in either language; all wrong use.
     #[test]
     fn settings_that_do_not_fit_are_told_in_sentences() {
         let name = format!("sekisho-unfit-{}.toml", std::process::id());
@@ -329,16 +329,16 @@ mod tests {
         };
         check(
             b"[queue]\nfree_mib = 999999999999\n",
-            "expected a whole number from 0 to 1073741824 in `queue.free_mib`, found 999999999999 \
+            "expected in `queue.free_mib` a whole number from 0 to 1073741824, found 999999999999 \
              (FILE, line 2)\nhint: no disk is larger; 1024 does for most",
-            "必要なもの: `queue.free_mib` の 0〜1073741824 の整数／実際: 999999999999（FILE の 2 \
+            "必要なもの: `queue.free_mib` に 0〜1073741824 の整数／実際: 999999999999（FILE の 2 \
              行目）\nヒント: これより大きいディスクはありません。たいていは 1024 で足ります",
         );
         check(
             b"[listen]\nsmtp = [\"127.0.0.1:0\"]\n",
-            "expected a port from 1 to 65535 in `listen.smtp`, found 127.0.0.1:0 (FILE, line 2)\n\
+            "expected in `listen.smtp` a port from 1 to 65535, found 127.0.0.1:0 (FILE, line 2)\n\
              hint: port 0 means any free one; name the port, or leave the list empty",
-            "必要なもの: `listen.smtp` の 1〜65535 のポート／実際: 127.0.0.1:0（FILE の 2 行目）\n\
+            "必要なもの: `listen.smtp` に 1〜65535 のポート／実際: 127.0.0.1:0（FILE の 2 行目）\n\
              ヒント: ポート 0 は「空いているどれか」の意味です。ポートを決めて書くか、一覧を空にして\
              ください",
         );

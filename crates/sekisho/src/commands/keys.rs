@@ -9,7 +9,6 @@ use crate::client::{ask, ask_on, value};
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::{Value, json};
-use settings::Settings;
 use std::path::{Path, PathBuf};
 use wire::admin::Request;
 

@@ -479,8 +479,8 @@ fn a_disabled_person_s_connections_end_at_once() {
     Reader::sign_in(&demo, "haru@example.jp").must("SELECT INBOX");
 }
 
-/// A start-up file that does not fit is wrong use, whatever is wrong with it; a folder of it that is
-/// not there is told before anybody starts the house.
+/// A start-up file that does not fit is wrong use, whatever is wrong with it; a folder of it that
+/// is not there is told before anybody starts the house.
 #[test]
 fn a_start_up_file_is_looked_at_before_the_start() {
     let home = folder("start-up-file");
