@@ -46,7 +46,7 @@ fn wrong(data: &Path) -> Option<String> {
 
 fn may_be_written(folder: &Path) -> std::io::Result<()> {
     if !folder.is_dir() {
-        return Err(std::io::ErrorKind::NotADirectory.into());
+        return Err(rustix::io::Errno::NOTDIR.into());
     }
     access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(Into::into)
 }
@@ -56,6 +56,7 @@ fn may_be_written(folder: &Path) -> std::io::Result<()> {
 mod tests {
     use super::told;
     use crate::words::in_japanese;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     #[test]
@@ -78,8 +79,15 @@ mod tests {
         check(&away, &[" is not there: `run`", &format!("init --data {}` makes", away.display())]);
         check(&file, &["is no folder"]);
         check(&file.join("below"), &["cannot make it", "os error"]);
-        // Not even root writes here.
-        check(Path::new("/proc/1/fd"), &["cannot be written to"]);
+        // Root writes wherever it likes.
+        let allow = |mode| {
+            std::fs::set_permissions(&home, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        allow(0o500);
+        if !compartment::is_root() {
+            check(&home, &["cannot be written to", "os error"]);
+        }
+        allow(0o700);
         std::fs::remove_dir_all(&home).unwrap();
     }
 }

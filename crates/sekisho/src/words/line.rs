@@ -64,7 +64,6 @@ pub const WORDS: &[(&str, &str)] = &[
     ("--recipients FILE keeps a list; --recipients any takes mail for every name", "--recipients FILE は一覧を保ち、--recipients any はすべての名前あてのメールを受けます"),
     ("the other way round", "逆の順"),
     ("a port number", "ポート番号"),
-    ("an IP address", "IP アドレス"),
     ("an HTTP status", "HTTP の状態コード"),
     ("minutes", "分数"),
     ("one of the two", "どちらか一つ"),

@@ -35,7 +35,6 @@ const CALLS: &[&str] = &[
     "terminal::ask_plainly(",
     "wanting(",
     "within(",
-    "Some(match expected {",
 ];
 const NAMES: &[&str] = &["let hint", "let expected", "let found =", "let shape"];
 const CONSTANTS: &[&str] =
