@@ -22,7 +22,7 @@ pub fn canonical(address: &str, host_name: &str) -> String {
         Some((plain, _)) if !plain.is_empty() => plain,
         _ => &local,
     };
-    format!("{plain}@{}", domain.to_lowercase())
+    format!("{plain}@{}", terms::ascii_name(&terms::mapped_name(domain)))
 }
 
 /// Whether an address may be given to a person.
@@ -60,6 +60,8 @@ mod tests {
         let check = |from: &str, to: &str| assert_eq!(canonical(from, "mx.example"), to);
         check("Aoi@Example.JP", "aoi@example.jp");
         check("aoi+news@example.jp", "aoi@example.jp");
+        check("葵@ｅｘａｍｐｌｅ。ｊｐ", "葵@example.jp");
+        check("aoi@例え.テスト", "aoi@xn--r8jz45g.xn--zckzah");
         check("+aoi@example.jp", "+aoi@example.jp");
         check("Postmaster", "postmaster@mx.example");
         check(" a@b.example ", "a@b.example");

@@ -271,7 +271,8 @@ impl Changes<'_> {
     }
 
     fn add_domain(&mut self, domain: &str, tenant: &str) -> Result<ToAdmin, Fault> {
-        let domain = domain.trim().trim_end_matches('.').to_lowercase();
+        let domain = domain.trim().trim_end_matches('.');
+        let domain = terms::ascii_name(&terms::mapped_name(domain));
         if !is_sound_domain(&domain) {
             let hint = "write it in A-label form, such as example.jp or xn--….jp";
             return Ok(refused("a domain name with two labels or more", &domain, hint));

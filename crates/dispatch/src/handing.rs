@@ -25,7 +25,7 @@ use wire::dispatch::{Submission, ToAccess};
 use wire::mailbox::{Journey, State, TOKENS};
 use wire::pages::held_urls;
 use wire::post::{Envelope, Hold, Hop, Outgoing, Receiver, ToSender};
-use wire::scanner::Examined as Seen;
+use wire::scanner::{Examined as Seen, PASSED};
 
 /// RFC 5321 §4.5.4.1: four or five days, then it goes back.
 const LIFE_MS: u64 = 5 * 24 * 60 * 60 * 1000;
@@ -215,6 +215,9 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         }
         set_aside(&header, &mut draft);
         draft.top = lacking(&header, received).into_bytes();
+        if house.is_of_a_server() {
+            draft.top.extend(marks(&allowed.seen).into_bytes());
+        }
         // What a tenant's own server hands in may be signed already: it is passed on.
         let is_whole = match house.is_of_a_server() && notice.trim().is_empty() {
             true => true,
@@ -272,6 +275,12 @@ fn lacking(header: &Header<'_>, received: &Received) -> String {
         fields.push_str(&format!("Message-ID: <{}@{domain}>\r\n", received.id));
     }
     fields
+}
+
+/// What a tenant's own server passes on may have been here: it stays known by the marks it has.
+fn marks(seen: &Seen) -> String {
+    let marks = seen.header.iter().flat_map(|header| header.marks());
+    marks.map(|mark| format!("{PASSED}: {mark}\r\n")).collect()
 }
 
 /// Fields that one of ours takes the place of keep their words under another name.

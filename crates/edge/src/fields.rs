@@ -27,7 +27,8 @@ pub(crate) fn on_passed(
     let mut fields = received(&judged.received, host_name);
     fields.push_str(&judged.seen.authentication_results);
     fields.push_str(&verdict_of.map(copies::verdict_field).unwrap_or_default());
-    for mark in marks {
+    let before = judged.seen.header.iter().flat_map(|header| header.marks());
+    for mark in before.chain(marks.iter().map(String::as_str)) {
         let _ = write!(fields, "{PASSED}: {mark}\r\n");
     }
     fields

@@ -19,7 +19,7 @@ pub(crate) enum Kept {
     OverQuota,
     Full,
     No,
-    /// It had everything and went away without an answer.
+    /// It had everything and does not answer, or went away and nobody came in its place.
     Unknown,
 }
 

@@ -554,12 +554,12 @@ impl Neighbours {
     }
 }
 
-/// The one spelling that the directory looks up: lower case, without what stands behind a plus, in
-/// quotes only where the grammar needs them (RFC 5321 §4.1.2). `None`: no domain of ours can look
-/// like this.
+/// The one spelling that the directory looks up: lower case, the domain in A-labels (RFC 5890),
+/// without what stands behind a plus, in quotes only where the grammar needs them
+/// (RFC 5321 §4.1.2). `None`: no domain of ours can look like this.
 pub(crate) fn canonical(address: &Address) -> Option<String> {
     // A return path that was rewritten names somebody else, detail and all.
     let is_rewritten = address.folded().local().starts_with("srs0=");
     let plain = if is_rewritten { address.clone() } else { address.split_tag().0 };
-    plain.domain().is_ascii().then(|| plain.folded().written())
+    plain.in_the_dns().map(|plain| plain.folded().written())
 }

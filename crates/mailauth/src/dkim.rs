@@ -3,11 +3,11 @@
 use crate::canon::{self, BodyHash, Canon};
 use crate::fields::{Field, Parts};
 use crate::key::{self, KeyKind, KeyRecord};
-use crate::punycode::ascii_name;
 use crate::resolver::{Answer, Inquiry, Record, RecordKind};
 use crate::tags::{Tags, is_space};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use terms::ascii_name;
 
 /// Signatures looked at; each costs a question and a modular power (RFC 6376 §8.4).
 pub const SIGNATURES: usize = 10;

@@ -33,6 +33,13 @@ pub fn fields_named(message: &[u8], name: &str) -> Vec<Range<usize>> {
     parts.fields.iter().filter(|field| field.is(name)).map(fields::Field::range).collect()
 }
 
+/// The same of fields by what they are called, without the blanks that may stand behind a name.
+pub fn fields_such_as(message: &[u8], is_such: impl Fn(&[u8]) -> bool) -> Vec<Range<usize>> {
+    let parts = fields::take_apart(message);
+    let such = parts.fields.iter().filter(|field| is_such(field.name));
+    such.map(fields::Field::range).collect()
+}
+
 /// The message without forged fields; all else stays octet for octet.
 pub fn without_forged<'a>(message: &'a [u8], our_name: &str) -> Cow<'a, [u8]> {
     let forged = forged_fields(message, our_name);

@@ -1,9 +1,9 @@
 //! Questions to the DNS: what can be asked, what can come back, and how often.
 
-use crate::punycode::ascii_name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use terms::ascii_name;
 
 /// Questions that one message may cause. SPF alone may need 10 terms with 10 names each
 /// (RFC 7208 §4.6.4), twice; a chain of 50 ARC sets needs 100 keys. Beyond it: temporary failure.

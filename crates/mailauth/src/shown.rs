@@ -2,9 +2,10 @@
 //! of other widths and shapes made plain (NFKC as far as it leads to a name that can be ours or
 //! anybody's). Nobody honest writes his domain so that this would be needed.
 
-use crate::punycode::ascii_name;
-use crate::shown_letters::LETTERS;
 use std::borrow::Cow;
+use terms::{
+    FULL_STOPS, ascii_name, is_joined_mark, is_mark, is_unseen, plain_letters, push_plain,
+};
 
 /// A domain as it is shown.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,10 +16,6 @@ pub(crate) struct Shown {
     pub is_plain: bool,
 }
 
-/// Halfwidth katakana from U+FF66 on.
-const KATAKANA: &str = "ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン";
-/// Full stops beside the one of ASCII (RFC 3490 §3.1).
-const FULL_STOPS: [char; 3] = ['\u{3002}', '\u{ff0e}', '\u{ff61}'];
 /// At signs beside the one of ASCII.
 const AT_SIGNS: [char; 3] = ['@', '\u{ff20}', '\u{fe6b}'];
 
@@ -93,8 +90,7 @@ fn is_of_name(letter: char) -> bool {
 /// Whether a letter in a name is what NFKC leaves it as. Ranges with more than that are none that
 /// a registered name could have (RFC 5892 disallows them).
 fn is_stable(letter: char, before: Option<char>) -> bool {
-    let is_joined = is_mark(letter)
-        && before.is_some_and(|before| before.is_ascii_alphabetic() || is_kana(before));
+    let is_joined = before.is_some_and(|before| is_joined_mark(before, letter));
     let is_other_shape = matches!(u32::from(letter),
         0x2000..=0x2bff | 0x2e80..=0x2fdf | 0x3131..=0x318e | 0x3200..=0x33ff | 0xf900..=0xfaff
         | 0xfb00..=0xffff | 0x1d400..=0x1d7ff | 0x1f100..=0x1f2ff | 0x2f800..=0x2fa1f);
@@ -103,81 +99,6 @@ fn is_stable(letter: char, before: Option<char>) -> bool {
         || is_unseen(letter)
         || FULL_STOPS.contains(&letter)
         || plain_letters(letter).is_some())
-}
-
-fn push_plain(name: &mut String, letter: char) {
-    if is_unseen(letter) {
-        return;
-    }
-    if FULL_STOPS.contains(&letter) {
-        name.push('.');
-        return;
-    }
-    if let Some(letters) = plain_letters(letter) {
-        name.push_str(&letters);
-        return;
-    }
-    // A sound mark joins the kana before it: the letter with it is one or two behind.
-    let step = match letter {
-        '\u{3099}' | '\u{ff9e}' => 1,
-        '\u{309a}' | '\u{ff9f}' => 2,
-        _ => 0,
-    };
-    match name.chars().next_back().filter(|before| step > 0 && is_kana(*before)) {
-        Some(before) => {
-            let joined = match before {
-                'ウ' => Some('ヴ'),
-                'う' => Some('ゔ'),
-                before => char::from_u32(u32::from(before) + step),
-            };
-            name.pop();
-            name.push(joined.unwrap_or(before));
-        }
-        None => name.extend(letter.to_lowercase()),
-    }
-}
-
-fn is_kana(letter: char) -> bool {
-    ('\u{3041}'..='\u{30fe}').contains(&letter)
-}
-
-fn is_mark(letter: char) -> bool {
-    matches!(u32::from(letter), 0x0300..=0x036f | 0x3099..=0x309a | 0xff9e..=0xff9f)
-}
-
-/// What NFKC and case folding make of a letter, where that is made of ASCII or of katakana.
-fn plain_letters(letter: char) -> Option<String> {
-    let code = u32::from(letter);
-    let ascii = |first: u8, offset: u32| {
-        let byte = u8::try_from(offset).ok().and_then(|offset| first.checked_add(offset));
-        byte.map(|byte| char::from(byte.to_ascii_lowercase()).to_string())
-    };
-    match code {
-        0xff01..=0xff5e => ascii(b'!', code - 0xff01),
-        // Thirteen alphabets of mathematics, then five rows of digits.
-        0x1d400..=0x1d6a3 => ascii(b'a', (code - 0x1d400) % 26),
-        0x1d7ce..=0x1d7ff => ascii(b'0', (code - 0x1d7ce) % 10),
-        0xff66..=0xff9d => {
-            let at = usize::try_from(code - 0xff66).ok()?;
-            KATAKANA.chars().nth(at).map(String::from)
-        }
-        _ => {
-            let (first, run) = LETTERS.iter().rev().find(|(first, _)| *first <= code)?;
-            let at = usize::try_from(code - first).ok()?;
-            run.split(' ').nth(at).filter(|letters| *letters != "?").map(str::to_owned)
-        }
-    }
-}
-
-/// Controls, blanks of every kind, and what Unicode calls default ignorable: no reader shows them.
-fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || letter.is_whitespace()
-        || matches!(u32::from(letter),
-            0xad | 0x034f | 0x061c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f
-            | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f
-            | 0xfeff | 0xffa0 | 0xfff0..=0xfffd | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
-            | 0xe0000..=0xe0fff)
 }
 
 /// Encoded words (RFC 2047) decoded wherever they stand, as lenient readers do. Names are in ASCII

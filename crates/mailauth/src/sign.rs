@@ -7,13 +7,13 @@
 use crate::canon::{Canon, body_hash};
 use crate::dkim::signed_fields;
 use crate::fields::{Field, take_apart};
-use crate::punycode::ascii_name;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256};
 use data_encoding::BASE64;
+use terms::ascii_name;
 
 pub use crate::digest::BodyDigest;
 

@@ -469,6 +469,31 @@ fn what_a_depart_brings_again_is_kept_once() {
     running.stop();
 }
 
+/// What an edge asks whose keeper died before it answered: only what the disk has is kept.
+#[test]
+fn a_keeper_that_came_back_knows_what_was_kept() {
+    let folder = Folder::new("desk-has-kept");
+    let has = |edge: &mut Channel, user, number| {
+        let message = copy(AOI, number, Place::Inbox).message;
+        let question = FromEdge::HasKept { user, message };
+        match edge.ask(&question, &[], PATIENCE).unwrap().0 {
+            ToEdge::HasKept(is_kept) => is_kept,
+            _ => panic!("no answer to the question"),
+        }
+    };
+    for is_back in [false, true] {
+        let running = Running::start(&folder.0);
+        let mut edge = running.edge(1);
+        if !is_back {
+            assert!(!has(&mut edge, AOI.user, 1));
+            assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
+        }
+        assert!(has(&mut edge, AOI.user, 1));
+        assert!(!has(&mut edge, AOI.user, 2) && !has(&mut edge, BEN.user, 1));
+        running.stop();
+    }
+}
+
 /// RFC 1939 §4: one at a time, until it says so or its process is gone; nobody else's business.
 #[test]
 fn one_session_has_the_maildrop() {

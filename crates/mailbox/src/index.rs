@@ -17,6 +17,9 @@ use terms::{MessageId, Received, TenantId, UserId, Verdict};
 
 /// Journeys kept for `trace`; older ones are dropped with their tokens.
 pub const JOURNEYS: i64 = 5_000_000;
+/// Messages among which an edge's is looked for that lost our answer: more than come in while it
+/// waits for us.
+const LATEST: i64 = 20_000;
 
 const SCHEMA: &str = "
     PRAGMA locking_mode = EXCLUSIVE;
@@ -236,6 +239,14 @@ impl Index {
         let doing = "looking for what somebody has had";
         let mut statement = self.database.prepare_cached(sql).map_err(fault(doing))?;
         statement.exists(params![user_key(user), message.0]).map_err(fault(doing))
+    }
+
+    pub fn has_kept(&self, user: UserId, message: MessageId) -> Result<bool, Fault> {
+        let sql = "SELECT 1 FROM (SELECT user, message FROM stored ORDER BY id DESC LIMIT ?3)
+            WHERE user = ?1 AND message = ?2";
+        let doing = "looking for what came last";
+        let mut statement = self.database.prepare_cached(sql).map_err(fault(doing))?;
+        statement.exists(params![user_key(user), message.0, LATEST]).map_err(fault(doing))
     }
 
     pub fn expired(&self, now_ms: u64, limit: u32) -> Result<Vec<Held>, Fault> {

@@ -364,6 +364,13 @@ impl Store {
         Ok(self.had.contains(&(user, message)) || self.index.has_had(user, message)?)
     }
 
+    /// Whether one of the messages that came last is this one for this person, for good.
+    pub fn has_kept(&self, user: UserId, message: MessageId) -> Result<bool, Fault> {
+        let is_it = |stored: &Stored| (stored.user, stored.message) == (user, message);
+        let is_it = |entry: &Entry| matches!(entry, Entry::Stored(stored) if is_it(stored));
+        Ok(self.pending.iter().any(is_it) || self.index.has_kept(user, message)?)
+    }
+
     pub(crate) fn next_stored(&mut self) -> u64 {
         let id = self.position.next_stored;
         self.position.next_stored += 1;

@@ -355,6 +355,13 @@ impl<'a> Walk<'a> {
         {
             self.notes.note(seen::PARTIAL, "");
         }
+        // RFC 2046 §5.2.3: the reader's program fetches what no scanner has seen. Drafts of the
+        // IETF were announced so: by itself it is odd, and no more.
+        if essence == "message/external-body" {
+            let how = part.content_type.parameter("access-type");
+            let how = how.filter(|how| !how.is_empty()).unwrap_or_else(|| "?".to_owned());
+            self.notes.note(seen::EXTERNAL, how.to_lowercase());
+        }
         if !is_multipart && !is_message {
             return (Holds::Octets, None);
         }

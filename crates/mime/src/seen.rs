@@ -63,6 +63,7 @@ seen! {
     FIELD_TWICE "mime.header.duplicate" 2.0;
     UNWALKED "mime.unwalked" 6.0;
     PARTIAL "mime.partial" 6.0;
+    EXTERNAL "mime.external" 2.5;
     READINGS "mime.readings" 8.0;
     TYPE_TWICE "mime.type.duplicate" 3.0;
     TYPE_CONFLICT "mime.type.conflict" 5.0;

@@ -141,6 +141,11 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "one piece of a message sent in pieces, whose whole cannot be examined",
     ),
     (
+        "mime.external",
+        "読むソフトが別の場所から取り込む中身があり、ここでは検査できません ({})",
+        "has contents that programs fetch from elsewhere, where nothing here has looked ({})",
+    ),
+    (
         "mime.readings",
         "読む側によって違う添付や本文が現れる作りです ({})",
         "shows other parts to some readers than to others ({})",

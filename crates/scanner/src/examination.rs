@@ -10,8 +10,7 @@ use policy::{Authentication, Facts, HouseRules, Judged};
 use std::ops::Range;
 use std::time::Instant;
 use terms::{Finding, HEADER_BYTES};
-use wire::directory::OUTLET_FIELD;
-use wire::scanner::{Examined, Header, Sender, VERDICT};
+use wire::scanner::{Examined, Header, OURS, Sender};
 
 /// What is known of a message.
 pub struct Given<'a> {
@@ -84,11 +83,15 @@ fn header(given: &Given<'_>, summary: &Summary, bounce: Option<&Bounce>) -> Head
     Header { is_lost, is_overlong, ..crate::header::read(whole) }
 }
 
-/// What is not kept: forged fields, verdicts that are not ours, which come later, and the secret of
-/// a customer's own server, which is for us alone, whoever the message is for.
+/// What is not kept: forged fields; whatever is called as our own fields are, which come later; the
+/// secret of a customer's own server, which is for us alone, whoever the message is for; and the
+/// return path that others wrote, for whoever delivers at last writes it (RFC 5321 §4.4).
 fn cut(message: &[u8], forged: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut cut = mailauth::fields_named(message, OUTLET_FIELD);
-    cut.extend(mailauth::fields_named(message, VERDICT));
+    let is_ours = |name: &[u8]| {
+        name.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS.as_bytes()))
+            || name.eq_ignore_ascii_case(b"return-path")
+    };
+    let mut cut = mailauth::fields_such_as(message, is_ours);
     cut.extend_from_slice(forged);
     cut.sort_unstable_by_key(|range| range.start);
     cut

@@ -277,6 +277,23 @@ fn a_strangers_verdict_is_cut() {
     assert!(!String::from_utf8(summary.header).unwrap().to_lowercase().contains("verdict"));
 }
 
+/// A return path is written by whoever delivers at last, and our own fields by us.
+#[test]
+fn a_strangers_return_path_and_fields_called_like_ours_are_cut() {
+    let message = b"Return-Path: <boss@house.example>\r\nX-Sekisho-Score: 0\r\nReturn-Path :\r\n\
+        \t<x@y.example>\r\nX-SEKISHO-passed: 00\r\nX-Sekishou: a\r\nTo: a@b.example\r\n\
+        X-Return-Path: b\r\n\r\nReturn-Path: body\r\n";
+    let examined = seen(message);
+    let expected = "X-Sekishou: a\r\nTo: a@b.example\r\nX-Return-Path: b\r\n\r\n\
+        Return-Path: body\r\n";
+    assert_eq!(without_cuts(message, &examined), expected);
+    let summary: mime::Summary = postcard::from_bytes(&examined.summary).unwrap();
+    let header = String::from_utf8(summary.header).unwrap();
+    assert!(!header.contains("boss@") && !header.to_lowercase().contains("x-sekisho-"), "{header}");
+    // What was read of it before is still known: a circle is found by its marks.
+    assert_eq!(examined.header.unwrap().passed, ["00"]);
+}
+
 /// Nothing of a chain that does not hold is ours; a foreign chain stays as it is.
 #[test]
 fn our_name_in_a_broken_chain_is_cut() {

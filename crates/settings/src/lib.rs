@@ -6,7 +6,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod checks;
 mod manual;
+mod place;
 
 pub use manual::manual;
 
@@ -14,22 +16,8 @@ use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// Pauses between attempts that may differ.
-const MOST_PAUSES: usize = 7;
-
 /// The largest start-up file read.
 const FILE_BYTES: u64 = 1024 * 1024;
-/// Below are the system's own users, and root.
-const LOWEST_UID: u32 = 1_000;
-/// A share of the queue that takes the largest letter four times, and some.
-const LEAST_QUEUE_MIB: u64 = 256;
-/// Two pulses and the ledger's patience.
-const LEAST_SILENCE_SECONDS: u32 = 5;
-/// Who is told by mail.
-const OPERATORS: usize = 20;
-const GATHER_SECONDS: u32 = 3_600;
-/// Room for every compartment's number above it.
-const HIGHEST_UID: u32 = 2_000_000_000;
 
 /// Why a start-up file does not do.
 #[derive(Debug, thiserror::Error)]
@@ -40,13 +28,20 @@ pub enum Fault {
         #[source]
         source: std::io::Error,
     },
-    #[error("the settings are {found} octets, expected at most {FILE_BYTES}")]
-    TooLong { found: u64 },
-    /// The parser's words: expected, found, line and column.
-    #[error("the settings do not parse: {0}")]
-    Parse(String),
-    #[error("{setting}: expected {expected}, found {found}\nhint: {hint}")]
-    Wanting { setting: &'static str, expected: &'static str, found: String, hint: &'static str },
+    /// `line`: in which line it stands; none where the file does not set it.
+    #[error("{}expected {expected}, found {found}\nhint: {hint}", place(*line, setting.as_deref()))]
+    Wanting {
+        line: Option<usize>,
+        setting: Option<String>,
+        expected: String,
+        found: String,
+        hint: &'static str,
+    },
+}
+
+fn place(line: Option<usize>, setting: Option<&str>) -> String {
+    let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    format!("{line}{}", setting.map(|setting| format!("`{setting}`: ")).unwrap_or_default())
 }
 
 macro_rules! settings {
@@ -322,89 +317,44 @@ impl Settings {
     /// Reads and checks a start-up file.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let fault = |source| Fault::Read { path: path.to_owned(), source };
-        let found = std::fs::metadata(path).map_err(fault)?.len();
-        if found > FILE_BYTES {
-            return Err(Fault::TooLong { found });
+        let bytes = std::fs::metadata(path).map_err(fault)?.len();
+        if bytes > FILE_BYTES {
+            return Err(Fault::Wanting {
+                line: None,
+                setting: None,
+                expected: format!("a file of at most {FILE_BYTES} octets"),
+                found: format!("{bytes} octets"),
+                hint: "tenants, people and rules are not here: they are made by commands",
+            });
         }
-        Self::parse(&std::fs::read_to_string(path).map_err(fault)?)
+        Self::from_octets(std::fs::read(path).map_err(fault)?)
+    }
+
+    fn from_octets(octets: Vec<u8>) -> Result<Self, Fault> {
+        match String::from_utf8(octets) {
+            Ok(text) => Self::parse(&text),
+            Err(error) => {
+                let (at, octets) = (error.utf8_error().valid_up_to(), error.as_bytes());
+                Err(Fault::Wanting {
+                    line: Some(place::line_at(octets, at)),
+                    setting: None,
+                    expected: "UTF-8".to_owned(),
+                    found: format!("the octet 0x{:02x}", octets.get(at).copied().unwrap_or(0)),
+                    hint: "save the file as UTF-8: no Shift_JIS, EUC-JP or UTF-16",
+                })
+            }
+        }
     }
 
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let settings: Self = toml::from_str(text).map_err(|e| Fault::Parse(e.to_string()))?;
-        settings.check()?;
+        let settings: Self = toml::from_str(text).map_err(|error| place::unread(text, &error))?;
+        settings.check().map_err(|mut fault| {
+            if let Fault::Wanting { line, setting: Some(setting), .. } = &mut fault {
+                *line = place::line_of(text, setting);
+            }
+            fault
+        })?;
         Ok(settings)
-    }
-
-    fn check(&self) -> Result<(), Fault> {
-        let data = &self.house.data;
-        if !data.is_absolute() {
-            return Err(Fault::Wanting {
-                setting: "house.data",
-                expected: "an absolute path",
-                found: data.display().to_string(),
-                hint: "write it from / on",
-            });
-        }
-        let unseal = std::iter::once(&self.unseal.file).chain(&self.unseal.shares);
-        if let Some(inside) = unseal.into_iter().find(|file| file.starts_with(data)) {
-            return Err(Fault::Wanting {
-                setting: "unseal",
-                expected: "places outside the data folder",
-                found: inside.display().to_string(),
-                hint: "a copy of the data must open nothing: keep the credential elsewhere",
-            });
-        }
-        if !(LOWEST_UID..=HIGHEST_UID).contains(&self.house.uid_base) {
-            return Err(Fault::Wanting {
-                setting: "house.uid_base",
-                expected: "a number from 1000 to 2000000000",
-                found: self.house.uid_base.to_string(),
-                hint: "below are the system's own users; 61000 is free on most machines",
-            });
-        }
-        if !matches!(self.house.approvals.as_str(), "single-operator" | "two-persons") {
-            return Err(Fault::Wanting {
-                setting: "house.approvals",
-                expected: "single-operator or two-persons",
-                found: self.house.approvals.clone(),
-                hint: "two persons decide on what is dangerous; one operator is recorded as weaker",
-            });
-        }
-        let sentinel = &self.sentinel;
-        if sentinel.silence_seconds < LEAST_SILENCE_SECONDS || sentinel.fold_seconds == 0 {
-            return Err(Fault::Wanting {
-                setting: "sentinel.silence_seconds",
-                expected: "5 seconds or more, and fold_seconds 1 or more",
-                found: format!("{} and {}", sentinel.silence_seconds, sentinel.fold_seconds),
-                hint: "keepers are asked every 2 seconds and may wait 4 for the ledger",
-            });
-        }
-        self.check_syslog()?;
-        self.check_rules_from()?;
-        self.check_alarms()?;
-        self.check_queue()?;
-        if !is_host_name(&self.house.host_name) {
-            return Err(Fault::Wanting {
-                setting: "house.host_name",
-                expected: "a host name of letters, digits, hyphens and dots, at most 253 octets",
-                found: self.house.host_name.clone(),
-                hint: "the name in your MX record, in A-label form: mail.example.jp or xn--….jp",
-            });
-        }
-        self.check_pages()
-    }
-
-    fn check_pages(&self) -> Result<(), Fault> {
-        let pages = self.pages_name();
-        if !is_host_name(&pages) || pages.eq_ignore_ascii_case(&self.house.host_name) {
-            return Err(Fault::Wanting {
-                setting: "house.pages_name",
-                expected: "a host name of its own, in A-label form",
-                found: pages,
-                hint: "such as pages.example.jp: no certificate serves mail and pages",
-            });
-        }
-        Ok(())
     }
 
     /// The name of the public pages.
@@ -423,135 +373,6 @@ impl Settings {
             Some(443) => format!("https://{name}"),
             Some(port) => format!("https://{name}:{port}"),
         }
-    }
-}
-
-/// RFC 1123 §2.1: labels of 1 to 63 letters, digits and hyphens; no hyphen at an end.
-fn is_host_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let is_of_it = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
-        (1..=63).contains(&label.len())
-            && label.bytes().all(is_of_it)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
-}
-
-impl Settings {
-    /// A letter of the largest kind has to fit, or mail of that size never leaves.
-    fn check_queue(&self) -> Result<(), Fault> {
-        let queue = &self.queue;
-        let has_pauses = (1..=MOST_PAUSES).contains(&queue.retry_seconds.len())
-            && queue.retry_seconds.iter().all(|pause| (1..=86_400).contains(pause));
-        let has_end = queue.late_seconds > 0
-            && queue.late_seconds <= queue.expire_seconds
-            && queue.expire_seconds <= 5 * 86_400;
-        if !(has_pauses && has_end) {
-            return Err(Fault::Wanting {
-                setting: "queue.retry_seconds, late_seconds, expire_seconds",
-                expected: "1 to 7 pauses of 1 to 86400, and 1 <= late <= expire <= 432000",
-                found: format!("{queue:?}"),
-                hint: "RFC 5321 §4.5.4.1: minutes at first, then hours, for four or five days",
-            });
-        }
-        let is_least = queue.tenant_mib >= LEAST_QUEUE_MIB
-            && queue.passed_on_tenant_mib >= LEAST_QUEUE_MIB
-            && queue.passed_on_person_mib >= LEAST_QUEUE_MIB;
-        let has_messages = queue.tenant_messages > 0
-            && queue.passed_on_tenant_messages > 0
-            && queue.passed_on_person_messages > 0;
-        match is_least && has_messages {
-            true => Ok(()),
-            false => Err(Fault::Wanting {
-                setting: "queue",
-                expected: "256 MiB or more in each share, and 1 message or more",
-                found: format!("{queue:?}"),
-                hint: "a letter may have 50 MiB, and takes at most a quarter of a share",
-            }),
-        }
-    }
-
-    fn check_syslog(&self) -> Result<(), Fault> {
-        let syslog = self.sentinel.syslog.as_str();
-        let address = syslog.strip_prefix("tcp://").or(syslog.strip_prefix("udp://"));
-        let is_place = syslog.is_empty()
-            || syslog.starts_with('/')
-            || address.unwrap_or(syslog).parse::<SocketAddr>().is_ok();
-        match is_place {
-            true => Ok(()),
-            false => Err(Fault::Wanting {
-                setting: "sentinel.syslog",
-                expected: "a path, IP:PORT, or nothing",
-                found: syslog.to_owned(),
-                hint: "such as /dev/log, 192.0.2.1:514 or tcp://192.0.2.1:601",
-            }),
-        }
-    }
-
-    fn check_rules_from(&self) -> Result<(), Fault> {
-        let from = self.sentinel.rules_from.as_str();
-        match RULE_LEVELS.contains(&from) {
-            true => Ok(()),
-            false => Err(Fault::Wanting {
-                setting: "sentinel.rules_from",
-                expected: "informational, low, medium, high or critical",
-                found: from.to_owned(),
-                hint: "such as medium",
-            }),
-        }
-    }
-
-    /// What is half said about alarms would be found out when there is one.
-    fn check_alarms(&self) -> Result<(), Fault> {
-        let alarms = &self.alarms;
-        let wanting = |setting, expected, found: &str, hint| {
-            Err(Fault::Wanting { setting, expected, found: found.to_owned(), hint })
-        };
-        let secret = alarms.webhook_secret.as_path();
-        if !alarms.webhook.is_empty() {
-            if alarms.webhook().is_none() {
-                let hint = "such as https://hooks.example/alarms";
-                let expected = "https://HOST[:PORT]/PATH";
-                return wanting("alarms.webhook", expected, &alarms.webhook, hint);
-            }
-            if secret.as_os_str().is_empty() || secret.starts_with(&self.house.data) {
-                let expected = "a file outside the data folder";
-                let hint = "the receiver has the same secret, and believes nobody without it";
-                let found = secret.display().to_string();
-                return wanting("alarms.webhook_secret", expected, &found, hint);
-            }
-        }
-        for (setting, at) in [
-            ("alarms.webhook_at", &alarms.webhook_at),
-            ("alarms.mail_relay_at", &alarms.mail_relay_at),
-        ] {
-            if !at.is_empty() && at.parse::<SocketAddr>().is_err() {
-                return wanting(setting, "IP:PORT, or nothing", at, "such as 192.0.2.1:8443");
-            }
-        }
-        if !alarms.mail_relay.is_empty() {
-            if alarms.mail_relay().is_none() {
-                let expected = "HOST:PORT[:implicit|starttls|if-offered]";
-                let hint = "such as relay.example:587:starttls";
-                return wanting("alarms.mail_relay", expected, &alarms.mail_relay, hint);
-            }
-            let is_address = |text: &String| text.contains('@') && text.is_ascii();
-            if !is_address(&alarms.mail_from) || !alarms.mail_to.iter().all(is_address) {
-                let found = format!("{} to {}", alarms.mail_from, alarms.mail_to.join(", "));
-                let hint = "addresses in ASCII, such as sekisho@example.jp";
-                return wanting("alarms.mail_from, mail_to", "addresses", &found, hint);
-            }
-            if alarms.mail_to.is_empty() || alarms.mail_to.len() > OPERATORS {
-                let found = alarms.mail_to.len().to_string();
-                return wanting("alarms.mail_to", "1 to 20 addresses", &found, "who is to know?");
-            }
-        }
-        if !(1..=GATHER_SECONDS).contains(&alarms.gather_seconds) {
-            let found = alarms.gather_seconds.to_string();
-            return wanting("alarms.gather_seconds", "1 to 3600", &found, "30 does for most");
-        }
-        Ok(())
     }
 }
 
@@ -598,10 +419,12 @@ mod tests {
         check("", "ok");
         check("[house]\ndata = \"/srv/mail\"\n[listen]\nsmtp = [\"127.0.0.1:2525\"]", "ok");
         check("[house]\ndata = \"here\"", "an absolute path");
-        check("[house]\ncolour = 1", "unknown field");
+        let known =
+            "line 2: expected a setting of [house]: data, host_name, pages_name, uid_base, ";
+        check("[house]\ncolour = 1", known);
         check("[house]\napprovals = \"two-persons\"", "ok");
         check("[house]\napprovals = \"nobody\"", "single-operator or two-persons");
-        check("[rooms]", "unknown field");
+        check("[rooms]", "line 1: expected a section: house, listen, dns, ");
         check("[house]\nuid_base = 0", "1000");
         check("[house]\nuid_base = 4294967290", "1000");
         check("[house]\ndata = \"/a\"\n[unseal]\nfile = \"/a/key\"", "outside the data folder");
@@ -609,23 +432,34 @@ mod tests {
             "[house]\ndata = \"/a\"\n[unseal]\nshares = [\"/b/1\", \"/a/2\"]",
             "outside the data folder",
         );
-        check("[listen]\nsmtp = [\"nowhere\"]", "invalid socket address");
+        check("[listen]\nsmtp = [\"nowhere\"]", "line 2: `listen.smtp`: expected IP:PORT, such as");
         check("[sentinel]\nsyslog = \"192.0.2.1:514\"\nwatch_host = true", "ok");
         check("[sentinel]\nrules_from = \"medium\"", "ok");
         check("[sentinel]\nrules_from = \"some\"", "sentinel.rules_from");
         check("[sentinel]\nsyslog = \"loghost\"", "a path, IP:PORT");
         check("[sentinel]\nsyslog = \"tcp://192.0.2.1:601\"", "ok");
         check("[sentinel]\nsyslog = \"tls://192.0.2.1:601\"", "a path, IP:PORT");
-        check("[sentinel]\nsilence_seconds = 1", "5 seconds");
+        check("[sentinel]\nsilence_seconds = 1", "a whole number from 5 to 86400, found 1");
         check("[queue]\npassed_on_person_mib = 256", "ok");
-        check("[queue]\npassed_on_person_mib = 255", "256 MiB or more");
-        check("[queue]\ntenant_messages = 0", "256 MiB or more");
+        let expected = "line 2: `queue.passed_on_person_mib`: expected a whole number from 256 to ";
+        check("[queue]\npassed_on_person_mib = 255", expected);
+        let expected =
+            "`queue.tenant_messages`: expected a whole number from 1 to 1000000000, found 0";
+        check("[queue]\ntenant_messages = 0", expected);
+        check("[queue]\nfree_mib = 0", "ok");
+        check("[queue]\nfree_mib = 1073741824", "ok");
+        let expected = "`queue.free_mib`: expected a whole number from 0 to 1073741824, found 99";
+        check("[queue]\nfree_mib = 999999999999", expected);
         let times = "[queue]\nretry_seconds = [2, 5]\nlate_seconds = 4\nexpire_seconds = 20";
         check(times, "ok");
-        check("[queue]\nretry_seconds = []", "1 to 7 pauses");
-        check("[queue]\nexpire_seconds = 432001", "1 to 7 pauses");
-        check("[queue]\nlate_seconds = 500000", "1 to 7 pauses");
-        check("[house", "do not parse");
+        check("[queue]\nretry_seconds = []", "`queue.retry_seconds`: expected 1 to 7 pauses");
+        check("[queue]\nretry_seconds = [0, 5]", "found [0, 5]\n");
+        check(
+            "[queue]\nexpire_seconds = 432001",
+            "`queue.expire_seconds`: expected a whole number",
+        );
+        check("[queue]\nlate_seconds = 500000", "`queue.late_seconds`: expected a whole number");
+        check("[queue]\nexpire_seconds = 60", "`queue.late_seconds`: expected");
         check("[house]\npages_name = \"localhost\"", "a host name of its own");
         check("[house]\npages_name = \"a b\"", "a host name of its own");
         for name in ["mail.example.jp", "MX1.example", "localhost", "xn--59j.example", "a-b.c"] {
@@ -636,6 +470,52 @@ mod tests {
         {
             check(&format!("[house]\nhost_name = \"{name}\""), "letters, digits, hyphens");
         }
+    }
+
+    /// Whoever wrote the file reads what was expected, what was found and where; nothing of Rust.
+    #[test]
+    fn what_does_not_parse_is_said_in_sentences() {
+        check("# 関所\n[house", "line 2: expected NAME = VALUE, or [SECTION], found [house\n");
+        check(
+            "[dns]\nport = 53\nport = 54",
+            "line 3: `dns.port`: expected each setting once, found",
+        );
+        let whole = "line 3: `dns.port`: expected a whole number from 0 to 65535, found 70000\n";
+        check("[dns]\n\nport = 70000", whole);
+        check("[queue]\nfree_mib = -1", "`queue.free_mib`: expected a whole number, 0 or more");
+        let far = "[queue]\nfree_mib = 99999999999999999999999";
+        check(far, "line 2: ");
+        check(
+            "\u{feff}[house]\ndata = \"here\"",
+            "line 2: `house.data`: expected an absolute path",
+        );
+        check("[house]\ndata = 5", "line 2: `house.data`: expected a text in quotes, found 5\n");
+        check("[sentinel]\nfreeze = \"on\"", "`sentinel.freeze`: expected true or false");
+        check("[listen]\nsmtp = 25", "`listen.smtp`: expected a list in brackets, found 25\n");
+        let list = "[listen]\nsmtp = [\n  \"127.0.0.1:25\",\n  \"localhost:26\",\n]";
+        check(list, "line 4: `listen.smtp`: expected IP:PORT, such as 192.0.2.1:25");
+        check("house = 5", "line 1: `house`: expected a section, with its settings below");
+        check("[dns]\nservers = [\"one\"]", "`dns.servers`: expected an IP address");
+        let octets = b"[house]\n# \x8a\xd6\x8f\x8a\n".to_vec();
+        let said = Settings::from_octets(octets).unwrap_err().to_string();
+        assert!(said.starts_with("line 2: expected UTF-8, found the octet 0x8a\n"), "{said}");
+    }
+
+    #[test]
+    fn ports_are_ports() {
+        for text in [
+            "[listen]\nsmtp = [\"127.0.0.1:2525\", \"[::1]:0\"]",
+            "[listen]\nmetrics = [\"127.0.0.1:0\"]",
+            "[dns]\nport = 0",
+            "[relay]\nport = 0",
+            "[relay]\nhttps_port = 0",
+            "[relay]\nsmart_host_ports = [25, 0]",
+        ] {
+            check(text, "line 2: `");
+            check(text, "expected a port from 1 to 65535, found ");
+        }
+        check("[sentinel]\nsyslog = \"192.0.2.1:0\"", "a path, IP:PORT");
+        check("[alarms]\nwebhook_at = \"192.0.2.1:0\"", "IP:PORT");
     }
 
     #[test]
@@ -663,7 +543,7 @@ mod tests {
         check(&format!("mail_relay = \"relay.example:465:implicit\"\n{people}"), "ok");
         check(&format!("mail_relay = \"relay.example\"\n{people}"), "HOST:PORT");
         check(&format!("mail_relay = \"relay.example:25:maybe\"\n{people}"), "HOST:PORT");
-        check("mail_relay = \"relay.example:25\"", "addresses");
+        check("mail_relay = \"relay.example:25\"", "`alarms.mail_from`: expected an address");
         check("mail_relay = \"r.example:25\"\nmail_from = \"a@b.example\"", "1 to 20");
         check("gather_seconds = 0", "1 to 3600");
     }

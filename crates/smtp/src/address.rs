@@ -46,7 +46,8 @@ impl Address {
         &self.local
     }
 
-    /// The domain in lower case, or an address literal with its brackets.
+    /// The domain in its one spelling (`terms::mapped_name`), or an address literal with its
+    /// brackets.
     pub fn domain(&self) -> &str {
         &self.domain
     }
@@ -59,6 +60,13 @@ impl Address {
     /// leaves this to the host of the mailbox alone: use it for our own domains only.
     pub fn folded(&self) -> Self {
         Self { local: self.local.to_lowercase(), domain: self.domain.clone() }
+    }
+
+    /// The same mailbox with its domain as the DNS has it; `None`: no such name can be there.
+    pub fn in_the_dns(&self) -> Option<Self> {
+        let domain = terms::ascii_name(&self.domain);
+        let fits = domain.is_ascii() && domain.len() <= DOMAIN_BYTES;
+        fits.then(|| Self { local: self.local.clone(), domain })
     }
 
     /// Splits `aoi+news@…` into `aoi@…` and `news`. A plus at the very start is part of the name.

@@ -63,6 +63,8 @@ pub struct Mail {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rcpt {
     pub to: Recipient,
+    /// It was written in UTF-8, whatever it is in.
+    pub is_utf8: bool,
     pub notify: Option<Notify>,
     pub original: Option<Original>,
 }
@@ -73,15 +75,6 @@ pub enum Recipient {
     /// `<postmaster>`: of this host, whatever its domains.
     Postmaster,
     Mailbox(Address),
-}
-
-impl Recipient {
-    pub(crate) fn is_ascii(&self) -> bool {
-        match self {
-            Self::Postmaster => true,
-            Self::Mailbox(address) => address.is_ascii(),
-        }
-    }
 }
 
 /// Verbs of HTTP; no mail client says them (a known way to make a browser talk to a mail server).
@@ -148,6 +141,7 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
         require_tls: false,
         vouched: false,
     };
+    let is_utf8 = is_utf8(argument, &cursor);
     for parameter in parameters::parameters(rest_of(argument, &cursor))? {
         match (parameter.keyword.as_str(), parameter.value) {
             ("SIZE", value) => mail.size = Some(parameters::size(value)?),
@@ -160,7 +154,7 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
             _ => return Err(unknown_parameter()),
         }
     }
-    if mail.from.as_ref().is_some_and(|from| !from.is_ascii()) && !mail.smtputf8 {
+    if is_utf8 && !mail.smtputf8 {
         // RFC 6531 §3.5.
         return Err(Reply::new(553, (6, 7), "an address in UTF-8 needs SMTPUTF8"));
     }
@@ -179,7 +173,8 @@ fn rcpt(argument: &str, dots: Dots) -> Result<Rcpt, Reply> {
             return Err(Reply::new(501, (1, 3), "this recipient's address cannot be read"));
         }
     };
-    let mut rcpt = Rcpt { to, notify: None, original: None };
+    let is_utf8 = is_utf8(argument, &cursor);
+    let mut rcpt = Rcpt { to, is_utf8, notify: None, original: None };
     for parameter in parameters::parameters(rest_of(argument, &cursor))? {
         match (parameter.keyword.as_str(), parameter.value) {
             ("NOTIFY", value) => rcpt.notify = Some(parameters::notify(value)?),
@@ -229,6 +224,11 @@ fn alone(argument: &str, command: Command) -> Result<Command, Reply> {
         return Ok(command);
     }
     Err(Reply::new(501, (5, 4), "this command takes no argument"))
+}
+
+/// Whether what was read so far has letters beyond ASCII.
+fn is_utf8(argument: &str, cursor: &Cursor) -> bool {
+    !argument.get(..cursor.position()).unwrap_or(argument).is_ascii()
 }
 
 fn rest_of<'a>(argument: &'a str, cursor: &Cursor) -> &'a str {

@@ -51,7 +51,7 @@ pub(crate) fn mailbox(cursor: &mut Cursor, dots: Dots) -> Option<Address> {
         let literal = address_literal(cursor)?;
         return Some(Address::of(local, &literal));
     }
-    domain(cursor).map(|domain| Address::of(local, domain))
+    domain(cursor).map(|domain| Address::of(local, &domain))
 }
 
 /// RFC 5321 §4.1.2: a source route must be accepted and should be ignored.
@@ -101,11 +101,13 @@ fn quoted(cursor: &mut Cursor) -> Option<String> {
     }
 }
 
-/// Labels of letters, digits and inner hyphens, or of UTF-8.
-fn domain<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
+/// Labels of letters, digits and inner hyphens, or of UTF-8, in the one spelling of such a name:
+/// IDNA counts U+3002, U+FF0E and U+FF61 as dots, and wide letters as their narrow ones.
+fn domain(cursor: &mut Cursor) -> Option<String> {
     let name = cursor
         .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | 128..));
-    let name = std::str::from_utf8(name).ok()?;
+    let name = std::str::from_utf8(name).ok().filter(|name| name.len() <= DOMAIN_BYTES)?;
+    let name = terms::mapped_name(name);
     (name.len() <= DOMAIN_BYTES && name.split('.').all(is_label)).then_some(name)
 }
 
@@ -116,12 +118,13 @@ fn is_label(label: &str) -> bool {
     fits && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(is_label_letter)
 }
 
-/// IDNA counts U+3002, U+FF0E and U+FF61 as dots: a name with one of them has two readings.
+/// Letters of other shapes may have become ones that no name has. Two joiners that nobody sees have
+/// a meaning in some scripts (RFC 5892 appendix A).
 fn is_label_letter(letter: char) -> bool {
-    letter.is_ascii()
-        || !(letter.is_control()
-            || letter.is_whitespace()
-            || matches!(letter, '\u{3002}' | '\u{ff0e}' | '\u{ff61}'))
+    match letter.is_ascii() {
+        true => letter.is_ascii_alphanumeric() || letter == '-',
+        false => !terms::is_unseen(letter) || matches!(letter, '\u{200c}' | '\u{200d}'),
+    }
 }
 
 /// `[192.0.2.1]` or `[IPv6:2001:db8::1]`; no other kind is registered.

@@ -462,7 +462,7 @@ impl Session {
         if self.chunks.is_some() {
             return self.error(out_of_order("the text has begun"));
         }
-        if !rcpt.to.is_ascii() && !self.smtputf8 {
+        if rcpt.is_utf8 && !self.smtputf8 {
             return self.error(Reply::new(553, (6, 7), "an address in UTF-8 needs SMTPUTF8"));
         }
         if self.recipients() >= self.limits.recipients {

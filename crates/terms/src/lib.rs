@@ -13,8 +13,11 @@ mod date;
 mod finding;
 mod id;
 mod kind;
+mod letters;
 mod limit;
+mod name;
 pub mod plain;
+mod punycode;
 
 pub use cursor::Cursor;
 pub use date::{LocalTime, Received};
@@ -27,3 +30,7 @@ pub use limit::{
     COMMANDS_PER_SESSION, DOOR_BYTES, ERRORS_PER_SESSION, HEADER_BYTES, HEADER_FIELDS,
     IN_FLIGHT_BYTES, MESSAGE_BYTES, RECIPIENTS, SMTP_COMMAND_BYTES, SMTP_TEXT_LINE_BYTES,
 };
+pub use name::{
+    FULL_STOPS, is_joined_mark, is_mark, is_unseen, mapped_name, plain_letters, push_plain,
+};
+pub use punycode::ascii_name;

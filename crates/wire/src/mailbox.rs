@@ -82,6 +82,9 @@ pub enum FromEdge {
     Keep { copies: Vec<Copy>, journeys: Vec<Journey>, more: bool },
     /// Is there room for so much for this person? Answered by `Room`.
     Room { user: UserId, bytes: u64 },
+    /// Asked of a keeper that came back: had the one before it kept this copy? Answered by
+    /// `HasKept`.
+    HasKept { user: UserId, message: MessageId },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +97,7 @@ pub enum ToEdge {
     Full,
     Fault,
     Room(bool),
+    HasKept(bool),
 }
 
 /// System flags as bits; keywords follow from bit 8 on, numbered per folder.

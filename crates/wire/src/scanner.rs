@@ -52,7 +52,7 @@ pub struct Examined {
     /// The field to put on top: `Authentication-Results: …` with its CRLF; empty without a sender.
     pub authentication_results: String,
     /// Octet ranges of fields to be taken out: forged `Authentication-Results` that claim our name,
-    /// verdicts that claim to be ours, and the secrets of customers' own servers.
+    /// whatever is called as our own fields are, and return paths that others wrote.
     pub forged: Vec<(u64, u64)>,
     /// `mime::Summary` (postcard) of the message as it came; sealed, not read, by `edge`.
     #[serde(with = "bytes")]
@@ -67,6 +67,8 @@ pub struct Examined {
     pub report: Option<Report>,
 }
 
+/// How our own fields begin.
+pub const OURS: &str = "X-Sekisho-";
 /// The field that marks what was passed on: a token for the address, which only this house knows.
 pub const PASSED: &str = "X-Sekisho-Passed";
 /// The field in which we say how a message was judged. Who else writes it pretends to be us.
@@ -74,6 +76,19 @@ pub const VERDICT: &str = "X-Sekisho-Verdict";
 /// Marks that are read, and addresses named in To and Cc.
 pub const PASSED_MARKS: usize = 64;
 pub const NAMED: usize = 1_000;
+
+/// A mark is a token of so many octets, in hexadecimal.
+const MARK_BYTES: usize = 16;
+
+impl Header {
+    /// The marks that it came with, as fields: of those that are cut out as whatever else is called
+    /// like ours, these go along with what is passed on, or a circle of several would never close.
+    pub fn marks(&self) -> impl Iterator<Item = &str> {
+        let is_digit = |octet: u8| octet.is_ascii_hexdigit();
+        let marks = self.passed.iter().map(String::as_str);
+        marks.filter(move |mark| mark.len() == 2 * MARK_BYTES && mark.bytes().all(is_digit))
+    }
+}
 
 /// What a header says to whoever passes a message on or answers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,9 +5,13 @@ use crate::Fault;
 use crate::judgement::Judged;
 use crate::sealing::{Sealed, ask_for_tokens, await_tokens, frames, journeys};
 use compartment::Lender;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
-use terms::Kind;
-use wire::mailbox::{self, State};
+use terms::{Kind, MessageId, UserId};
+use wire::mailbox::{FromEdge, State, ToEdge};
+
+/// A message is offered so often: to a keeper that dies with it, and to its successors.
+const OFFERS: usize = 3;
 
 impl Neighbours {
     /// Hands a sealed message to the mailbox; `Yes` means durable.
@@ -27,7 +31,7 @@ impl Neighbours {
 
     fn keep_all(&mut self, sealed: Sealed) -> Kept {
         let Ok(frames) = frames(sealed) else { return Kept::No };
-        for _ in 0..2 {
+        for _ in 0..OFFERS {
             let Ok(mailbox) = self.channel(Kind::Mailbox, REJOIN_LIMIT) else { return Kept::No };
             let mut call = 0;
             let sent = frames.iter().try_for_each(|(keep, held)| {
@@ -35,7 +39,10 @@ impl Neighbours {
                 mailbox.send(call, keep, held)
             });
             match sent {
-                Ok(()) => return self.await_kept(call),
+                Ok(()) => match self.await_kept(call) {
+                    Kept::Unknown if !self.channels.contains_key(&Kind::Mailbox) => {}
+                    kept => return kept,
+                },
                 // It lives, with a part of this message that the next one must not follow: whoever
                 // takes our place has a channel of its own.
                 Err(wire::Fault::Silent | wire::Fault::Crowded) => {
@@ -43,7 +50,16 @@ impl Neighbours {
                     return Kept::No;
                 }
                 // It was gone before it had everything: nothing is kept, so asking again is safe.
-                Err(_) => drop(self.channels.remove(&Kind::Mailbox)),
+                Err(_) => {
+                    self.channels.remove(&Kind::Mailbox);
+                    continue;
+                }
+            }
+            // It died with the whole of it: its successor has read the log, and knows.
+            match self.was_kept(&frames) {
+                Some(true) => return Kept::Yes,
+                Some(false) => {}
+                None => return Kept::Unknown,
             }
         }
         Kept::No
@@ -58,12 +74,12 @@ impl Neighbours {
                 Ok(frame) if frame.call != call => {}
                 Ok(frame) => {
                     return match frame.read() {
-                        Ok(mailbox::ToEdge::Kept) => Kept::Yes,
-                        Ok(mailbox::ToEdge::OverQuota(_)) => {
+                        Ok(ToEdge::Kept) => Kept::Yes,
+                        Ok(ToEdge::OverQuota(_)) => {
                             self.rooms.clear();
                             Kept::OverQuota
                         }
-                        Ok(mailbox::ToEdge::Full) => Kept::Full,
+                        Ok(ToEdge::Full) => Kept::Full,
                         _ => Kept::No,
                     };
                 }
@@ -77,12 +93,32 @@ impl Neighbours {
         Kept::Unknown
     }
 
+    /// Whether a keeper that died kept an arrival, by the word of its successor. An arrival is kept
+    /// whole or not at all, so that one copy tells of all.
+    fn was_kept(&mut self, frames: &[(FromEdge, Vec<OwnedFd>)]) -> Option<bool> {
+        let (user, message) = first_copy(frames)?;
+        // The sender waits ten minutes for this reply (RFC 5321 §4.5.3.2.6).
+        self.channel(Kind::Mailbox, KEEP_LIMIT).ok()?;
+        let question = FromEdge::HasKept { user, message };
+        match self.ask(Kind::Mailbox, &question, KEEP_LIMIT) {
+            Ok(ToEdge::HasKept(is_kept)) => Some(is_kept),
+            _ => None,
+        }
+    }
+
     /// A refused message leaves a trace, and nothing else.
     pub(crate) fn record_refused(&mut self, judged: &Judged) {
         let asked = ask_for_tokens(judged, self);
         let tokens = await_tokens(asked, self);
         let journeys = journeys(judged, State::Refused, &tokens);
-        let keep = mailbox::FromEdge::Keep { copies: Vec::new(), journeys, more: false };
-        let _: Result<mailbox::ToEdge, Fault> = self.ask(Kind::Mailbox, &keep, KEEP_LIMIT);
+        let keep = FromEdge::Keep { copies: Vec::new(), journeys, more: false };
+        let _: Result<ToEdge, Fault> = self.ask(Kind::Mailbox, &keep, KEEP_LIMIT);
     }
+}
+
+fn first_copy(frames: &[(FromEdge, Vec<OwnedFd>)]) -> Option<(UserId, MessageId)> {
+    frames.iter().find_map(|(frame, _)| match frame {
+        FromEdge::Keep { copies, .. } => copies.first().map(|copy| (copy.user, copy.message)),
+        _ => None,
+    })
 }

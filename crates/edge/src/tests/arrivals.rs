@@ -66,6 +66,30 @@ fn recipients_are_refused_by_their_reason() {
     assert_eq!(around.seen.lock().unwrap().unknown, 11);
 }
 
+/// A domain is the same however it is written: wide letters, full stops of Japanese keyboards,
+/// U-labels. Only whoever says SMTPUTF8 writes it so.
+#[test]
+fn a_domain_is_found_in_all_its_spellings() {
+    let around = settle(Plan::default());
+    let reply = |mail: &str, to: &str| {
+        let mut client = around.connect();
+        client.hear();
+        client.ask("EHLO c");
+        client.ask(&format!("MAIL FROM:<a@b.example>{mail}"));
+        client.ask(&format!("RCPT TO:<{to}>"))
+    };
+    for to in ["aoi@ｅｘａｍｐｌｅ．ｊｐ", "Aoi@ＥＸＡＭＰＬＥ。jp", "aoi+x@example｡jp"]
+    {
+        assert!(reply(" SMTPUTF8", to).starts_with("250 2.1.5"), "{to}");
+        assert!(reply("", to).starts_with("553 5.6.7"), "{to}");
+    }
+    assert!(reply(" SMTPUTF8", "aoi@ｅｌｓｅｗｈｅｒｅ．example").starts_with("550 5.7.1"));
+    let canonical = |text: &str| canonical(&smtp::Address::parse(text).unwrap());
+    let expected = Some("aoi@xn--r8jz45g.xn--zckzah".to_owned());
+    assert_eq!(canonical("aoi@例え.テスト"), expected);
+    assert_eq!(canonical("Aoi+x@例え。ﾃｽﾄ"), expected);
+}
+
 /// A customer's own server is asked for as long as a sender can be made to wait, and whoever brings
 /// many such names is sent away as one who brings unknown ones.
 #[test]
@@ -261,6 +285,30 @@ fn a_mailbox_that_died_before_the_message_is_no_loss() {
     assert!(said.contains(" kept\r\n"), "{said}");
 }
 
+/// A mailbox that dies with a message may have kept it: its successor knows, and the sender hears
+/// a certain word in every case, in a session that goes on.
+#[test]
+fn a_mailbox_that_died_with_a_message_leaves_nobody_without_a_reply() {
+    let check = |mailbox_deaths: &'static [bool], code: &str, offers: usize| {
+        let around = settle(Plan { mailbox_deaths, ..Plan::default() });
+        let mut client = around.connect();
+        client.begin(&["aoi@example.jp"]);
+        client.say(&format!("{TEXT}.\r\n"));
+        let reply = client.hear();
+        assert!(reply.starts_with(code), "{mailbox_deaths:?} {reply}");
+        assert_eq!(around.seen.lock().unwrap().copies.len(), offers);
+        client.ask("MAIL FROM:<a@sender.example>");
+        client.ask("RCPT TO:<aoi@example.jp>");
+        client.ask("DATA");
+        client.say(&format!("{TEXT}.\r\n"));
+        assert!(client.hear().contains(" kept\r\n"), "{}", client.said);
+    };
+    check(&[true], "250 2.0.0", 1);
+    check(&[false], "250 2.0.0", 2);
+    check(&[false, true], "250 2.0.0", 2);
+    check(&[false, false, false], "451 4.3.0 try again later", 3);
+}
+
 #[test]
 fn told_to_close_it_says_so() {
     let around = settle(Plan::default());
@@ -332,7 +380,7 @@ fn addresses_have_the_directory_s_spelling() {
     check("\"Aoi\"@example.jp", Some("aoi@example.jp"));
     check("\"A b\"@example.jp", Some("\"a b\"@example.jp"));
     check("\"aoi@other.example\"@example.jp", Some("\"aoi@other.example\"@example.jp"));
-    check("aoi@例え.jp", None);
+    check("aoi@例え.jp", Some("aoi@xn--r8jz45g.jp"));
     check("葵@example.jp", Some("葵@example.jp"));
 }
 

@@ -322,6 +322,19 @@ fn utf8_is_asked_for_where_it_is_needed() {
     check("<a@sender.example> SMTPUTF8", "あ@gateway.example", "hi", true);
 }
 
+/// The scanner cuts whatever is called like a field of ours; marks of other ways go along.
+#[test]
+fn marks_of_the_way_so_far_go_along() {
+    let other = "0123456789abcdef0123456789ABCDEF".to_owned();
+    let passed = vec!["00".into(), other.clone(), "<b>".into()];
+    let around = read(Header { passed, ..Header::default() }, 0.0);
+    around.mail(FROM, &["<kept.on@example.jp>"], TEXT);
+    let top = apart(&letters(&around)[0].text, TEXT);
+    let marks = top.lines().filter_map(|line| line.strip_prefix("X-Sekisho-Passed: "));
+    let marks: Vec<&str> = marks.collect();
+    assert_eq!((marks.len(), marks[0]), (2, other.as_str()));
+}
+
 #[test]
 fn what_comes_back_is_kept_and_goes_no_further() {
     let around = read(Header::default(), 0.0);

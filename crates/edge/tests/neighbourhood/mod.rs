@@ -91,6 +91,9 @@ pub struct Plan {
     pub wrong_signature: bool,
     pub demo: bool,
     pub mailbox_dies_first: bool,
+    /// Mailboxes that die with a whole message in hand, before they answer: whether each one's
+    /// successor says that it was kept.
+    pub mailbox_deaths: &'static [bool],
     /// Whose own servers are at the address of every client here.
     pub customers: Vec<Customer>,
     /// What hears the calls that the jail refuses.
@@ -108,6 +111,7 @@ impl Default for Plan {
             wrong_signature: false,
             demo: false,
             mailbox_dies_first: false,
+            mailbox_deaths: &[],
             customers: Vec::new(),
             ear: |_, _| {},
         }
@@ -161,7 +165,8 @@ impl<T> Neighbourhood<T> {
         if plan.mailbox_dies_first {
             drop(join(&control, Kind::Mailbox));
         }
-        play_mailbox(join(&control, Kind::Mailbox), seen.clone(), plan.kept, plan.room);
+        let mailbox = (plan.kept, plan.room, plan.mailbox_deaths);
+        play_mailbox(control.clone(), seen.clone(), mailbox);
         let mut scanners = plan.scanners.clone();
         play_scanner(join(&control, Kind::Scanner), seen.clone(), next(&mut scanners));
         play_warden(control.clone(), seen.clone(), scanners, plan.ear);
@@ -487,17 +492,22 @@ fn signed(pair: &Ed25519KeyPair, statement: &Statement) -> Stated {
 }
 
 fn play_mailbox(
-    channel: Channel,
+    control: Arc<Channel>,
     seen: Arc<Mutex<Seen>>,
-    kept: fn(usize) -> mailbox::ToEdge,
-    room: bool,
+    (kept, room, deaths): (fn(usize) -> mailbox::ToEdge, bool, &'static [bool]),
 ) {
+    let mut channel = join(&control, Kind::Mailbox);
     thread::spawn(move || {
-        let mut arrivals = 0;
+        let (mut arrivals, mut deaths, mut was_kept) = (0, deaths.iter(), false);
         while let Ok(frame) = channel.receive(None) {
             match frame.read::<mailbox::FromEdge>().unwrap() {
                 mailbox::FromEdge::Room { .. } => {
                     channel.send(frame.call, &mailbox::ToEdge::Room(room), &[]).unwrap();
+                }
+                mailbox::FromEdge::HasKept { user, message } => {
+                    let is_of = |copy: &Copy| (copy.user, copy.message) == (user, message);
+                    assert!(seen.lock().unwrap().copies.iter().any(is_of));
+                    channel.send(frame.call, &mailbox::ToEdge::HasKept(was_kept), &[]).unwrap();
                 }
                 mailbox::FromEdge::Keep { copies, journeys, more } => {
                     let mut seen = seen.lock().unwrap();
@@ -508,10 +518,17 @@ fn play_mailbox(
                     }
                     seen.copies.extend(copies);
                     seen.journeys.extend(journeys);
-                    if !more {
-                        arrivals += 1;
-                        channel.send(frame.call, &kept(arrivals), &[]).unwrap();
+                    if more {
+                        continue;
                     }
+                    if let Some(is_kept) = deaths.next() {
+                        was_kept = *is_kept;
+                        drop(channel);
+                        channel = join(&control, Kind::Mailbox);
+                        continue;
+                    }
+                    arrivals += 1;
+                    channel.send(frame.call, &kept(arrivals), &[]).unwrap();
                 }
             }
         }

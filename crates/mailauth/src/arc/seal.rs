@@ -6,9 +6,9 @@
 use super::{ArcResult, SETS, instance};
 use crate::canon::{self, Canon};
 use crate::fields::{Field, take_apart};
-use crate::punycode::ascii_name;
 use crate::sign::{SigningAs, Unsigned, names, signature_tags, signed};
 use crate::tags::Tags;
+use terms::ascii_name;
 
 /// The field that is added first, and what the seal says of the chain below it.
 #[derive(Clone, Debug, PartialEq, Eq)]

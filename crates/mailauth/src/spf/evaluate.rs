@@ -3,9 +3,9 @@
 use super::expand::{self, Scene, address_kind};
 use super::record::{self, Cidr, LOOKUP_TERMS, Mechanism, Qualifier, SpfRecord};
 use super::{Identity, Spf, SpfResult};
-use crate::punycode::ascii_name;
 use crate::resolver::{Answer, Inquiry, Record, RecordKind, Texts, is_askable, is_at_or_below};
 use std::net::IpAddr;
+use terms::ascii_name;
 
 /// Terms whose question found nothing, before it is an error (RFC 7208 §4.6.4).
 pub const VOID_LOOKUPS: usize = 2;

@@ -109,6 +109,11 @@ impl Desk {
                 let answer = room.map_or(ToEdge::Fault, ToEdge::Room);
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }
+            FromEdge::HasKept { user, message } => {
+                let kept = self.store.has_kept(user, message);
+                let answer = kept.map_or(ToEdge::Fault, ToEdge::HasKept);
+                let _ = self.hub.send(peer, call, &answer, Vec::new());
+            }
         }
         Ok(())
     }

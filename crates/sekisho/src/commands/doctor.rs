@@ -1,7 +1,7 @@
 //! `sekisho doctor`: which walls this machine grants, what is weakened here, and whether the
 //! evidence is whole.
 
-use super::{epochs, install, losses, returned, sources, unsealing, whole};
+use super::{epochs, install, losses, returned, site, sources, unsealing, whole};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
@@ -13,12 +13,12 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?.map(PathBuf::from);
     let config = arguments.option("--config")?.map(PathBuf::from);
     arguments.finish()?;
-    let settings = config.map(|path| settings::Settings::read(&path)).transpose();
-    let settings = settings.map_err(install::unfit)?;
+    let settings = config.map(|path| install::settings_in(&path)).transpose()?;
     let data = data.or_else(|| settings.as_ref().map(|settings| settings.house.data.clone()));
     let countries = settings.as_ref().map(|one| super::countries::told(&one.brake.countries));
     let root = settings.as_ref().map(|settings| unsealing::told(&settings.unseal));
     let keys = data.as_deref().map(about_keys);
+    let (folder, amiss) = data.as_deref().map(site::told).unzip();
     let walls = compartment::walls();
     let missing: Vec<String> = walls.missing.iter().map(ToString::to_string).collect();
     let granted: Vec<String> = walls.granted.iter().map(ToString::to_string).collect();
@@ -40,6 +40,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
+    weakened.extend(amiss.flatten());
     weakened.extend(near);
     weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
     weakened.extend(back.found.iter().map(|place| format!("{place}: keys epochs end destroys it")));
@@ -52,6 +53,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "weakened": weakened,
         "service": service,
         "queue": queue,
+        "data_folder": folder,
         "root": root,
         "keys": keys,
         "countries": countries,

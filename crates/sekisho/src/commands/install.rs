@@ -76,7 +76,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let path = PathBuf::from(arguments.required("--config")?);
     let given = Given::read(&mut arguments)?;
     arguments.finish()?;
-    let settings = Settings::read(&path).map_err(unfit)?;
+    let settings = settings_in(&path)?;
     let data = &settings.house.data;
     if !data.is_dir() {
         // A mistyped path must not start an empty house beside the full one.
@@ -126,17 +126,30 @@ fn require_own(data: &Path, root: &root::Root) -> Result<(), Trouble> {
     })
 }
 
-pub fn unfit(fault: settings::Fault) -> Trouble {
-    let every = "docs/generated/config.md lists every setting";
+/// The settings in a file, or what is wrong with them: expected, found, the file and the line.
+pub fn settings_in(path: &Path) -> Result<Settings, Trouble> {
+    Settings::read(path).map_err(|fault| unfit(path, fault))
+}
+
+fn unfit(path: &Path, fault: settings::Fault) -> Trouble {
+    let path = path.display();
     match fault {
-        settings::Fault::Read { path, source } => {
+        settings::Fault::Read { source, .. } => {
             let hint = "give --config a file that you may read; dist/sekisho.toml is one to adapt";
-            Trouble::fault(format!("{}: {source}", path.display()), hint)
+            Trouble::fault(format!("{path}: {source}"), hint)
         }
-        settings::Fault::Wanting { setting, expected, found, hint } => {
-            Trouble::wrong_use(&format!("{expected} in `{setting}`"), found, hint)
+        settings::Fault::Wanting { line, setting, expected, found, hint } => {
+            let found = match (line, &setting) {
+                (Some(line), _) => format!("{found} ({path}, line {line})"),
+                (None, Some(_)) => format!("{found} ({path} does not set it)"),
+                (None, None) => format!("{found} in {path}"),
+            };
+            let expected = match setting {
+                Some(setting) => format!("in `{setting}` {expected}"),
+                None => expected,
+            };
+            Trouble::wrong_use(&expected, found, hint)
         }
-        other => Trouble::wrong_use("settings that fit", other.to_string().trim_end(), every),
     }
 }
 
@@ -294,8 +307,64 @@ fn resolvers(settings: &Settings) -> Vec<SocketAddr> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::bounds;
+    use super::{bounds, settings_in};
+    use crate::outcome::Trouble;
+
+    /// Expected, found, the file, the line and the setting, in either language; all wrong use.
+    #[test]
+    fn settings_that_do_not_fit_are_told_in_sentences() {
+        let name = format!("sekisho-unfit-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let check = |octets: &[u8], english: &str, japanese: &str| {
+            std::fs::write(&path, octets).unwrap();
+            for (is_japanese, expected) in [(false, english), (true, japanese)] {
+                let Err(trouble) = settings_in(&path) else { panic!("{english}") };
+                assert!(matches!(trouble, Trouble::WrongUse { .. }), "{english}");
+                let said = trouble.for_people(is_japanese);
+                let said = said.replace(&path.display().to_string(), "FILE");
+                assert_eq!(said, format!("sekisho: {expected}"));
+            }
+        };
+        check(
+            b"[queue]\nfree_mib = 999999999999\n",
+            "expected in `queue.free_mib` a whole number from 0 to 1073741824, found 999999999999 \
+             (FILE, line 2)\nhint: no disk is larger; 1024 does for most",
+            "必要なもの: `queue.free_mib` に 0〜1073741824 の整数／実際: 999999999999（FILE の 2 \
+             行目）\nヒント: これより大きいディスクはありません。たいていは 1024 で足ります",
+        );
+        check(
+            b"[listen]\nsmtp = [\"127.0.0.1:0\"]\n",
+            "expected in `listen.smtp` a port from 1 to 65535, found 127.0.0.1:0 (FILE, line 2)\n\
+             hint: port 0 means any free one; name the port, or leave the list empty",
+            "必要なもの: `listen.smtp` に 1〜65535 のポート／実際: 127.0.0.1:0（FILE の 2 行目）\n\
+             ヒント: ポート 0 は「空いているどれか」の意味です。ポートを決めて書くか、一覧を空にして\
+             ください",
+        );
+        check(
+            b"[house]\ndata = /srv\n",
+            "expected NAME = VALUE, or [SECTION], found data = /srv (FILE, line 2)\nhint: texts \
+             stand in quotes, lists in brackets; what stands behind # is a comment",
+            "必要なもの: 「名前 = 値」または「[セクション]」／実際: data = /srv（FILE の 2 行目）\n\
+             ヒント: 文字列は引用符で、一覧は角括弧で囲みます。# から後ろは注釈です",
+        );
+        check(
+            b"[dns]\ncolour = 1\n",
+            "expected a setting of [dns]: servers, port, found colour (FILE, line 2)\n\
+             hint: docs/generated/config.md lists every setting",
+            "必要なもの: [dns] の設定のどれか（servers, port）／実際: colour（FILE の 2 行目）\n\
+             ヒント: 設定の一覧は docs/generated/config.md",
+        );
+        check(
+            b"# \x8a\xd6\x8f\x8a\n",
+            "expected UTF-8, found the octet 0x8a (FILE, line 1)\n\
+             hint: save the file as UTF-8: no Shift_JIS, EUC-JP or UTF-16",
+            "必要なもの: UTF-8／実際: オクテット 0x8a（FILE の 1 行目）\nヒント: ファイルを UTF-8 \
+             で保存してください（Shift_JIS、EUC-JP、UTF-16 は不可）",
+        );
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn what_is_not_set_is_bounded_as_a_house_without_settings_is() {

@@ -9,7 +9,6 @@ use crate::client::{ask, ask_on, value};
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::{Value, json};
-use settings::Settings;
 use std::path::{Path, PathBuf};
 use wire::admin::Request;
 
@@ -157,7 +156,7 @@ fn act_upon(act: &str, epoch: Option<u32>, witness: Option<String>) -> Request {
 /// Another credential, kept another way if wished: the service stands still meanwhile.
 fn reseal(mut arguments: Arguments) -> Answer {
     let path = PathBuf::from(arguments.required("--config")?);
-    let settings = Settings::read(&path).map_err(install::unfit)?;
+    let settings = install::settings_in(&path)?;
     let data = settings.house.data.clone();
     // Shares, and a passphrase if there is one, open what is; everything else says how the new one
     // is kept.

@@ -31,6 +31,7 @@ mod returned;
 mod rules;
 mod scan;
 mod secrets;
+mod site;
 mod soak;
 mod sources;
 mod spelled;

@@ -17,6 +17,7 @@ const SOURCES: &[&str] = &[
     "admin/src",
     "directory/src",
     "identity/src",
+    "settings/src",
     "vault/src",
 ];
 
@@ -32,6 +33,8 @@ const CALLS: &[&str] = &[
     ".parsed(",
     "terminal::ask(",
     "terminal::ask_plainly(",
+    "wanting(",
+    "within(",
 ];
 const NAMES: &[&str] = &["let hint", "let expected", "let found =", "let shape"];
 const CONSTANTS: &[&str] =

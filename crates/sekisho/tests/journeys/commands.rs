@@ -478,3 +478,29 @@ fn a_disabled_person_s_connections_end_at_once() {
     assert_eq!(demo.ask(&["user", "enable", "haru@example.jp"]).1, 0);
     Reader::sign_in(&demo, "haru@example.jp").must("SELECT INBOX");
 }
+
+/// A start-up file that does not fit is wrong use, whatever is wrong with it; a folder of it that
+/// is not there is told before anybody starts the house.
+#[test]
+fn a_start_up_file_is_looked_at_before_the_start() {
+    let home = folder("start-up-file");
+    let file = home.join("sekisho.toml");
+    let path = file.to_str().unwrap();
+    let texts: [&[u8]; 4] =
+        [b"# \x8a\xd6", b"[queue]\nlate_seconds = 0", b"[house", b"[dns]\nport = 0"];
+    for octets in texts {
+        std::fs::write(&file, octets).unwrap();
+        for word in ["run", "doctor"] {
+            check_trouble(&[word, "--config", path], 2);
+            let (value, _) = command(&[word, "--config", path]);
+            let error = value["error"].as_str().unwrap();
+            assert!(error.contains(&format!("({path}, line ")), "{error}");
+            assert!(!error.contains(['{', '\n', '␊']), "{error}");
+        }
+    }
+    std::fs::write(&file, format!("[house]\ndata = {:?}", home.join("not/here"))).unwrap();
+    let (told, code) = command(&["doctor", "--config", path]);
+    assert_eq!((code, &told["data_folder"]["is_there"]), (1, &serde_json::json!(false)), "{told}");
+    assert!(told["weakened"].to_string().contains("not/here is not there: `run` does"), "{told}");
+    std::fs::remove_dir_all(&home).unwrap();
+}

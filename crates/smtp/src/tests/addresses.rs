@@ -55,7 +55,12 @@ fn addresses_are_read_by_the_grammar() {
         "a@[1.2.3.4",
         "a@b\r\n",
         "a\0@b",
-        "a@b\u{3002}jp",
+        "a@b\u{3002}\u{ff0e}jp",
+        "a@\u{ff0d}b.jp",
+        "a@b\u{ff20}c.jp",
+        "a@b\u{ff0f}c.jp",
+        "a@b\u{3000}c.jp",
+        "a@b\u{202e}c.jp",
         "<a@b>",
         "\"a\nb\"@c",
         "a@b ",
@@ -117,6 +122,9 @@ fn reverse_paths() {
     }
     from("<aé@b.example>", "553 5.6.7");
     from("<aé@b.example> SMTPUTF8", "[mail aé@b.example");
+    // What it is in is ASCII; what was sent is not.
+    from("<a@ｂ．ｅｘａｍｐｌｅ>", "553 5.6.7");
+    from("<a@ｂ．ｅｘａｍｐｌｅ> SMTPUTF8", "[mail a@b.example");
     from(&format!("<{}@{}.example>", "l".repeat(64), "d.".repeat(90)), "501 5.1.7");
     from(&format!("<@{}e:a@b.example>", "d.".repeat(125)), "501 5.1.7");
 }
@@ -131,6 +139,7 @@ fn forward_paths() {
     to("<Postmaster>", "[rcpt postmaster]");
     to("<@r.example:b@example.jp>", "[rcpt b@example.jp]");
     to("<b@[192.0.2.7]>", "[rcpt b@[192.0.2.7]]");
+    to("<b@ｅｘａｍｐｌｅ。ｊｐ>", "553 5.6.7");
     for bad in ["<>", "<b.@example.jp>", "<b>", "b@c", " <b@c>", "<b@c d>"] {
         to(bad, "501 5.1.3");
     }

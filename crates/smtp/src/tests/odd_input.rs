@@ -103,7 +103,12 @@ fn fuzz_odd_sessions_never_break_the_receiver() {
 
 #[test]
 fn fuzz_odd_addresses_never_break_the_parser() {
-    let seeds = ["aoi+tag@example.jp", "\"a\\\"b\"@[IPv6:2001:db8::1]", "あおい@例え.jp"];
+    let seeds = [
+        "aoi+tag@example.jp",
+        "\"a\\\"b\"@[IPv6:2001:db8::1]",
+        "あおい@例え.jp",
+        "a@ｂか\u{3099}。jp",
+    ];
     let mut random = Random::new(2);
     for round in 0..20_000 * factor() {
         let input = mutate(seeds[round % seeds.len()].as_bytes(), &mut random);

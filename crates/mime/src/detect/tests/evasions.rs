@@ -255,6 +255,29 @@ fn one_piece_of_a_message_says_so() {
 }
 
 #[test]
+fn contents_that_lie_elsewhere_are_told_with_the_way_to_them() {
+    let head = "Content-Type: Message/External-Body; access-type=";
+    let phantom = "\r\n\r\nContent-Type: application/pdf\r\nContent-ID: <1@x>\r\n\r\n";
+    let detail = |message: &[u8]| {
+        let found = examine(message, &Budget::default()).findings;
+        let found = found.into_iter().find(|finding| finding.id == "mime.external");
+        found.map(|finding| (finding.weight, finding.detail))
+    };
+    for (how, expected) in [
+        ("URL; URL=\"http://att.example/a.pdf\"", "url"),
+        ("anon-ftp; site=\"att.example\"; name=\"a\"", "anon-ftp"),
+        ("\"local-file\"; name=\"\\\\\\\\att.example\\\\a\"", "local-file"),
+        ("", "?"),
+    ] {
+        let part = format!("{head}{how}{phantom}");
+        let expected = Some((2.5, expected.to_owned()));
+        assert_eq!(detail(format!("{HEAD}{part}").as_bytes()), expected, "{how}");
+        assert_eq!(detail(&multipart(MIXED, &[part.into_bytes()])), expected, "{how}");
+    }
+    assert_eq!(detail(format!("{HEAD}Content-Type: message/rfc822{phantom}").as_bytes()), None);
+}
+
+#[test]
 fn an_attached_message_is_opened_whatever_its_first_octets_are() {
     let mut inside = b"BM\0: x\r\nX: ".to_vec();
     inside.resize(257, b'x');

@@ -1,5 +1,5 @@
 //! Letters that readers may write with others (Unicode's compatibility mappings, NFKC with case
-//! folding): those that end in what a name in ASCII is made of. The rest stands in `shown`.
+//! folding): those that end in what a name in ASCII is made of. The rest stands in `name`.
 
 /// Of each run: the first code point, and what it and its followers become; `?` is left as it is.
 #[rustfmt::skip]

@@ -1,10 +1,10 @@
 //! Names in other scripts become names that the DNS can hold. RFC 3492, RFC 5890.
 //!
-//! Letters are lowered; no further mapping is done (RFC 5891 leaves that to user interfaces), so
-//! a name in an unusual normal form is a name that nobody registered.
+//! Letters are lowered; further mapping is `mapped_name`'s (RFC 5891 leaves it to whoever takes a
+//! name from a person), so a name in an unusual form is a name that nobody registered.
 
-use crate::resolver::LABEL_OCTETS;
-
+/// RFC 1035 §2.3.4.
+const LABEL_OCTETS: usize = 63;
 // RFC 3492 §5.
 const BASE: u32 = 36;
 const THRESHOLD_LEAST: u32 = 1;
