@@ -239,6 +239,8 @@ pub enum FromSender {
     Queue(Box<Outgoing>),
     /// May this person send to so many now? Answered by `May`; nothing is counted yet.
     May { user: UserId, recipients: u32, limits: Limits },
+    /// To how many may they send now? Answered by `Room`; nothing is counted or promised.
+    Room { user: UserId, limits: Limits },
 }
 
 /// Recipients that one sender may have.
@@ -263,6 +265,7 @@ pub enum ToSender {
     Crowded,
     /// Turned away by a limit again and again: one message is taken, to be held and asked about.
     Pressed,
+    Room(u32),
 }
 
 /// What may wait in the queue, and how long. What is over it is refused for a while (452), not
