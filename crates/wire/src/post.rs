@@ -394,6 +394,8 @@ pub enum Why {
     /// The destination does not talk with this house now, and said so before any mail was offered:
     /// its other legs need not try.
     TurnedAway { class: u8, subject: u16, detail: u16 },
+    /// No resolver of this house answers: nobody's fault outside, try soon.
+    NoResolver,
 }
 
 /// To `depart`.
