@@ -68,12 +68,6 @@ struct Envelope {
     over: Option<Reply>,
 }
 
-impl Envelope {
-    fn of(mail: Mail) -> Self {
-        Self { mail, recipients: Vec::new(), room: None, over: None }
-    }
-}
-
 /// What this session's dispatch said lately. Nothing hangs on it but a question less: it weighs
 /// everything once more when the text is there.
 #[derive(Default)]
@@ -265,7 +259,8 @@ impl Conversation<'_> {
         };
         match answer {
             Ok(FromDispatch::Yes) => {
-                self.envelope = Some(Envelope::of(mail));
+                let (recipients, room, over) = (Vec::new(), None, None);
+                self.envelope = Some(Envelope { mail, recipients, room, over });
                 Reply::new(250, (1, 0), "sender noted")
             }
             answer => refusal(answer),

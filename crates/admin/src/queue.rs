@@ -92,7 +92,7 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
     }
 }
 
-/// How many of that sender's wait for a word all the same: a person says yes or no to one at a time.
+/// How many of that sender's wait for a word all the same: a person decides about one at a time.
 fn still_held(peers: &mut Peers<'_>, (tenant, user): (TenantId, UserId)) -> Result<u32, Refusal> {
     match post(peers, &FromAdmin::StillHeld { tenant, user })? {
         ToAdmin::StillHeld(held) => Ok(held),

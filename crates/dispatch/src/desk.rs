@@ -111,8 +111,8 @@ impl Desk {
         })
     }
 
-    /// The recipient that goes over a limit is refused; those before it stay. What is refused is not
-    /// lost: its client hands it in with another message (RFC 5321 §4.5.3.1.10), or later.
+    /// The recipient that goes over a limit is refused; those before it stay. What is refused is
+    /// not lost: its client hands it in with another message (RFC 5321 §4.5.3.1.10), or later.
     fn room(&mut self, many: u32) -> Step<ToAccess> {
         let most = self.settings.in_ten_minutes.min(self.settings.in_a_day);
         if let Err((limit, time)) = ever(many, &self.settings) {

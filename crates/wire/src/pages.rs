@@ -27,8 +27,8 @@ pub enum ToPages {
     Unknown,
     /// Nobody can say now.
     Later,
-    /// Of held mail that is not theirs: it does not leave. `more`: others in their name that wait for
-    /// a word.
+    /// Of held mail that is not theirs: it does not leave. `more`: others in their name that wait
+    /// for a word.
     Discarded {
         more: u32,
     },

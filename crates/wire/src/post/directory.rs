@@ -7,7 +7,8 @@ use terms::{MessageId, TenantId, UserId};
 /// From `directory`.
 #[derive(Serialize, Deserialize)]
 pub enum FromDirectory {
-    /// A letter about a list. Answered as [`FromSender::Queue`](super::FromSender::Queue) is, by a [`ToSender`](super::ToSender).
+    /// A letter about a list. Answered as [`FromSender::Queue`](super::FromSender::Queue) is, by a
+    /// [`ToSender`](super::ToSender).
     Queue(Box<Outgoing>),
     /// Does this still wait for its person's word? Answered, as the next two, by a
     /// [`ToDirectory`].
