@@ -77,9 +77,10 @@ impl Desk {
         };
         let Heard { word, message, of: (tenant, user), is_new, more } = heard;
         if is_new && matches!(word, Word::Discarded | Word::TooLate) {
+            // Its act and its count first: the ledger keeps 160 octets.
             let what = format!(
-                "user {user} of tenant {tenant} says that message {message} is not theirs: the app \
-                 passwords that they send with end; {more} more in their name are held"
+                "user {user} of tenant {tenant} says that message {message} is not theirs, {more} \
+                 more held: app passwords for sending end"
             );
             let _ = self.hub.send(self.warden, 0, &Report::Attention { what }, Vec::new());
         }

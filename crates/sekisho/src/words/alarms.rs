@@ -146,7 +146,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("no resolver of this house answers: {}; mail waits for it", "当サーバーの DNS リゾルバーが応答しません: {}。名前を調べられるまで、メールは待たされます"),
     ("no alarm has left this house by any route for {} s", "警報が {} 秒のあいだ、どの経路からも外へ送られていません"),
     ("the warden gave no socket", "warden が接続を渡しませんでした"),
-    ("user {} of tenant {} says that message {} is not theirs: the app passwords that they send with end; {} more in their name are held", "組織 {1} の利用者 {0} が、本人の名前で送られたメール {2} を自分のものではないと申し出ました。送信用のアプリパスワードを失効させます。本人の名前で保留中のメールは、ほかに {3} 通です"),
+    ("user {} of tenant {} says that message {} is not theirs, {} more held: app passwords for sending end", "組織 {1} の利用者 {0} が、本人の名前で送られたメール {2} を自分のものではないと申し出ました。送信用のアプリパスワードを失効させます。本人の名前で保留中のメールは、ほかに {3} 通です"),
     ("dispatch: malformed frame from access", "dispatch: access からの問い合わせの形式が正しくありません"),
     ("mailbox: malformed frame from {}", "mailbox: {} からの問い合わせの形式が正しくありません"),
     ("post: malformed frame from {}", "post: {} からの問い合わせの形式が正しくありません"),
