@@ -62,6 +62,10 @@ const FOREIGN_DOMAINS: usize = 256;
 struct Envelope {
     mail: Mail,
     recipients: Vec<Receiver>,
+    /// To how many it may go, as it stood then.
+    room: Option<(Instant, u32)>,
+    /// What the first was told who went over a limit: the others hear the same, and count once.
+    over: Option<Reply>,
 }
 
 /// What this session's dispatch said lately. Nothing hangs on it but a question less: it weighs
@@ -94,10 +98,15 @@ impl Said {
         self.foreign.insert(domain.to_owned(), Instant::now());
     }
 
+    fn would_take(&self, recipients: u32) -> bool {
+        self.ahead.is_some_and(|(since, many)| recipients <= many && since.elapsed() < AHEAD)
+    }
+
     /// It holds for one message.
     fn takes(&mut self, recipients: u32) -> bool {
-        let ahead = self.ahead.take();
-        ahead.is_some_and(|(since, many)| recipients <= many && since.elapsed() < AHEAD)
+        let takes = self.would_take(recipients);
+        self.ahead = None;
+        takes
     }
 }
 
@@ -250,7 +259,8 @@ impl Conversation<'_> {
         };
         match answer {
             Ok(FromDispatch::Yes) => {
-                self.envelope = Some(Envelope { mail, recipients: Vec::new() });
+                let (recipients, room, over) = (Vec::new(), None, None);
+                self.envelope = Some(Envelope { mail, recipients, room, over });
                 Reply::new(250, (1, 0), "sender noted")
             }
             answer => refusal(answer),
@@ -290,6 +300,9 @@ impl Conversation<'_> {
                 return refusal(answer);
             }
         }
+        if let Err(reply) = self.has_room() {
+            return reply;
+        }
         let notify = rcpt.notify.map(|said| (said.success, said.failure, said.delay));
         let original = rcpt.original.map(|said| {
             let text = smtp::xtext(&said.address);
@@ -299,6 +312,33 @@ impl Conversation<'_> {
             envelope.recipients.push(Receiver { address, notify, original });
         }
         Reply::new(250, (1, 5), "recipient noted")
+    }
+
+    /// Whether one more is within this person's limits, as far as that is known before DATA.
+    fn has_room(&mut self) -> Result<(), Reply> {
+        let Some(envelope) = &self.envelope else { return Err(try_later()) };
+        if let Some(over) = &envelope.over {
+            return Err(over.clone());
+        }
+        let many = u32::try_from(envelope.recipients.len() + 1).unwrap_or(u32::MAX);
+        let knows = |(since, room): (Instant, u32)| many <= room && since.elapsed() < AHEAD;
+        if envelope.room.is_some_and(knows) || self.said_now().would_take(many) {
+            return Ok(());
+        }
+        let answer = self.ask(&ToDispatch::Room(many));
+        let Some(envelope) = &mut self.envelope else { return Err(try_later()) };
+        match answer {
+            Ok(FromDispatch::Room(room)) if many <= room => {
+                envelope.room = Some((Instant::now(), room));
+                Ok(())
+            }
+            answer => {
+                let is_limit = matches!(answer, Ok(FromDispatch::No { .. }));
+                let reply = refusal(answer);
+                envelope.over = is_limit.then(|| reply.clone());
+                Err(reply)
+            }
+        }
     }
 
     fn ask_recipient(
@@ -361,7 +401,7 @@ impl Conversation<'_> {
     fn submit(&mut self, envelope: Envelope, text: Text) -> Result<FromDispatch, Trouble> {
         let whole = text.finish().map_err(|_| Trouble::Broken)?;
         let (text, held) = whole.parcel().map_err(|_| Trouble::Broken)?;
-        let Envelope { mail, recipients } = envelope;
+        let Envelope { mail, recipients, .. } = envelope;
         let submission = Submission {
             client_ip: self.client_ip,
             helo: self.helo.clone(),

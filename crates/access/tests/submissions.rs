@@ -54,8 +54,13 @@ fn a_message_is_handed_in() {
         );
         assert_eq!(to.original.as_deref(), Some("rfc822;c+2By@x"));
         let asked = world.desk.asked.lock().unwrap();
-        let expected =
-            ["from aoi@example.jp", "to cy@other.example", "to nobody@example.jp", "many 1"];
+        let expected = [
+            "from aoi@example.jp",
+            "to cy@other.example",
+            "room 1",
+            "to nobody@example.jp",
+            "many 1",
+        ];
         assert_eq!(*asked, expected);
     }
 }
@@ -72,11 +77,11 @@ fn what_the_dispatch_said_ahead_is_not_asked_again() {
         client.asks("Subject: hi\r\n\r\nhi\r\n.", "250 2.0.0");
         std::mem::take(&mut *world.desk.asked.lock().unwrap())
     };
-    let all = ["from aoi@example.jp", "to a@x.example", "many 1"];
+    let all = ["from aoi@example.jp", "to a@x.example", "room 1", "many 1"];
     assert_eq!(send("aoi@example.jp", &["a@x.example"]), all);
     assert_eq!(send("aoi@example.jp", &["a@x.example"]), ["to a@x.example"]);
     // As another, or to more, it is asked for.
-    let more = ["to a@x.example", "to b@x.example", "many 2"];
+    let more = ["to a@x.example", "to b@x.example", "room 2", "many 2"];
     assert_eq!(send("aoi@example.jp", &["a@x.example", "b@x.example"]), more);
     let other = ["from sales@example.jp", "to a@x.example"];
     assert_eq!(send("sales@example.jp", &["a@x.example"]), other);
@@ -86,6 +91,44 @@ fn what_the_dispatch_said_ahead_is_not_asked_again() {
     assert!(send("aoi@example.jp", &["b@FAR.example"]).is_empty());
     assert_eq!(send("aoi@example.jp", &["b@far.example.jp"]), ["to b@far.example.jp"]);
     assert_eq!(world.desk.taken.lock().unwrap().len(), 8);
+}
+
+/// The recipient that goes over a limit is refused, and those before it stay.
+#[test]
+fn a_limit_is_said_to_the_recipient_that_goes_over_it() {
+    let world = World::new(Service::Submissions);
+    *world.desk.room.lock().unwrap() = Some(2);
+    let mut client = signed_in(&world, Service::Submissions);
+    client.asks("MAIL FROM:<aoi@example.jp>", "250");
+    client.asks("RCPT TO:<a@x.example>", "250");
+    client.asks("RCPT TO:<nobody@example.jp>", "550 5.1.1");
+    client.asks("RCPT TO:<b@x.example>", "250");
+    client.asks("RCPT TO:<c@x.example>", "450 4.7.1 too many");
+    client.asks("RCPT TO:<d@x.example>", "450 4.7.1 too many");
+    client.asks("RCPT TO:<b@x.example>", "250 2.1.5 recipient noted already");
+    client.asks("DATA", "354");
+    client.asks("Subject: hi\r\n\r\nhi\r\n.", "250 2.0.0");
+    let asked = std::mem::take(&mut *world.desk.asked.lock().unwrap());
+    let about = |one: &&String| one.starts_with("room") || one.starts_with("many");
+    let about: Vec<&String> = asked.iter().filter(about).collect();
+    // Asked again where the room is used up, and once: each question over a limit counts.
+    assert_eq!(about, ["room 1", "room 3", "many 2"]);
+    let taken = world.desk.taken.lock().unwrap().len();
+    assert_eq!((taken, world.desk.taken.lock().unwrap()[0].0.recipients.len()), (1, 2));
+    // An envelope that is given up has used nothing up, and says nothing of the next.
+    client.asks("MAIL FROM:<aoi@example.jp>", "250");
+    client.asks("RCPT TO:<a@x.example>", "250");
+    client.asks("RSET", "250");
+    client.asks("MAIL FROM:<aoi@example.jp>", "250");
+    for to in ["a", "b"] {
+        client.asks(&format!("RCPT TO:<{to}@x.example>"), "250");
+    }
+    client.asks("RCPT TO:<c@x.example>", "450 4.7.1");
+    client.asks("RSET", "250");
+    *world.desk.room.lock().unwrap() = Some(0);
+    client.asks("MAIL FROM:<aoi@example.jp>", "250");
+    client.asks("RCPT TO:<a@x.example>", "450 4.7.1");
+    client.asks("DATA", "503 5.5.1 no recipient");
 }
 
 #[test]

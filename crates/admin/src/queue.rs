@@ -7,7 +7,7 @@ use crate::people::{names, set};
 use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use terms::{Kind, MessageId, TenantId};
+use terms::{Kind, MessageId, TenantId, UserId};
 use wire::directory::Part;
 use wire::post::{
     AtEnd, Decided, Decider, FromAdmin, LegEnd, LegState, QueueAct, Queued, State, ToAdmin,
@@ -83,8 +83,19 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
         _ => None,
     })?;
     match post(peers, &question)? {
-        ToAdmin::Done => Ok(json!({ "id": id, "done": act })),
+        ToAdmin::Done => {
+            let of = (queued.tenant, queued.user);
+            Ok(json!({ "id": id, "done": act, "still_held": still_held(peers, of)? }))
+        }
         ToAdmin::NoSuch => Err(no_such(id)),
+        _ => Err(Refusal::unexpected(Kind::Post)),
+    }
+}
+
+/// How many of that sender's wait for a word all the same: a person decides about one at a time.
+fn still_held(peers: &mut Peers<'_>, (tenant, user): (TenantId, UserId)) -> Result<u32, Refusal> {
+    match post(peers, &FromAdmin::StillHeld { tenant, user })? {
+        ToAdmin::StillHeld(held) => Ok(held),
         _ => Err(Refusal::unexpected(Kind::Post)),
     }
 }

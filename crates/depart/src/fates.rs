@@ -65,6 +65,12 @@ impl Obstacle {
         Self::answered((4, 4, 3), "the DNS does not answer").because(Reason::NoNames)
     }
 
+    /// The same status, and nothing is known of the destination: it is ours that does not answer.
+    pub(crate) fn no_resolver() -> Self {
+        let words = "no resolver of this house answers";
+        Self::of(Why::NoResolver, (4, 4, 3), words).because(Reason::NoResolver)
+    }
+
     /// It lies with this status, for this mail.
     pub(crate) fn answered(status: (u8, u16, u16), answer: &str) -> Self {
         let (class, subject, detail) = status;
@@ -83,6 +89,7 @@ impl Obstacle {
         let (status, reason) = match why {
             Some(Why::Unreachable) => ((4, 4, 1), Reason::Unreachable),
             Some(Why::Ours) => ((4, 3, 0), Reason::OwnFault),
+            Some(Why::NoResolver) => ((4, 4, 3), Reason::NoResolver),
             Some(Why::Unsafe) => ((4, 7, 5), Reason::NeedsTls),
             Some(Why::NotSignedIn) => ((4, 7, 8), Reason::RelayRefused),
             Some(Why::TurnedAway { subject, detail, .. }) => {
@@ -108,7 +115,7 @@ impl Obstacle {
     /// nothing that was heard, and where a destination lies there is nobody who said something.
     fn to_keep(&self) -> Option<Heard> {
         let is_kept = match self.why {
-            Why::Ours => self.reason.is_some(),
+            Why::Ours | Why::NoResolver => self.reason.is_some(),
             Why::Unreachable => false,
             _ => true,
         };
@@ -376,7 +383,7 @@ impl Leg {
         let whys: Vec<Why> = obstacles.collect();
         let first = |is: fn(&Why) -> bool| whys.iter().copied().find(|why| is(why));
         let answered = first(|why| matches!(why, Why::Answered { .. }));
-        let ours = first(|why| matches!(why, Why::Ours));
+        let ours = first(|why| matches!(why, Why::Ours | Why::NoResolver));
         let other = whys.first().copied();
         match answered.or(ours).or(other) {
             Some(Why::Unreachable) if !is_all => Why::Answered { class: 4, subject: 4, detail: 1 },

@@ -361,7 +361,7 @@ impl Neighbours {
             _ => failed,
         };
         let ttl = Duration::from_secs(answer.ttl_seconds.into()).min(ANSWER_TIME);
-        if answer.outcome != Outcome::Failed && !ttl.is_zero() {
+        if !answer.outcome.is_failure() && !ttl.is_zero() {
             if self.answers.len() >= ANSWERS {
                 self.answers.clear();
             }

@@ -147,7 +147,7 @@ fn gravest(obstacles: &[Obstacle]) -> Obstacle {
     let rank = |obstacle: &&Obstacle| match obstacle.why {
         Why::NotSignedIn => 4,
         Why::Unsafe => 3,
-        Why::Ours => 2,
+        Why::Ours | Why::NoResolver => 2,
         Why::Answered { .. } | Why::TurnedAway { .. } => 1,
         Why::Unreachable => 0,
     };

@@ -150,6 +150,8 @@ impl Host {
         let answer = house.resolve(&name, RecordKind::Tlsa);
         let is_signed = answer.security == Security::Secure;
         let records = match answer.outcome {
+            // Nothing is known of its records: the host is not to be used, and is not at fault.
+            Outcome::Unanswered => return Err(Obstacle::no_resolver()),
             // §2.1.2: without an answer the host is not to be used.
             Outcome::Failed => {
                 let words = "its TLSA records cannot be had";
@@ -159,7 +161,7 @@ impl Host {
                     .at(&self.name));
             }
             Outcome::Records(records) => records,
-            _ => Vec::new(),
+            Outcome::NoRecords | Outcome::NoSuchName => Vec::new(),
         };
         let records = records.into_iter().filter_map(|record| match record {
             Record::Tlsa { usage, selector, matching, data } => {
@@ -214,6 +216,7 @@ fn road_of_domain(domain: &str, care: Care, tenant: TenantId, house: &mut Neighb
     let is_signed = answer.security == Security::Secure;
     let records = match answer.outcome {
         Outcome::Failed => return Road::Later(Obstacle::no_names()),
+        Outcome::Unanswered => return Road::Later(Obstacle::no_resolver()),
         Outcome::NoSuchName => {
             let nobody = Obstacle::answered((5, 1, 2), "there is no such domain");
             return Road::Nowhere(nobody.because(Reason::HostUnknown));
@@ -306,12 +309,13 @@ fn unnamed() -> Why {
 /// Both families, version 6 first, in turns (RFC 8305 §4); whether every answer was signed.
 fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool), Obstacle> {
     let mut families = [Vec::new(), Vec::new()];
-    let (mut is_signed, mut has_failed) = (true, false);
+    let (mut is_signed, mut has_failed) = (true, None);
     for (family, kind) in families.iter_mut().zip([RecordKind::Aaaa, RecordKind::A]) {
         let answer = house.resolve(name, kind);
         is_signed &= answer.security == Security::Secure;
         match answer.outcome {
-            Outcome::Failed => has_failed = true,
+            Outcome::Failed => has_failed = Some(Obstacle::no_names().at(name)),
+            Outcome::Unanswered => has_failed = Some(Obstacle::no_resolver()),
             Outcome::Records(records) => {
                 family.extend(records.iter().filter_map(|one| match one {
                     Record::A(four) => Some(IpAddr::V4(*four)),
@@ -319,7 +323,7 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
                     _ => None,
                 }))
             }
-            _ => {}
+            Outcome::NoRecords | Outcome::NoSuchName => {}
         }
     }
     let [six, four] = families;
@@ -330,9 +334,9 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
     addresses.truncate(ADDRESSES);
     match (addresses.is_empty(), has_failed) {
         (false, _) => Ok((addresses, is_signed)),
-        (true, true) => Err(Obstacle::no_names().at(name)),
+        (true, Some(obstacle)) => Err(obstacle),
         // RFC 5321 §5.1: a host without an address is an error of the domain's.
-        (true, false) => {
+        (true, None) => {
             let words = "the host has no address";
             Err(Obstacle::answered((5, 4, 4), words).at(name).because(Reason::HostUnknown))
         }

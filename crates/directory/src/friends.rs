@@ -340,6 +340,14 @@ impl Friends {
         }
     }
 
+    /// How many messages of this person's wait for a word.
+    pub fn still_held(&mut self, tenant: TenantId, user: UserId) -> Result<u32, Fault> {
+        match self.ask_post(&post::FromDirectory::StillHeld { tenant, user })? {
+            post::ToDirectory::StillHeld(held) => Ok(held),
+            _ => Err(Fault::PostAway),
+        }
+    }
+
     fn decide(&mut self, question: &post::FromDirectory) -> Result<bool, Fault> {
         match self.ask_post(question)? {
             post::ToDirectory::Yes => Ok(true),

@@ -75,17 +75,19 @@ impl Desk {
                 return ToPages::Later;
             }
         };
-        let Heard { word, message, of: (tenant, user), is_new } = heard;
+        let Heard { word, message, of: (tenant, user), is_new, more } = heard;
         if is_new && matches!(word, Word::Discarded | Word::TooLate) {
+            // Its act and its count first: the ledger keeps 160 octets.
             let what = format!(
-                "user {user} of tenant {tenant} says that message {message} is not theirs: the app \
-                 passwords that they send with end"
+                "user {user} of tenant {tenant} says that message {message} is not theirs, {more} \
+                 more held: app passwords for sending end"
             );
             let _ = self.hub.send(self.warden, 0, &Report::Attention { what }, Vec::new());
         }
-        match heard.word {
-            Word::Mine | Word::Discarded => ToPages::Done,
-            Word::TooLate => ToPages::TooLate,
+        match word {
+            Word::Mine => ToPages::Done,
+            Word::Discarded => ToPages::Discarded { more },
+            Word::TooLate => ToPages::TooLate { more },
         }
     }
 }
@@ -109,6 +111,8 @@ pub struct Heard {
     pub of: (TenantId, UserId),
     /// Else it was said before.
     pub is_new: bool,
+    /// Of who says no: what else waits for their word.
+    pub more: u32,
 }
 
 impl Changes<'_> {
@@ -122,12 +126,21 @@ impl Changes<'_> {
         if is_over || person.disabled || is_ended(self.tables, self.key, tenant, user)? {
             return Ok(None);
         }
+        // Asked before anything is decided: without an answer nothing is.
+        let held = if is_theirs { 0 } else { self.friends.still_held(tenant, user)? };
         let before = self.tables.answer(message)?;
         if let Some(word) = before.filter(|word| (*word == Word::Mine) == is_theirs) {
-            return Ok(Some(Heard { word, message, of: (tenant, user), is_new: false }));
+            return Ok(Some(Heard {
+                word,
+                message,
+                of: (tenant, user),
+                is_new: false,
+                more: held,
+            }));
         }
         let awaited = Awaited { tenant, user, message, until_s };
         let waits = self.friends.is_awaited(awaited)?;
+        let more = held.saturating_sub(u32::from(waits));
         let word = match (is_theirs, waits) {
             (true, false) => return Ok(None),
             (true, true) => {
@@ -140,7 +153,7 @@ impl Changes<'_> {
             (false, waits) => self.stop(&awaited, waits)?,
         };
         self.tables.keep_answer(&awaited, word)?;
-        Ok(Some(Heard { word, message, of: (tenant, user), is_new: true }))
+        Ok(Some(Heard { word, message, of: (tenant, user), is_new: true, more }))
     }
 
     fn stop(&mut self, awaited: &Awaited, waits: bool) -> Result<Word, Fault> {

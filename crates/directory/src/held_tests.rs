@@ -26,6 +26,11 @@ impl Queue {
         let queue = self.clone();
         answering(move |question: ToPost| {
             let (awaited, word) = match question {
+                ToPost::StillHeld { tenant, user } => {
+                    let held = queue.held.lock().unwrap();
+                    let theirs = held.iter().filter(|one| (one.tenant, one.user) == (tenant, user));
+                    return FromPost::StillHeld(u32::try_from(theirs.count()).unwrap());
+                }
                 ToPost::Waits(awaited) => (awaited, None),
                 ToPost::Release(awaited) => (awaited, Some("released")),
                 ToPost::Cancel(awaited) => (awaited, Some("cancelled")),
@@ -124,12 +129,12 @@ fn who_says_that_it_is_not_has_it_discarded_and_their_sending_ended() {
     let mut case = Case::new("held-not-mine");
     let (tenant, user) = case.person;
     let token = case.held(MESSAGE);
-    assert_eq!(case.says(&token, false), ToPages::Done);
+    assert_eq!(case.says(&token, false), ToPages::Discarded { more: 0 });
     assert_eq!(case.done(), ["cancelled"]);
     assert_eq!(case.alarms(), 1);
     let part = Part { tenant, user: Some(user) };
     assert_eq!(case.robbed(), [part]);
-    assert_eq!(case.says(&token, false), ToPages::Done);
+    assert_eq!(case.says(&token, false), ToPages::Discarded { more: 0 });
     assert_eq!(case.alarms(), 0, "said once");
     assert_eq!(case.robbed(), [part], "until identity has done it");
     assert!(matches!(
@@ -141,7 +146,9 @@ fn who_says_that_it_is_not_has_it_discarded_and_their_sending_ended() {
     assert_eq!(case.says(&token, true), ToPages::Unknown);
     // Another message is another question.
     let second = case.held(MessageId([8; 16]));
-    assert_eq!(case.says(&second, false), ToPages::Done);
+    case.held(MessageId([9; 16]));
+    case.held(MessageId([10; 16]));
+    assert_eq!(case.says(&second, false), ToPages::Discarded { more: 2 });
     assert_eq!(case.robbed(), [part]);
 }
 
@@ -151,7 +158,7 @@ fn what_somebody_else_decided_is_decided_and_a_no_is_heard_all_the_same() {
     let token = case.held(MESSAGE);
     case.queue.held.lock().unwrap().clear();
     assert_eq!(case.says(&token, true), ToPages::Unknown);
-    assert_eq!(case.says(&token, false), ToPages::TooLate);
+    assert_eq!(case.says(&token, false), ToPages::TooLate { more: 0 });
     assert!(case.done().is_empty());
     assert_eq!((case.robbed().len(), case.alarms()), (1, 1));
 }

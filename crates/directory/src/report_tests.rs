@@ -4,6 +4,7 @@ use crate::changes::Changes;
 use crate::reports::Rates;
 use crate::tests::{HOST, World, answering, is_refused};
 use compartment::now_ms;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use terms::{MessageId, UserId};
 use wire::directory::*;
@@ -20,6 +21,8 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 struct House {
     world: World,
     rates: Rates,
+    /// The mailbox has heard of everything that left.
+    is_told: Arc<AtomicBool>,
     complained: Arc<Mutex<Vec<UserId>>>,
     aoi: UserId,
 }
@@ -39,7 +42,12 @@ impl House {
         let passed = token("passed@kaede.example");
         // All of them went there, and nowhere else.
         let gone = [token("@there.example"), token("@elsewhere.example")];
+        let is_told = Arc::new(AtomicBool::new(true));
+        let told = is_told.clone();
         world.friends.mailbox = Some(answering(move |question| match question {
+            mailbox::FromDirectory::Sent { .. } if !told.load(Ordering::SeqCst) => {
+                mailbox::ToDirectory::Sent(None)
+            }
             mailbox::FromDirectory::Sent { token, .. } => {
                 let is_known = known.contains(&token) || token == passed;
                 let is_passed_on = token == passed;
@@ -60,7 +68,7 @@ impl House {
             }
             _ => post::ToDirectory::Fault,
         }));
-        Self { world, rates: Rates::default(), complained, aoi }
+        Self { world, rates: Rates::default(), is_told, complained, aoi }
     }
 
     fn tell(&mut self, told: Told, now: u64) -> Noted {
@@ -368,4 +376,27 @@ fn the_disk_names_nobody() {
             assert!(!is_there, "{word}");
         }
     }
+}
+
+/// A reader's program may be faster than the mailbox, which hears of what left a little later.
+#[test]
+fn a_complaint_that_comes_before_the_trace_is_told_whose_it_is_as_soon_as_that_is_known() {
+    let mut house = House::new("report-early");
+    house.is_told.store(false, Ordering::SeqCst);
+    let now = now_ms();
+    assert_eq!(house.tell(complaint("there.example", "m1@kaede.example"), now), Noted::Kept);
+    assert_eq!(house.tell(complaint("stranger.example", "m2@kaede.example"), now), Noted::Kept);
+    let kept = house.list(None);
+    assert!(kept.len() == 2 && kept.iter().all(|kept| kept.sent.is_none()));
+    house.is_told.store(true, Ordering::SeqCst);
+    // Shown with its sender from now on, and counted as it would have been.
+    for _ in 0..2 {
+        let kept = house.list(Some(Kind::Feedback));
+        assert!(kept.iter().all(|kept| kept.sent.is_some_and(|sent| sent.user == house.aoi)));
+        assert!(kept.len() == 2 && kept.iter().any(|kept| kept.complaints == 1), "{kept:?}");
+    }
+    // Kept so: without the mailbox, too.
+    house.world.friends.mailbox = None;
+    assert!(house.list(None).iter().all(|kept| kept.sent.is_some()));
+    assert!(house.list(None).iter().all(|kept| kept.complaints == 1));
 }

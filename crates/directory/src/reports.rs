@@ -250,6 +250,9 @@ impl Changes<'_> {
     }
 
     /// What the command line asks for.
+    ///
+    /// A reader may be faster with their word than the mailbox with its own of the same letter:
+    /// whose it was is asked again then.
     pub fn show_reports(&mut self, query: Query) -> Result<ToAdmin, Fault> {
         let now = now_ms();
         let places = match query {
@@ -289,7 +292,7 @@ impl Changes<'_> {
 
     /// Those behind `after`, as many as one answer holds.
     fn page(
-        &self,
+        &mut self,
         places: Vec<Token>,
         after: Option<Token>,
         domain: Option<&str>,
@@ -299,9 +302,10 @@ impl Changes<'_> {
         let mut left = places.into_iter().skip(at.map_or(0, |at| at + 1)).peekable();
         let (mut items, mut bytes) = (Vec::new(), 0);
         while let Some(place) = left.next() {
-            let Some((tenant, at_ms, row)) = self.tables.report(self.key, &place)? else {
+            let Some((tenant, at_ms, mut row)) = self.tables.report(self.key, &place)? else {
                 continue;
             };
+            self.complete(&place, tenant, &mut row)?;
             if domain.is_some_and(|domain| !is_of(&row, domain)) {
                 continue;
             }
@@ -319,6 +323,29 @@ impl Changes<'_> {
             }
         }
         Ok(Page { items, next: None })
+    }
+}
+
+impl Changes<'_> {
+    /// Whose message a complaint is about that came before its journey was told. The brake is not:
+    /// its rates are of the hour in which it came.
+    fn complete(
+        &mut self,
+        place: &Token,
+        tenant: TenantId,
+        row: &mut ReportRow,
+    ) -> Result<(), Fault> {
+        let Report::Feedback(feedback) = &row.report else { return Ok(()) };
+        let Some(about) = row.report.about().filter(|_| row.sent.is_none()) else { return Ok(()) };
+        let about = trace_token(self.key, tenant, &trace::digest(about));
+        // Without the mailbox it is shown as it was kept.
+        let Ok(Some(sent)) = self.friends.who_sent(tenant, about) else { return Ok(()) };
+        let weighs = feedback.is_complaint()
+            && row.is_proven
+            && !sent.is_passed_on
+            && self.has_gone_there(tenant, Some(about), &row.by);
+        row.sent = Some(sent);
+        self.tables.complete_report(self.key, place, row, (sent.user, weighs))
     }
 }
 
@@ -395,6 +422,21 @@ impl Tables {
             .and_then(|_| self.db.execute(of_class, params![tenant, class, limit]))
             .map_err(&fault)?;
         Ok(true)
+    }
+
+    fn complete_report(
+        &self,
+        key: &RowKey,
+        place: &Token,
+        row: &ReportRow,
+        (user, weighs): (UserId, bool),
+    ) -> Result<(), Fault> {
+        let sealed = seal(key, "report", place, row)?;
+        let sql = "UPDATE report SET user = ?2, weighs = ?3, sealed = ?4 WHERE place = ?1";
+        self.db
+            .execute(sql, params![&place[..], &user.0[..], weighs, sealed])
+            .map_err(Fault::store("completing a report"))?;
+        Ok(())
     }
 
     fn report(

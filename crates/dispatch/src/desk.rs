@@ -67,6 +67,7 @@ impl Desk {
         let answer = match question {
             FromAccess::From(from) => self.mail(&from).map(|()| ToAccess::Yes),
             FromAccess::To(to) => self.rcpt(&to),
+            FromAccess::Room(many) => self.room(many),
             FromAccess::Many(many) => self.data(many).map(|()| ToAccess::Yes),
             FromAccess::Submit(submission) => match self.submit(*submission, &held) {
                 Ok(queued) => {
@@ -108,6 +109,23 @@ impl Desk {
             true => ToAccess::YesElsewhere,
             false => ToAccess::Yes,
         })
+    }
+
+    /// The recipient that goes over a limit is refused; those before it stay. What is refused is
+    /// not lost: its client hands it in with another message (RFC 5321 §4.5.3.1.10), or later.
+    fn room(&mut self, many: u32) -> Step<ToAccess> {
+        let most = self.settings.in_ten_minutes.min(self.settings.in_a_day);
+        if let Err((limit, time)) = ever(many, &self.settings) {
+            let text = format!("{limit} recipients in {time}: no more in one message");
+            return Err(Stop::no(452, (5, 3), text));
+        }
+        let room = self.house.room(limits(&self.settings))?;
+        if many <= room {
+            return Ok(ToAccess::Room(room.min(most)));
+        }
+        // Whoever presses on is taken at their word once, and asked: then all of it may come.
+        doubt(self.house.agree(many, limits(&self.settings))?)?;
+        Ok(ToAccess::Room(most))
     }
 
     fn data(&mut self, many: u32) -> Step<()> {
@@ -240,13 +258,16 @@ pub(crate) fn may(
 
 /// What is more than a limit at once is so at any time: who is told to try again tries for ever.
 fn can_ever(many: u32, settings: &SendingSettings) -> Step<()> {
-    let limits = [(settings.in_ten_minutes, "ten minutes"), (settings.in_a_day, "a day")];
-    let Some((limit, time)) = limits.into_iter().find(|(limit, _)| many > *limit) else {
-        return Ok(());
-    };
+    let Err((limit, time)) = ever(many, settings) else { return Ok(()) };
     let text = format!("{many} recipients in one message: you may send to {limit} in {time}");
     // RFC 3463: 5.5.3 too many recipients.
     Err(Stop::no(552, (5, 3), text))
+}
+
+/// The limit that so many are over at any time.
+fn ever(many: u32, settings: &SendingSettings) -> Result<(), (u32, &'static str)> {
+    let limits = [(settings.in_ten_minutes, "ten minutes"), (settings.in_a_day, "a day")];
+    limits.into_iter().find(|(limit, _)| many > *limit).map_or(Ok(()), Err)
 }
 
 fn limits(settings: &SendingSettings) -> Limits {

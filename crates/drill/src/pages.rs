@@ -54,8 +54,10 @@ fn guess_tokens(intruder: &mut Intruder) {
         done += u32::from(matches!(postcard::from_bytes(&answer), Ok(ToPages::Done)));
         let question = FromPages::Held { token, is_theirs: guess % 2 == 0 };
         let (_, answer) = ask(intruder, Kind::Directory, &question, "guessed tokens");
-        let is_heard =
-            matches!(postcard::from_bytes(&answer), Ok(ToPages::Done | ToPages::TooLate));
+        let is_heard = matches!(
+            postcard::from_bytes(&answer),
+            Ok(ToPages::Done | ToPages::Discarded { .. } | ToPages::TooLate { .. })
+        );
         heard += u32::from(is_heard);
     }
     let act = format!("guess {GUESSES} tokens of lists");

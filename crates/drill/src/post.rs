@@ -89,9 +89,12 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
         let mut heard: Vec<(Vec<u8>, Vec<OwnedFd>)> = Vec::new();
         for (_, channel) in &intruder.held {
             while let Ok(Some(frame)) = channel.take() {
-                if let Ok(FromSender::May { .. }) = frame.read() {
-                    let _ = channel.send(frame.call, &ToSender::May(None), &[]);
-                }
+                let yes = match frame.read() {
+                    Ok(FromSender::May { .. }) => Some(ToSender::May(None)),
+                    Ok(FromSender::Room { .. }) => Some(ToSender::Room(u32::MAX)),
+                    _ => None,
+                };
+                yes.map(|yes| channel.send(frame.call, &yes, &[]));
                 heard.push((frame.payload, frame.descriptors));
             }
         }

@@ -122,11 +122,10 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
         Ok(sealed) => sealed,
         Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
-    let reply = commit(&judged, sealed, partings, house)?;
-    if reply.code == 250 {
-        reports::note(&judged, house);
+    if let Err(reply) = reports::note(&judged, house) {
+        return Some(reply);
     }
-    Some(reply)
+    commit(&judged, sealed, partings, house)
 }
 
 /// One reply over the queue and the mailbox: 250 when both have it, and nothing is lost by any

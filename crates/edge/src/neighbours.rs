@@ -380,7 +380,7 @@ impl Neighbours {
             ttl_seconds: 0,
         });
         let ttl = Duration::from_secs(answer.ttl_seconds.into()).min(ANSWER_TIME);
-        if answer.outcome != Outcome::Failed && !ttl.is_zero() {
+        if !answer.outcome.is_failure() && !ttl.is_zero() {
             if self.answers.len() >= ANSWERS {
                 self.answers.clear();
             }

@@ -157,7 +157,7 @@ pub(crate) fn hand_on(
     match house.submit(tenant, submission, &held) {
         Ok(ToAccess::Queued { text, .. }) => Some(Reply::new(250, (0, 0), text)),
         Ok(ToAccess::No { code, enhanced, text }) => Some(Reply::new(code, enhanced, text)),
-        Ok(ToAccess::Yes | ToAccess::YesElsewhere) => Some(try_later()),
+        Ok(ToAccess::Yes | ToAccess::YesElsewhere | ToAccess::Room(_)) => Some(try_later()),
         Err(true) => None,
         Err(false) => Some(try_later()),
     }

@@ -45,18 +45,27 @@ pub(crate) fn hear(judged: &Judged, house: &mut Neighbours) -> Option<Reply> {
     })
 }
 
-/// What mail that was kept, or passed on, reports. Nobody waits for it, and its sender hears of no
-/// failure: the message itself is there.
-pub(crate) fn note(judged: &Judged, house: &mut Neighbours) {
-    let Some(report) = &judged.seen.report else { return };
+/// What mail that is about to be kept, or passed on, reports. Before it is: what was answered with
+/// 250 is shown from then on, and who hears 451 says it again, which makes the same row.
+pub(crate) fn note(judged: &Judged, house: &mut Neighbours) -> Result<(), Reply> {
+    let Some(report) = &judged.seen.report else { return Ok(()) };
     let is_returned = matches!(report, Report::Returned(_));
     let is_for = |one: &&Addressee| match is_returned {
         true => one.fare() == Fare::Kept && judged.received.offered.from.is_none(),
         false => is_for_reports(&one.address),
     };
     let addressee = judged.received.offered.addressees.iter().find(is_for);
-    if let Some(told) = addressee.and_then(|addressee| told(judged, addressee)) {
-        let _ = house.tell(told);
+    let Some(told) = addressee.and_then(|addressee| told(judged, addressee)) else { return Ok(()) };
+    match house.tell(told) {
+        Ok(Noted::Kept | Noted::Foreign) => Ok(()),
+        Ok(Noted::Full) => {
+            // Its reader has the message; that it stands in no table is said.
+            let text = "a report came as mail and is in no table: enough of them for this hour";
+            house.report(&wire::control::Report::Note { text: text.to_owned() });
+            Ok(())
+        }
+        Ok(Noted::Later) => Err(try_later(house, "the directory keeps no report")),
+        Err(fault) => Err(try_later(house, &fault.to_string())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::exchange::bring;
 use crate::mute::Mute;
-use crate::turns::{Asker, Errand, Turns, Waiting};
+use crate::turns::{Asker, Errand, Turns, Waiting, Way};
 use crate::{Fault, alarms, inquiries};
 use compartment::House;
 use std::collections::HashMap;
@@ -21,6 +21,9 @@ use wire::{Event, Frame, Hub, Peer};
 const RESOURCE: Duration = Duration::from_secs(10);
 /// How long a remote is waited for before everybody else is heard.
 const SLICE: Duration = Duration::from_millis(100);
+/// An alarm that has taken so long stalls: the other route's is carried before it goes on. One that
+/// is quick is not interrupted, for what is carried in it may stall in its turn.
+const STALLS: Duration = Duration::from_millis(250);
 /// When the house dials too often, it is asked again after this.
 const DIAL_PAUSE: Duration = Duration::from_millis(200);
 
@@ -56,8 +59,10 @@ pub(crate) struct Desk {
     named: HashMap<u32, names::Answer>,
     authorities: Option<tls::Authorities>,
     is_over: bool,
-    /// An alarm is carried while another remote is waited for.
-    is_between: bool,
+    /// The alarms that are being carried, one inside the other, and since when: one a route.
+    carried: Vec<(Way, Instant)>,
+    /// Questions of ours that somebody waits for: one of each errand in hand.
+    open: Vec<u32>,
 }
 
 impl Desk {
@@ -76,7 +81,8 @@ impl Desk {
             named: HashMap::new(),
             authorities: None,
             is_over: false,
-            is_between: false,
+            carried: Vec::new(),
+            open: Vec::new(),
         }
     }
 
@@ -88,7 +94,10 @@ impl Desk {
                 let _ = self.hub.send(next.peer, next.call, &answer, Vec::new());
             }
             Errand::Alarm(alarm) => {
-                let answer = alarms::carry(alarm, self, until)?;
+                self.carried.push((Way::of(alarm), Instant::now()));
+                let answer = alarms::carry(alarm, self, until);
+                self.carried.pop();
+                let answer = answer?;
                 let _ = self.hub.send(next.peer, next.call, &answer, Vec::new());
             }
             Errand::Inquire(inquiry) => {
@@ -118,17 +127,28 @@ impl Desk {
         }
     }
 
-    /// What does not wait for a remote. One alarm in another, and no deeper: there are two routes.
+    /// What does not wait for a remote: everybody is heard, and an alarm goes by a route that has
+    /// none in hand. So there are never more in one another than there are routes.
     fn between(&mut self) -> Result<(), Fault> {
         self.hear(Some(Duration::ZERO))?;
-        while !self.is_between && !self.is_over {
-            let Some(next) = self.turns.next_alarm() else { break };
-            self.is_between = true;
-            let carried = self.run(&next);
-            self.is_between = false;
-            carried?;
+        while !self.is_over && self.carried.last().is_none_or(|(_, since)| stalls(*since)) {
+            let is_free = |way: Way| self.carried.iter().all(|(carried, _)| *carried != way);
+            let Some(next) = self.turns.next_alarm(is_free) else { break };
+            self.run(&next)?;
         }
         Ok(())
+    }
+
+    /// The same, for a line that waits.
+    pub(crate) fn meanwhile(&mut self) -> impl FnMut() -> io::Result<()> {
+        move || self.between().map_err(io::Error::other)
+    }
+
+    /// Waits for somebody of the house, and carries what stalls for nobody.
+    fn wait(&mut self, until: Instant) -> Result<(), Fault> {
+        let left = until.saturating_duration_since(Instant::now());
+        self.hear(Some(left.min(SLICE)))?;
+        self.between()
     }
 
     /// Read when they are needed for the first time.
@@ -146,22 +166,27 @@ impl Desk {
         kind: RecordKind,
         until: Instant,
     ) -> Result<Outcome, Fault> {
+        let Some(names) = self.names else { return Ok(Outcome::Failed) };
         let call = self.next_call();
         let question = Question { name: name.to_owned(), kind };
-        let Some(names) = self.names else { return Ok(Outcome::Failed) };
         if self.hub.send(names, call, &question, Vec::new()).is_err() {
+            self.close(call);
             return Ok(Outcome::Failed);
         }
-        while Instant::now() < until && !self.is_over && self.names == Some(names) {
-            if let Some(answer) = self.named.remove(&call) {
-                return Ok(match answer.security {
-                    names::Security::Bogus => Outcome::Failed,
-                    _ => answer.outcome,
-                });
-            }
-            self.hear(Some(until.saturating_duration_since(Instant::now())))?;
+        // What came while an alarm was carried is taken, however late it is.
+        while !self.named.contains_key(&call)
+            && Instant::now() < until
+            && !self.is_over
+            && self.names == Some(names)
+        {
+            self.wait(until)?;
         }
-        Ok(Outcome::Failed)
+        let answer = self.named.remove(&call);
+        self.close(call);
+        Ok(match answer {
+            Some(answer) if answer.security != names::Security::Bogus => answer.outcome,
+            _ => Outcome::Failed,
+        })
     }
 
     /// A socket that is on its way to there, from one of our addresses if it matters; or why there
@@ -177,7 +202,7 @@ impl Desk {
             if !is_busy || Instant::now() + DIAL_PAUSE >= until {
                 return Ok(dialled);
             }
-            self.hear(Some(DIAL_PAUSE))?;
+            self.wait(Instant::now() + DIAL_PAUSE)?;
         }
     }
 
@@ -189,21 +214,25 @@ impl Desk {
         let call = self.next_call();
         let dial = Report::Dial { call, to, from };
         self.hub.send(self.warden, 0, &dial, Vec::new()).map_err(Fault::Channel)?;
-        while Instant::now() < until && !self.is_over {
-            if let Some(dialled) = self.dialled.remove(&call) {
-                return Ok(dialled);
-            }
-            self.hear(Some(until.saturating_duration_since(Instant::now())))?;
+        while !self.dialled.contains_key(&call) && Instant::now() < until && !self.is_over {
+            self.wait(until)?;
         }
-        Ok(Err("the warden gave no socket in time".to_owned()))
+        let dialled = self.dialled.remove(&call);
+        self.close(call);
+        Ok(dialled.unwrap_or_else(|| Err("the warden gave no socket in time".to_owned())))
     }
 
     fn next_call(&mut self) -> u32 {
-        // What was not waited for is not wanted any more.
-        self.named.clear();
-        self.dialled.clear();
         self.last_call = self.last_call.wrapping_add(1).max(1);
+        self.open.push(self.last_call);
         self.last_call
+    }
+
+    /// Nobody waits for it any more: what comes late is dropped.
+    fn close(&mut self, call: u32) {
+        self.open.retain(|open| *open != call);
+        self.named.remove(&call);
+        self.dialled.remove(&call);
     }
 
     // ---- what is said to us --------------------------------------------------------------------
@@ -214,8 +243,8 @@ impl Desk {
             match event {
                 Event::Frame(peer, frame) if peer == self.warden => self.obey(frame)?,
                 Event::Frame(peer, frame) if Some(peer) == self.names => {
-                    // Only the question in hand is answered to anybody.
-                    if frame.call == self.last_call
+                    // Only the questions in hand are answered to anybody.
+                    if self.open.contains(&frame.call)
                         && let Ok(answer) = frame.read()
                     {
                         self.named.insert(frame.call, answer);
@@ -283,7 +312,7 @@ impl Desk {
                     self.names = Some(peer);
                 }
             }
-            Ok(Order::Dialled { call, refused }) if call == self.last_call => {
+            Ok(Order::Dialled { call, refused }) if self.open.contains(&call) => {
                 let why = refused.unwrap_or_else(|| "the warden gave no socket".to_owned());
                 let socket = frame.descriptors.into_iter().next().ok_or(why);
                 self.dialled.insert(call, socket);
@@ -292,4 +321,8 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+fn stalls(since: Instant) -> bool {
+    since.elapsed() >= STALLS
 }

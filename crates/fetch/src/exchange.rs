@@ -75,7 +75,8 @@ pub(crate) fn reach(
             }
         };
         let patience = (Instant::now() + CONNECT).min(until);
-        match Line::connected(socket, patience) {
+        let connected = Line::connected_meanwhile(socket, patience, &mut desk.meanwhile());
+        match connected {
             Ok(line) => return Ok(Ok((line, address))),
             Err(fault) => {
                 if fault.kind() == ErrorKind::TimedOut {
@@ -132,7 +133,8 @@ fn speak(
     let config = client_config(verifier, &[b"http/1.1"]).map_err(io::Error::other)?;
     let name = ServerName::try_from(request.host.clone()).map_err(io::Error::other)?;
     let hello = (Instant::now() + HANDSHAKE).min(until);
-    if let Err(fault) = line.secure(config, name, hello) {
+    let secured = line.secure_meanwhile(config, name, hello, &mut desk.meanwhile());
+    if let Err(fault) = secured {
         if fault.kind() == ErrorKind::TimedOut {
             desk.mute.note(address.ip(), Instant::now());
         }

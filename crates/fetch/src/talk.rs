@@ -42,7 +42,7 @@ pub(crate) fn begin(
     let courier = Courier::new(&desk.host_name, tls);
     let mut talk = Talk { line, courier, config, name, until };
     if tls == Tls::Already
-        && let Err(fault) = talk.secure()
+        && let Err(fault) = talk.secure(desk)
     {
         return Ok(Err(format!("TLS could not be made: {fault}")));
     }
@@ -77,7 +77,7 @@ impl Talk {
         }
         match want {
             Want::Read(_) => self.read(desk),
-            Want::Secure => match self.secure() {
+            Want::Secure => match self.secure(desk) {
                 Ok(()) => self.courier.secured(),
                 Err(fault) => self.courier.not_secured(fault.to_string()),
             },
@@ -96,7 +96,8 @@ impl Talk {
         }
     }
 
-    fn secure(&mut self) -> io::Result<()> {
-        self.line.secure(self.config.clone(), self.name.clone(), self.until)
+    fn secure(&mut self, desk: &mut Desk) -> io::Result<()> {
+        let (config, name) = (self.config.clone(), self.name.clone());
+        self.line.secure_meanwhile(config, name, self.until, &mut desk.meanwhile())
     }
 }

@@ -242,6 +242,69 @@ fn routes_do_not_wait_for_each_other() {
     assert!(second.call == 1 && answer.said.contains("timed out"), "{answer:?}");
 }
 
+fn webhook() -> FromSentinel {
+    FromSentinel::Webhook { timestamp: 1, signature: [0; 32], body: Vec::new() }
+}
+
+fn letter() -> FromSentinel {
+    let (id, subject, text) = ("ab12".to_owned(), "alarm".to_owned(), "line\n".to_owned());
+    FromSentinel::Mail { id, subject, text }
+}
+
+/// The answers to so many calls, each with the time that it took.
+fn answers(sentinel: &Channel, many: usize) -> Vec<(u32, ToSentinel, std::time::Duration)> {
+    let began = std::time::Instant::now();
+    let answer = |_| {
+        let frame = sentinel.receive(Some(LIMIT)).unwrap();
+        (frame.call, frame.read().unwrap(), began.elapsed())
+    };
+    (0..many).map(answer).collect()
+}
+
+/// Wherever a webhook stalls, in the dial, in the handshake or after it, the letter leaves within a
+/// second: also while something else is brought from a host that sleeps.
+#[test]
+fn a_route_that_stalls_keeps_no_other_waiting() {
+    let silent = Web::that("web.example", None, true);
+    let (mute, undialled) = (Web::mute(), world::UNDIALLED);
+    for (at, what) in [(undialled, "dial"), (mute.at, "handshake"), (silent.at, "answer")] {
+        let (relay, _) = play_relay("250 2.0.0 queued as 1");
+        let web = Web { at, requests: Arc::default(), pem: silent.pem.clone() };
+        let (control, sentinel) = with_routes(&web, relay);
+        let asker = (what == "answer").then(|| join(&control, Kind::Depart, 9));
+        if let Some(asker) = &asker {
+            asker.send(7, &get("web.example"), &[]).unwrap();
+            thread::sleep(std::time::Duration::from_millis(300));
+        }
+        sentinel.send(1, &webhook(), &[]).unwrap();
+        sentinel.send(2, &letter(), &[]).unwrap();
+        // Another for the webhook waits for its turn, and takes the letter's place nowhere.
+        sentinel.send(3, &webhook(), &[]).unwrap();
+        let found = answers(&sentinel, 2);
+        let (call, answer, took) = &found[0];
+        assert!(*call == 2 && answer.is_taken, "{what}: {found:?}");
+        assert!(took.as_millis() < 1_000, "{what}: {took:?}");
+        assert!(found[1].0 == 1 && !found[1].1.is_taken, "{what}: {found:?}");
+        control.send(0, &Order::Stop, &[]).unwrap();
+    }
+}
+
+/// The other way round; and a route that is only a little slow loses nothing to one that stalls.
+#[test]
+fn a_relay_that_stalls_keeps_no_webhook_waiting() {
+    let web = Web::that("web.example", Some(HELLO), true);
+    let (control, sentinel) = with_routes(&web, Web::mute().at);
+    sentinel.send(1, &letter(), &[]).unwrap();
+    sentinel.send(2, &webhook(), &[]).unwrap();
+    let found = answers(&sentinel, 1);
+    assert!(found[0].0 == 2 && found[0].1.is_taken, "{found:?}");
+    assert!(found[0].2.as_millis() < 1_000, "{found:?}");
+    sentinel.send(3, &webhook(), &[]).unwrap();
+    let found = answers(&sentinel, 1);
+    assert!(found[0].0 == 3 && found[0].2.as_millis() < 1_000, "{found:?}");
+    control.send(0, &Order::Stop, &[]).unwrap();
+}
+
 /// A directory's question about `bob@there.example`, to a server of this address.
 fn inquire(directory: &mut Channel, host: &str, port: u16, tls: HopTls) -> Verdict {
     let host = SmartHost { name: host.to_owned(), port, tls };

@@ -28,6 +28,22 @@ pub(crate) enum Errand {
     Inquire(Inquiry),
 }
 
+/// The way that an alarm goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Webhook,
+    Mail,
+}
+
+impl Way {
+    pub(crate) fn of(alarm: &FromSentinel) -> Self {
+        match alarm {
+            FromSentinel::Webhook { .. } => Self::Webhook,
+            FromSentinel::Mail { .. } => Self::Mail,
+        }
+    }
+}
+
 /// One question that waits.
 pub(crate) struct Waiting {
     pub peer: Peer,
@@ -86,10 +102,13 @@ impl Turns {
         Some(next)
     }
 
-    /// The first alarm that waits, whoever's turn it is.
-    pub(crate) fn next_alarm(&mut self) -> Option<Waiting> {
-        let is_alarm = |waiting: &Waiting| matches!(waiting.errand, Errand::Alarm(_));
-        let place = self.waiting.iter().position(is_alarm)?;
+    /// The first alarm that waits for a way that is free, whoever's turn it is.
+    pub(crate) fn next_alarm(&mut self, is_free: impl Fn(Way) -> bool) -> Option<Waiting> {
+        let goes = |waiting: &Waiting| match &waiting.errand {
+            Errand::Alarm(alarm) => is_free(Way::of(alarm)),
+            Errand::Bring(_) | Errand::Inquire(_) => false,
+        };
+        let place = self.waiting.iter().position(goes)?;
         self.waiting.remove(place)
     }
 

@@ -40,7 +40,7 @@ pub use proving::{Proof, Proofs, prove, prove_under};
 pub use verify::{
     Head, Missing, Verified, entries, export, head, reader, verify, verify_remembering,
 };
-pub use watch::{SEEN, before_start, remember};
+pub use watch::{SEEN, SIGHTED, before_start, remember};
 
 use annals::Segments;
 use book::{Book, Out};

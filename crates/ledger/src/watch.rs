@@ -11,6 +11,8 @@ use tlog::{NoteVerifier, SignedCheckpoint};
 
 /// In the data folder: the newest cosigned checkpoint of the ledger.
 pub const SEEN: &str = "seen";
+/// In the data folder: how far the vault, which opens nothing without a proof, saw the ledger come.
+pub const SIGHTED: &str = "vault/sighted";
 /// Octets of a checkpoint or a key; more is not read.
 const SMALL: u64 = 64 * 1024;
 /// A house in which one of these has a folder has run before.
@@ -23,14 +25,14 @@ const KEEPERS: &[&str] = &["ledger", "mirror", "vault", "directory", "mailbox"];
 /// # Errors
 /// Files that cannot be used.
 pub fn before_start(data: &Path, beside: &Path) -> io::Result<()> {
-    let inside = data.join(SEEN);
+    let [inside, sighted] = [SEEN, SIGHTED].map(|name| data.join(name));
     if !inside.exists() && !KEEPERS.iter().any(|keeper| data.join(keeper).exists()) {
         return set_aside(beside);
     }
     let folder = data.join("ledger");
     let reader = if is_plain(&folder) { reader(&folder).ok() } else { None };
     let mut is_told = false;
-    for path in [&inside, &beside.to_owned()] {
+    for path in [&inside, &sighted, &beside.to_owned()] {
         let note = read_small(path).unwrap_or_default();
         let Some(signed) = SignedCheckpoint::parse(&note) else { continue };
         if !is_held(reader.as_ref(), &signed) {
@@ -41,6 +43,7 @@ pub fn before_start(data: &Path, beside: &Path) -> io::Result<()> {
     if is_told {
         // The ledger keeps it from here on, for good.
         let _ = durable::remove(&inside);
+        let _ = durable::remove(&sighted);
     } else if data.join("vault/keys").exists() && !folder.join(names::LOG).exists() {
         hand_over(&folder, b"the ledger was not there, and nobody knew how far it had come\n")?;
     }

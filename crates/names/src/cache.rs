@@ -44,7 +44,7 @@ impl Cache {
         let time = match &answer.outcome {
             Outcome::Records(_) => told.min(LONGEST),
             Outcome::NoRecords | Outcome::NoSuchName => told.min(LONGEST_NEGATIVE),
-            Outcome::Failed => FAILURE,
+            Outcome::Failed | Outcome::Unanswered => FAILURE,
         };
         if time.is_zero() || octets(&answer) > CACHED_OCTETS {
             return;

@@ -1,7 +1,9 @@
 //! Questions in hand: who waits for which, what is on its way, what is remembered.
 
 use crate::cache::Cache;
+use crate::health::{Health, probe};
 use crate::inquiry::{CONNECT_LOOK, Inquiry, Step, Target, tries};
+use crate::packet::Sent;
 use crate::sockets::{Sockets, Way};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -28,6 +30,8 @@ type Asker = (Peer, u32);
 struct Open {
     askers: Vec<Asker>,
     tries_made: usize,
+    /// Since when it is asked; `None`: it waits in line.
+    since: Option<Instant>,
 }
 
 /// What waits for a socket from the warden.
@@ -39,6 +43,7 @@ enum Parked {
 
 pub struct Desk {
     servers: Vec<SocketAddr>,
+    health: Health,
     sockets: Sockets,
     parked: HashMap<Way, VecDeque<Parked>>,
     cache: Cache,
@@ -51,6 +56,7 @@ pub struct Desk {
 impl Desk {
     pub fn new(servers: Vec<SocketAddr>, warden: Peer) -> Self {
         Self {
+            health: Health::new(warden, servers.clone()),
             servers,
             sockets: Sockets::new(warden),
             parked: HashMap::new(),
@@ -82,7 +88,7 @@ impl Desk {
             self.waiting.insert(peer, waiting + 1);
             return;
         }
-        let open = Open { askers: vec![(peer, call)], tries_made: 0 };
+        let open = Open { askers: vec![(peer, call)], tries_made: 0, since: None };
         self.open.insert(question.clone(), open);
         self.waiting.insert(peer, waiting + 1);
         self.line.push_back(question);
@@ -122,12 +128,38 @@ impl Desk {
             .collect();
         for (socket, late) in due {
             if late {
+                self.look_whether_any_lives(socket, now, hub);
                 self.next_try(socket, now, hub);
             } else {
                 self.advance(socket, now, hub);
             }
         }
         self.start_waiting(now, hub);
+    }
+
+    /// A try is over without a word: is it the name, or the resolver?
+    fn look_whether_any_lives(&mut self, socket: Peer, now: Instant, hub: &mut Hub) {
+        let Some((question, _)) = self.under_way.get(&socket) else { return };
+        let since = self.open.get(question).and_then(|open| open.since);
+        let knows = since.is_some_and(|since| self.health.has_heard_since(since));
+        if knows || self.open.contains_key(&probe()) {
+            return;
+        }
+        self.open.insert(probe(), Open { askers: Vec::new(), tries_made: 0, since: None });
+        self.make_try(probe(), now, hub);
+    }
+
+    /// What every try for it was in vain says.
+    fn in_vain(&mut self, question: &Question, now: Instant, hub: &mut Hub) -> Answer {
+        let since = self.open.get(question).and_then(|open| open.since);
+        let lives = since.is_none_or(|since| self.health.has_heard_since(since));
+        // A name that no packet can hold was never asked for.
+        let is_askable = Sent::new(question, 0, None).is_some_and(|sent| sent.packet().is_some());
+        if lives || !is_askable {
+            return failed();
+        }
+        self.health.is_silent(now, hub);
+        Answer { outcome: Outcome::Unanswered, ..failed() }
     }
 
     /// Gives free places to those in line.
@@ -172,8 +204,12 @@ impl Desk {
             let number = open.tries_made;
             let place = number % self.servers.len().max(1);
             let server = self.servers.get(place).copied().filter(|_| number < total);
-            let Some(server) = server else { return self.close(question, failed(), hub) };
+            let Some(server) = server else {
+                let answer = self.in_vain(&question, now, hub);
+                return self.close(question, answer, hub);
+            };
             open.tries_made += 1;
+            open.since.get_or_insert(now);
             let way = Way { server: place as u16, over_tcp: false };
             let Some(socket) = self.sockets.take(way, hub) else {
                 let parked = Parked::Question(question);
@@ -196,8 +232,16 @@ impl Desk {
         match inquiry.advance(descriptor) {
             Step::Wait => {}
             Step::Next => self.next_try(socket, now, hub),
-            Step::OverTcp => self.over_tcp(socket, hub),
+            Step::Sick => {
+                self.health.heard(now, hub);
+                self.next_try(socket, now, hub);
+            }
+            Step::OverTcp => {
+                self.health.heard(now, hub);
+                self.over_tcp(socket, hub);
+            }
             Step::Told(answer) => {
+                self.health.heard(now, hub);
                 hub.dismiss(socket);
                 if let Some((question, _)) = self.under_way.remove(&socket) {
                     self.close(question, answer, hub);

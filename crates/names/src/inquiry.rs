@@ -28,6 +28,8 @@ pub enum Step {
     Told(wire::names::Answer),
     /// This try failed: go on with the next.
     Next,
+    /// So did this one, by the server's own word: it is there.
+    Sick,
     /// The answer is too long for UDP: go on over TCP.
     OverTcp,
 }
@@ -115,6 +117,7 @@ impl Inquiry {
                 Reading::Answer(answer) => return Step::Told(answer),
                 Reading::Truncated => return Step::OverTcp,
                 Reading::Refused => return Step::Next,
+                Reading::Sick => return Step::Sick,
                 Reading::NotOurs => {}
             }
             let Way::Udp { strangers } = &mut self.way else { return Step::Next };
@@ -157,6 +160,7 @@ impl Inquiry {
             if let Some(packet) = whole(received) {
                 return match read_answer(packet, &self.sent, self.trusted) {
                     Reading::Answer(answer) => Step::Told(answer),
+                    Reading::Sick => Step::Sick,
                     Reading::Truncated | Reading::Refused | Reading::NotOurs => Step::Next,
                 };
             }

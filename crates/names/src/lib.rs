@@ -21,6 +21,7 @@
 
 mod cache;
 mod desk;
+mod health;
 mod inquiry;
 mod life;
 mod packet;

@@ -30,6 +30,8 @@ pub enum Reading {
     Truncated,
     /// The server will not or cannot: ask another.
     Refused,
+    /// It asked for us and got nothing (SERVFAIL): the server lives, the name's own may not.
+    Sick,
     /// Not the answer to this question: go on listening.
     NotOurs,
 }
@@ -105,6 +107,7 @@ pub fn read_answer(packet: &[u8], sent: &Sent, trusted: bool) -> Reading {
     let gone = match message.metadata.response_code {
         ResponseCode::NoError => false,
         ResponseCode::NXDomain => true,
+        ResponseCode::ServFail => return Reading::Sick,
         _ => return Reading::Refused,
     };
     let secure = trusted && message.metadata.authentic_data;

@@ -77,7 +77,7 @@ fn replies_are_matched_strictly() {
     check(false, |m| m.queries.clear(), "NotOurs");
     check(false, |m| m.metadata.message_type = hickory_proto::op::MessageType::Query, "NotOurs");
     check(false, |m| m.metadata.truncation = true, "Truncated");
-    check(false, |m| m.metadata.response_code = ResponseCode::ServFail, "Refused");
+    check(false, |m| m.metadata.response_code = ResponseCode::ServFail, "Sick");
     check(false, |m| m.metadata.response_code = ResponseCode::Refused, "Refused");
     // Records of other names and kinds are not the answer.
     check(false, |m| add(m, address("www.b.example.", 1)), "NoRecords 5");
@@ -189,13 +189,22 @@ impl Running {
     }
 }
 
+/// What wardens were told that somebody should look at.
+static ALARMS: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+
 /// What the warden does: sockets that are connected to the server asked for.
 fn hand_sockets(warden: &Channel, servers: Vec<SocketAddr>) {
     let warden: Channel = warden.as_fd().try_clone_to_owned().unwrap().into();
     std::thread::spawn(move || {
         while let Ok(frame) = warden.receive(None) {
-            let Report::Resolvers { server, over_tcp, sockets } = frame.read().unwrap() else {
-                panic!("not for the warden");
+            let (server, over_tcp, sockets) = match frame.read().unwrap() {
+                Report::Resolvers { server, over_tcp, sockets } => (server, over_tcp, sockets),
+                Report::Attention { what } => {
+                    ALARMS.lock().unwrap().push(what);
+                    continue;
+                }
+                Report::Note { .. } => continue,
+                _ => panic!("not for the warden"),
             };
             let to = servers[usize::from(server)];
             let handed: Vec<OwnedFd> = match over_tcp {
@@ -363,11 +372,61 @@ fn a_dead_server_costs_one_try() {
     let start = Instant::now();
     assert_eq!(ask(&mut edge, "a.example", RecordKind::Txt), spf);
     assert!(start.elapsed() < Duration::from_millis(500));
-    // All dead: failed, within the tries.
+    // All dead: failed, within the tries; and it is not the name's fault.
     let running = Running::start(vec![silent.local_addr().unwrap()]);
     let start = Instant::now();
-    assert_eq!(ask(&mut running.join(), "a.example", RecordKind::Txt), Outcome::Failed);
+    assert_eq!(ask(&mut running.join(), "a.example", RecordKind::Txt), Outcome::Unanswered);
     assert!(start.elapsed() < Duration::from_secs(6));
+}
+
+/// A resolver that answers whatever it can, and lets `asleep.example` wait for its own servers.
+fn careful_resolver() -> SocketAddr {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut packet = [0u8; 2_000];
+        while let Ok((size, from)) = server.recv_from(&mut packet) {
+            let asked = Message::from_vec(&packet[..size]).unwrap();
+            let mut told = Message::response(asked.metadata.id, asked.metadata.op_code);
+            told.add_queries(asked.queries.clone());
+            told.metadata.response_code = ResponseCode::ServFail;
+            let name = asked.queries[0].name().to_string().to_lowercase();
+            if name != "asleep.example." {
+                server.send_to(&told.to_vec().unwrap(), from).unwrap();
+            }
+        }
+    });
+    at
+}
+
+/// Our own resolver's silence is told from a broken domain's, and to whoever runs the house, once.
+#[test]
+fn whose_fault_it_is() {
+    let alarms = || ALARMS.lock().unwrap().clone();
+    let running = Running::start(vec![careful_resolver()]);
+    let mut edge = running.join();
+    for name in ["broken.example", "asleep.example"] {
+        assert_eq!(ask(&mut edge, name, RecordKind::Mx), Outcome::Failed, "{name}");
+    }
+    assert_eq!(ask(&mut edge, "a..example", RecordKind::Mx), Outcome::Failed);
+    // Nobody listens there, or nobody says a word; it is the same whatever the name.
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for at in [nobody, silent.local_addr().unwrap()] {
+        let running = Running::start(vec![at]);
+        let mut edge = running.join();
+        for name in ["broken.example", "other.example"] {
+            assert_eq!(ask(&mut edge, name, RecordKind::Mx), Outcome::Unanswered, "{at} {name}");
+        }
+        // The warden hears on a thread of its own.
+        let about = || alarms().iter().filter(|what| what.contains(&at.to_string())).count();
+        let until = Instant::now() + PATIENCE;
+        while about() == 0 {
+            assert!(Instant::now() < until, "nobody was told");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(about(), 1, "{:?}", alarms());
+    }
 }
 
 #[test]

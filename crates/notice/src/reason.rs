@@ -54,6 +54,8 @@ pub enum Reason {
     NoAnswer,
     /// The DNS does not say where mail for the domain goes.
     NoNames,
+    /// The resolver of the sender's own house does not answer.
+    NoResolver,
     /// The DNS says that it goes to the sender's own house, which has no such domain.
     LeadsBack,
     /// It goes in a circle.
@@ -86,7 +88,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 39] = [
+    const WORDS: [(Self, &str); 40] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -112,6 +114,7 @@ impl Reason {
         (Self::NotYet, "not-yet"),
         (Self::NoAnswer, "no-answer"),
         (Self::NoNames, "no-names"),
+        (Self::NoResolver, "no-resolver"),
         (Self::LeadsBack, "leads-back"),
         (Self::Loop, "loop"),
         (Self::Beyond, "beyond"),

@@ -32,6 +32,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         NotYet => ("まだ受け取られていません。", "It has not been taken yet."),
         NoAnswer => ("相手のサーバーからは、まだ何の応答も得られていません。", "Nothing has been heard from the receiving server yet."),
         NoNames => ("宛先のドメインの DNS が応答せず、届け先のサーバーが分かりません。", "The DNS of the domain does not answer: it is not known which server takes its mail."),
+        NoResolver => ("こちらのメールサービスの DNS リゾルバーが応答せず、届け先のサーバーを調べられません。宛先の問題ではありません。", "The resolver of your own mail service does not answer, so it is not known which server takes the mail. The recipient is not at fault."),
         LeadsBack => ("宛先のドメインの DNS（MX）が、届け先としてこちらのメールサーバー自身を指していますが、こちらではそのドメインのメールを扱っていません。宛先のドメインの管理者に確認してください。", "The DNS of the domain (MX) leads back to your own mail service, which takes no mail for it. Ask whoever runs the domain."),
         Loop => ("メールが同じ場所を回り続けています（ループ）。転送の設定か、宛先のドメインの DNS（MX）が原因です。宛先の管理者に確認してください。", "The mail goes in a circle (a loop): by a forward, or by the DNS of the domain (MX). Ask whoever runs the address."),
         Beyond => ("このアドレス宛のメールは別の宛先に転送されていますが、転送先に届けられませんでした。", "Mail for this address is passed on to another, and could not be delivered there."),

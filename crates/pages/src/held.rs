@@ -42,8 +42,14 @@ impl Side {
 pub(crate) enum State {
     Asks,
     Done,
+    /// It does not leave; so many others in that name wait for a word.
+    Discarded {
+        more: u32,
+    },
     /// What was to be stopped had left already, or been cancelled.
-    TooLate,
+    TooLate {
+        more: u32,
+    },
     Unknown,
     Later,
 }
@@ -52,7 +58,8 @@ impl State {
     pub fn of(answer: &ToPages) -> Self {
         match answer {
             ToPages::Done => Self::Done,
-            ToPages::TooLate => Self::TooLate,
+            ToPages::Discarded { more } => Self::Discarded { more: *more },
+            ToPages::TooLate { more } => Self::TooLate { more: *more },
             ToPages::Unknown => Self::Unknown,
             ToPages::Domain(_) | ToPages::Subscription(_) | ToPages::Over | ToPages::Later => {
                 Self::Later
@@ -95,11 +102,14 @@ pub(crate) fn page(state: State, (side, token): (Side, &[u8]), language: Languag
     };
     let other_way = is_asking.then(|| (format!("/{}/{spelled}", side.other().word()), contrary));
     let number = held_message(token).filter(|_| is_asking);
-    let notes = number.map(|number| format!("{}{number}", words.number)).into_iter().collect();
+    let number = number.map(|number| format!("{}{number}", words.number));
+    let notes = number.into_iter().chain(rest(state, words)).collect();
     let has_switch = is_asking || state == State::Unknown;
     let other = held(language.other());
-    let also =
-        (!has_switch).then(|| told(state, side, other)).map(|(_, title, text)| (title, text));
+    let also = (!has_switch).then(|| told(state, side, other)).map(|(_, title, text)| {
+        let rest = rest(state, other).map(|rest| format!(" {rest}")).unwrap_or_default();
+        (title, format!("{text}{rest}"))
+    });
     Sheet { status, language, title, text, notes, also, button, other_way, has_switch }.answer()
 }
 
@@ -107,10 +117,20 @@ fn told(state: State, side: Side, words: &Held) -> (u16, &'static str, &'static 
     match (state, side) {
         (State::Asks, Side::Mine) => (200, words.mine_title, words.mine),
         (State::Asks, Side::NotMine) => (200, words.not_mine_title, words.not_mine),
-        (State::Done, Side::Mine) => (200, words.sent_title, words.sent),
-        (State::Done, Side::NotMine) => (200, words.discarded_title, words.discarded),
-        (State::TooLate, _) => (200, words.stopped_title, words.stopped),
+        (State::Done, _) => (200, words.sent_title, words.sent),
+        (State::Discarded { .. }, _) => (200, words.discarded_title, words.discarded),
+        (State::TooLate { .. }, _) => (200, words.stopped_title, words.stopped),
         (State::Unknown, _) => (404, words.unknown_title, words.unknown),
         (State::Later, _) => (503, words.later_title, words.later),
     }
+}
+
+/// How much else in their name waits for a word: whoever stopped one letter is not done yet.
+fn rest(state: State, words: &Held) -> Option<String> {
+    let (State::Discarded { more } | State::TooLate { more }) = state else { return None };
+    Some(match more {
+        0 => words.no_more.to_owned(),
+        1 => words.one_more.to_owned(),
+        more => words.more.replace("{}", &more.to_string()),
+    })
 }

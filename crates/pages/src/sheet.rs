@@ -50,7 +50,7 @@ pub(crate) struct Sheet {
     pub notes: Vec<String>,
     /// The same in the other language, where no link may lead to: a page that says what was done is
     /// not had by asking again.
-    pub also: Option<(&'static str, &'static str)>,
+    pub also: Option<(&'static str, String)>,
     pub button: Option<Button>,
     /// Where somebody goes who means the contrary, and how that is called.
     pub other_way: Option<(String, &'static str)>,

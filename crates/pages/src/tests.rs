@@ -57,8 +57,11 @@ fn directory(asked: &FromPages) -> ToPages {
         FromPages::Subscription { .. } | FromPages::Unsubscribe { .. } => ToPages::Unknown,
         FromPages::Held { token, is_theirs } if token == HELD => match is_theirs {
             true => ToPages::Done,
-            false => ToPages::TooLate,
+            false => ToPages::TooLate { more: 0 },
         },
+        FromPages::Held { token, is_theirs: false } if token.len() == 3 => {
+            ToPages::Discarded { more: u32::from(token[0]) }
+        }
         FromPages::Held { token, .. } if token == b"later" => ToPages::Later,
         FromPages::Held { .. } => ToPages::Unknown,
     }
@@ -390,6 +393,30 @@ fn a_post_that_means_it_is_a_person_s_word() {
     let (forged, _) = held_urls("", &[1; 44]);
     assert_eq!(post(&forged, FORM, "answer=mine").0.status, 404);
     assert_eq!(get("pages.house.example", "/other/0102").status, 404);
+}
+
+/// Each held message has its own question: whoever answered one hears how many are left.
+#[test]
+fn whoever_said_no_hears_how_much_else_is_held() {
+    for (more, ja, en) in [
+        (0, "ほかにありません", "Nothing else is held in your name"),
+        (1, "ほかに 1 通、まだ保留中", "1 more message is still held"),
+        (7, "ほかに 7 通、まだ保留中", "7 more messages are still held"),
+    ] {
+        let (_, not_mine) = held_urls("", &[more, 0, 0]);
+        for language in ["ja", "en"] {
+            let (answer, _) = post(&not_mine, FORM, &format!("answer=not-mine&lang={language}"));
+            let html = body(&answer);
+            assert_eq!(answer.status, 200, "{html}");
+            assert!(html.contains(ja) && html.contains(en), "{more} {language}: {html}");
+            assert!(html.contains("メールを破棄しました"), "{html}");
+        }
+    }
+    let (mine, not_mine) = held_urls("", HELD);
+    let html = body(&post(&not_mine, FORM, "answer=not-mine&lang=en").0);
+    assert!(html.contains("Nothing else is held"), "{html}");
+    let html = body(&post(&mine, FORM, "answer=mine&lang=en").0);
+    assert!(!html.contains("held in your name"), "{html}");
 }
 
 #[test]

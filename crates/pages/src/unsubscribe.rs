@@ -85,7 +85,7 @@ pub(crate) fn page(state: State, language: Language, meant: Option<&Subscription
     // What was done is not shown again by a GET, which would ask anew.
     let has_switch = state != State::Done;
     let other = crate::words::words(language.other());
-    let also = (!has_switch).then_some((other.done_title, other.done));
+    let also = (!has_switch).then(|| (other.done_title, other.done.to_owned()));
     let other_way = None;
     Sheet { status, language, title, text, notes, also, button, other_way, has_switch }.answer()
 }

@@ -254,6 +254,13 @@ impl Desk {
                 self.promises.keep(peer);
                 return self.queue(peer, call, (&outgoing, &frame.descriptors, hand), person);
             }
+            FromSender::Room { user, limits } => {
+                if person.is_some_and(|(_, own)| own != user) {
+                    return Err(wire::Fault::Malformed);
+                }
+                let room = self.room(peer, Asked { user, hand, recipients: 0, limits });
+                let _ = self.hub.send(peer, call, &ToSender::Room(room), Vec::new());
+            }
             FromSender::May { user, recipients, limits } => {
                 if person.is_some_and(|(_, own)| own != user) {
                     return Err(wire::Fault::Malformed);
@@ -290,6 +297,18 @@ impl Desk {
             None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
             wait => ToSender::May(wait),
         }
+    }
+
+    /// To how many more, with what their other connections were promised.
+    fn room(&self, peer: Peer, asked: Asked) -> u32 {
+        let Asked { user, hand, limits, .. } = asked;
+        let (now, table) = (seconds(now_ms()), &self.store.table);
+        let room = match hand {
+            Hand::Own if self.store.pressing.wait(user, now).is_some() => 0,
+            Hand::Own => table.senders.room(user, limits, now),
+            Hand::Others => table.relayed.room(user, limits, now),
+        };
+        room.saturating_sub(self.promises.of_others(peer, (user, hand)))
     }
 
     /// Whether somebody whom a limit turns away has pressed on so long that one message is taken

@@ -234,6 +234,31 @@ fn what_is_handed_over_is_a_guest_s() {
     check(true, &FromDepart::Queue(Box::new(other)), None);
 }
 
+/// What there is room for is told without a count or a promise: a session that is given up has
+/// taken nothing from another.
+#[test]
+fn room_is_told_and_not_taken() {
+    let folder = Folder::new("room");
+    let (control, mut first, _admin) = start(&folder);
+    let (mut second, theirs) = Channel::pair().unwrap();
+    let (kind, person) = (Kind::Dispatch, Some(ANN));
+    let label = Label { instance: InstanceId([9; 6]), kind, person };
+    control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+    let limits = Limits { in_ten_minutes: 5, in_a_day: 50 };
+    let room = |dispatch: &mut Channel| ask(dispatch, &FromSender::Room { user: ANN.1, limits });
+    for _ in 0..9 {
+        assert_eq!((room(&mut first), room(&mut second)), (ToSender::Room(5), ToSender::Room(5)));
+    }
+    // A promise is another's to keep, and its own holder's to use.
+    assert_eq!(may(&mut first, 3, 5), ToSender::May(None));
+    assert_eq!((room(&mut first), room(&mut second)), (ToSender::Room(5), ToSender::Room(2)));
+    drop(first);
+    let until = std::time::Instant::now() + LIMIT;
+    while room(&mut second) != ToSender::Room(5) {
+        assert!(std::time::Instant::now() < until, "what was promised to one who left is held");
+    }
+}
+
 /// Who is turned away again and again has one message taken, to be asked about, and none beside it
 /// until somebody has answered, within their limits or not.
 #[test]

@@ -86,6 +86,7 @@ fn leg_octets(message: MessageId, end: &LegEnd) -> [u8; LEG_BYTES] {
         Some(Why::Unsafe) => (4, (0, 0, 0)),
         Some(Why::NotSignedIn) => (5, (0, 0, 0)),
         Some(Why::TurnedAway { class, subject, detail }) => (6, (class, subject, detail)),
+        Some(Why::NoResolver) => (7, (0, 0, 0)),
     };
     let mut octets = Vec::with_capacity(LEG_BYTES);
     octets.extend_from_slice(&message.0);
@@ -121,6 +122,7 @@ fn read_leg(line: &[u8]) -> Option<LegEnd> {
         4 => Some(Why::Unsafe),
         6 => Some(Why::TurnedAway { class, subject, detail }),
         5 => Some(Why::NotSignedIn),
+        7 => Some(Why::NoResolver),
         _ => None,
     };
     Some(LegEnd { leg, state, sent, not_sent, why })
@@ -228,6 +230,7 @@ mod tests {
             Some(Why::Ours),
             Some(Why::Unsafe),
             Some(Why::NotSignedIn),
+            Some(Why::NoResolver),
         ];
         let end = |(leg, why): (u16, &Option<Why>)| {
             let state = if why.is_none() { State::Sent } else { State::Failed };

@@ -7,6 +7,8 @@ use wire::post::Limits;
 
 const STEP_SECONDS: u32 = 600;
 const STEPS: u32 = 24 * 6;
+/// Ten minutes may lie in two steps: both count, so that a limit is never exceeded.
+const TEN_MINUTES: u32 = 2;
 
 /// Counts by (ten minutes, recipients), oldest first; those older than a day are dropped when the
 /// sender is counted again.
@@ -28,15 +30,10 @@ impl Senders {
     pub fn wait(&self, user: UserId, recipients: u32, limits: Limits, now: u32) -> Option<u32> {
         let step = now / STEP_SECONDS;
         let counts = self.0.get(&user).map_or(&[] as &[_], Vec::as_slice);
-        let since = |steps: u32| {
-            let lately = counts.iter().filter(|(at, _)| at + steps > step);
-            lately.fold(recipients, |sum, (_, count)| sum.saturating_add(*count))
-        };
-        // Ten minutes may lie in two steps: both count, so that a limit is never exceeded.
-        if since(2) > limits.in_ten_minutes {
+        if recipients.saturating_add(lately(counts, TEN_MINUTES, step)) > limits.in_ten_minutes {
             return Some((step + 1) * STEP_SECONDS - now);
         }
-        if since(STEPS) > limits.in_a_day {
+        if recipients.saturating_add(lately(counts, STEPS, step)) > limits.in_a_day {
             let oldest = counts.iter().find(|(at, _)| at + STEPS > step);
             let free_at = oldest.map_or(step + 1, |(at, _)| at + STEPS);
             return Some((free_at * STEP_SECONDS).saturating_sub(now).max(1));
@@ -44,12 +41,18 @@ impl Senders {
         None
     }
 
-    /// Recipients of the last hour.
-    pub fn in_an_hour(&self, user: UserId, now: u32) -> u32 {
+    /// So many, and no more, are within the limits.
+    pub fn room(&self, user: UserId, limits: Limits, now: u32) -> u32 {
         let step = now / STEP_SECONDS;
         let counts = self.0.get(&user).map_or(&[] as &[_], Vec::as_slice);
-        let lately = counts.iter().filter(|(at, _)| at + 6 > step);
-        lately.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        let soon = limits.in_ten_minutes.saturating_sub(lately(counts, TEN_MINUTES, step));
+        soon.min(limits.in_a_day.saturating_sub(lately(counts, STEPS, step)))
+    }
+
+    /// Recipients of the last hour.
+    pub fn in_an_hour(&self, user: UserId, now: u32) -> u32 {
+        let counts = self.0.get(&user).map_or(&[] as &[_], Vec::as_slice);
+        lately(counts, 6, now / STEP_SECONDS)
     }
 
     pub fn forget(&mut self, user: UserId) {
@@ -61,6 +64,12 @@ impl Senders {
         let step = now / STEP_SECONDS;
         self.0.retain(|_, counts| counts.last().is_some_and(|(at, _)| at + STEPS > step));
     }
+}
+
+/// Recipients of the last so many steps.
+fn lately(counts: &[(u32, u32)], steps: u32, step: u32) -> u32 {
+    let lately = counts.iter().filter(|(at, _)| at + steps > step);
+    lately.fold(0, |sum, (_, count)| sum.saturating_add(*count))
 }
 
 #[cfg(test)]
@@ -77,6 +86,11 @@ mod tests {
         let mut senders = Senders::default();
         let check = |senders: &Senders, recipients: u32, now: u32, expected: Option<u32>| {
             assert_eq!(senders.wait(ANN, recipients, LIMITS, now), expected, "{recipients} {now}");
+            // What there is room for is what may be sent, and one more is not.
+            let room = senders.room(ANN, LIMITS, now);
+            assert_eq!(recipients <= room, expected.is_none(), "{recipients} {now}: {room}");
+            assert!(room == 0 || senders.wait(ANN, room, LIMITS, now).is_none(), "{room}");
+            assert!(senders.wait(ANN, room + 1, LIMITS, now).is_some(), "{room}");
         };
         check(&senders, 600, 0, None);
         check(&senders, 601, 0, Some(600));

@@ -382,11 +382,11 @@ impl Store {
                     None => None,
                 };
                 let attempts = match why {
-                    Why::Ours => leg.attempts,
+                    Why::Ours | Why::NoResolver => leg.attempts,
                     _ => leg.attempts.saturating_add(1),
                 };
                 let pause = match why {
-                    Why::Ours => OURS_SECONDS,
+                    Why::Ours | Why::NoResolver => OURS_SECONDS,
                     _ => pause_seconds(&self.bounds.pauses_seconds, attempts),
                 };
                 let until_s = now.saturating_add(pause);

@@ -425,6 +425,11 @@ fn a_person_decides_about_what_is_held_in_their_name() {
         Awaited { tenant, user: UserId([4; 8]), message: id(number), until_s }
     };
     assert!(store.is_awaited(&own(1), NOW) && store.is_awaited(&own(2), NOW));
+    // Of their own tenant, and not what leaves by itself or is not held.
+    let still =
+        |store: &Store| [0, 1, 2].map(|t| store.still_held((TenantId([t; 8]), UserId([4; 8]))));
+    assert_eq!(still(&store), [1, 1, 1]);
+    assert_eq!(store.still_held((TenantId([1; 8]), UserId([5; 8]))), 0);
     for (awaited, now, what) in [
         (Awaited { user: UserId([5; 8]), ..own(1) }, NOW, "another person"),
         (Awaited { tenant: TenantId([9; 8]), ..own(1) }, NOW, "another tenant"),
@@ -441,6 +446,7 @@ fn a_person_decides_about_what_is_held_in_their_name() {
     // An administrator has taken it out of the person's hands, in the very same second.
     store.hold(id(3), hold).unwrap();
     store.commit(NOW).unwrap();
+    assert_eq!(still(&store), [1, 0, 0], "what is decided waits for no word");
     assert!((1..=3).all(|number| !store.is_awaited(&own(number), NOW)));
     // Told again after a crash, and written down whole.
     let mut store = reopened(store, &folder.0);

@@ -30,7 +30,7 @@ impl Remembered {
 
     fn note(&mut self, question: Question, answer: &names::Answer) {
         let ttl = Duration::from_secs(answer.ttl_seconds.into()).min(REMEMBERED);
-        if answer.outcome == Outcome::Failed || ttl.is_zero() {
+        if answer.outcome.is_failure() || ttl.is_zero() {
             return;
         }
         if self.0.len() >= REMEMBERED_ANSWERS {
@@ -127,7 +127,7 @@ pub fn answer_from_wire(answer: names::Answer) -> Answer {
         }
         Outcome::NoRecords => Answer::NoRecords,
         Outcome::NoSuchName => Answer::NoSuchName,
-        Outcome::Failed => Answer::Failed,
+        Outcome::Failed | Outcome::Unanswered => Answer::Failed,
     }
 }
 

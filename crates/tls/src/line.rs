@@ -7,7 +7,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long one socket is waited for before others are seen to.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// A connection that we made.
 pub struct Line {
@@ -18,9 +21,18 @@ pub struct Line {
 impl Line {
     /// A socket that may still be on its way to being connected; it is when this returns.
     pub fn connected(socket: OwnedFd, until: Instant) -> io::Result<Self> {
+        Self::connected_meanwhile(socket, until, &mut || Ok(()))
+    }
+
+    /// The same, for whoever has others to see to as long as it takes.
+    pub fn connected_meanwhile(
+        socket: OwnedFd,
+        until: Instant,
+        meanwhile: &mut dyn FnMut() -> io::Result<()>,
+    ) -> io::Result<Self> {
         let socket = TcpStream::from(socket);
         socket.set_nonblocking(true)?;
-        wait(&socket, PollFlags::OUT, until)?;
+        wait_meanwhile(&socket, PollFlags::OUT, until, meanwhile)?;
         match socket.take_error()? {
             Some(fault) => Err(fault),
             // Writable without a fault and without a peer: the kernel knows better than poll.
@@ -83,11 +95,22 @@ impl Line {
         name: ServerName<'static>,
         until: Instant,
     ) -> io::Result<()> {
+        self.secure_meanwhile(config, name, until, &mut || Ok(()))
+    }
+
+    /// The same, for whoever has others to see to as long as it takes.
+    pub fn secure_meanwhile(
+        &mut self,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+        until: Instant,
+        meanwhile: &mut dyn FnMut() -> io::Result<()>,
+    ) -> io::Result<()> {
         let tls = ClientConnection::new(config, name).map_err(invalid)?;
         self.tls = Some(Box::new(tls));
         while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
             self.flush_records(until)?;
-            wait(&self.socket, PollFlags::IN, until)?;
+            wait_meanwhile(&self.socket, PollFlags::IN, until, meanwhile)?;
             self.take_records(until)?;
         }
         self.flush_records(until)
@@ -164,6 +187,23 @@ fn write_all(socket: &mut TcpStream, octets: &[u8], until: Instant) -> io::Resul
         }
     }
     Ok(())
+}
+
+/// Waits a slice at a time. What the socket has is taken however late it is.
+fn wait_meanwhile(
+    socket: &TcpStream,
+    flags: PollFlags,
+    until: Instant,
+    meanwhile: &mut dyn FnMut() -> io::Result<()>,
+) -> io::Result<()> {
+    loop {
+        let now = Instant::now();
+        match wait(socket, flags, until.min(now + SLICE).max(now)) {
+            Err(fault) if fault.kind() == ErrorKind::TimedOut && Instant::now() < until => {}
+            waited => return waited,
+        }
+        meanwhile()?;
+    }
 }
 
 fn wait(socket: &TcpStream, flags: PollFlags, until: Instant) -> io::Result<()> {

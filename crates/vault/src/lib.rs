@@ -48,6 +48,7 @@ mod journal;
 
 mod workers;
 
+mod sighted;
 mod stood;
 
 mod offline;
@@ -64,6 +65,7 @@ pub use unseal::Suite;
 
 use compartment::House;
 use evidence::Author;
+use sighted::{SIGHTED, Sighted};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -136,7 +138,9 @@ fn live(mut house: House) -> Result<(), Fault> {
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
     let clocks = vault::Clocks::of_this_machine();
-    Vault::new(hub, control, keys, stood, (author, trust), (clocks, start.demo))?.serve()
+    let sighted = Sighted::new(folder.join(SIGHTED));
+    let evidence = (author, trust, sighted);
+    Vault::new(hub, control, keys, stood, evidence, (clocks, start.demo))?.serve()
 }
 
 /// Serves without walls, in this very process, with pairs of the suite: for measurements.
@@ -159,7 +163,9 @@ pub fn serve_unjailed(
     let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
     let control = hub.seat(control, label).map_err(Fault::Channel)?;
     let clocks = vault::Clocks::of_this_machine();
-    Vault::new(hub, control, keys, stood, (author, trust), (clocks, false))?.serve()
+    let sighted = Sighted::new(folder.join(SIGHTED));
+    let evidence = (author, trust, sighted);
+    Vault::new(hub, control, keys, stood, evidence, (clocks, false))?.serve()
 }
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.

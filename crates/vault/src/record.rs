@@ -5,9 +5,11 @@
 //! behind it is given up after six seconds and then only its record remains: more is recorded
 //! than was released, never less.
 
+use crate::sighted::Sighted;
 use crate::vault::Then;
 use compartment::now_ms;
 use evidence::{Author, Body, Frame, Released};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use terms::{GrantId, InstanceId, TenantId, UserId};
@@ -117,6 +119,8 @@ pub(crate) struct Told {
 pub(crate) struct Recorder {
     author: Author,
     trust: Trust,
+    /// The newest checkpoint that was believed, whoever came with it.
+    pub sighted: RefCell<Sighted>,
     ledger: Option<Peer>,
     pending: VecDeque<Pending>,
     signed: VecDeque<Signed>,
@@ -145,11 +149,12 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(author: Author, trust: Trust) -> Self {
+    pub fn new(author: Author, trust: Trust, sighted: Sighted) -> Self {
         let now = Instant::now();
         Self {
             author,
             trust,
+            sighted: RefCell::new(sighted),
             ledger: None,
             pending: VecDeque::new(),
             signed: VecDeque::new(),
@@ -179,8 +184,9 @@ impl Recorder {
 
     /// Whether an entry of somebody else's stands in the ledger, cosigned by the mirror.
     pub fn is_proven(&self, entry: &[u8], proof: &Proof, checkpoint: &[u8]) -> bool {
-        let trusted = self.trust.read(checkpoint);
-        trusted.is_some_and(|trusted| trusted.proves(entry, proof.index, &proof.hashes))
+        let Some(trusted) = self.trust.read(checkpoint) else { return false };
+        self.sighted.borrow_mut().note(trusted.checkpoint.size, checkpoint);
+        trusted.proves(entry, proof.index, &proof.hashes)
     }
 
     pub fn next_release(&self) -> u64 {
@@ -448,6 +454,7 @@ impl Recorder {
             return self.mark_away();
         }
         self.seen_size = trusted.checkpoint.size;
+        self.sighted.get_mut().note(self.seen_size, checkpoint);
         (self.is_unproven, self.away_since) = (false, None);
         let proven = self.remember(count).into_iter().zip(proofs);
         let thens = proven.filter_map(|(then, proof)| then.map(|then| (then, proof.index)));

@@ -51,6 +51,7 @@ impl Running {
         let keys = Keys::open(folder, root, compartment::now_ms()).unwrap();
         let stood = Stood::open(folder, keys.standing().unwrap()).unwrap();
         let author = Author::new(Kind::Vault, InstanceId([start; 6]), &[start; 32]);
+        let sighted = crate::sighted::Sighted::new(folder.join(crate::sighted::SIGHTED));
         let thread = thread::spawn(move || {
             let mut hub = Hub::new().unwrap();
             let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
@@ -58,7 +59,8 @@ impl Running {
             let trust = Ledger::trust();
             let steady = Box::new(compartment::steady_ms);
             let clocks = vault::Clocks { wall: clock, steady };
-            let vault = Vault::new(hub, control, keys, stood, (author, trust), (clocks, true));
+            let evidence = (author, trust, sighted);
+            let vault = Vault::new(hub, control, keys, stood, evidence, (clocks, true));
             vault.unwrap().serve().unwrap();
         });
         let running = Self { ledger: ledger.clone(), warden, thread: Some(thread) };

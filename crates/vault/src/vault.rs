@@ -8,6 +8,7 @@ use crate::grants::{Grants, Moment};
 use crate::hands::Hands;
 use crate::keys::{Keys, Made};
 use crate::record::{Asked, Deed, Outcome, Recorder};
+use crate::sighted::Sighted;
 use crate::stood::Stood;
 use crate::transit::{Expiry, day};
 use crate::workers::{Done, OPENED_AT_ONCE, Opening, Task, Workers};
@@ -145,7 +146,7 @@ impl Vault {
         control: Peer,
         keys: Keys,
         stood: Stood,
-        (author, trust): (Author, Trust),
+        (author, trust, sighted): (Author, Trust, Sighted),
         (clocks, demo): (Clocks, bool),
     ) -> Result<Self, Fault> {
         let (workers, wake) = Workers::start()?;
@@ -165,7 +166,7 @@ impl Vault {
             hands: Hands::default(),
             budget: Budget::default(),
             stood,
-            recorder: Recorder::new(author, trust),
+            recorder: Recorder::new(author, trust, sighted),
             clocks,
             demo,
             swept: Instant::now(),
@@ -178,6 +179,7 @@ impl Vault {
     pub fn serve(mut self) -> Result<(), Fault> {
         self.resume();
         let served = self.serve_until_stopped();
+        self.recorder.sighted.get_mut().keep();
         // A clean end forgets no first word of an address.
         served.and(self.stood.flush())
     }
@@ -199,6 +201,7 @@ impl Vault {
                 }
             }
             self.keep_evidence();
+            self.recorder.sighted.get_mut().keep_if_due();
             self.sweep();
         }
     }

@@ -20,6 +20,7 @@ impl Household {
         if self.hub.is_behind(peer) {
             return;
         }
+        self.note_dial(kind, to);
         let now = Instant::now();
         let allowed = match self.dials.take(1, now) {
             0 => Err(DIALS_BUSY.to_owned()),

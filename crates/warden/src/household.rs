@@ -1,5 +1,6 @@
 //! The one loop: what happened, then what is due.
 
+use crate::carried::Carried;
 use crate::counts::Counts;
 use crate::crowds::Crowds;
 use crate::dials::Inquiries;
@@ -74,6 +75,7 @@ pub struct Household {
     pub feeds: Feeds,
     pub counts: Counts,
     pub crowds: Crowds,
+    pub carried: Carried,
     pub looked_at_listeners: Option<Instant>,
     /// When it was last said that nobody more is born.
     pub said_full: Option<Instant>,
@@ -204,6 +206,7 @@ impl Household {
             feeds: Feeds::default(),
             counts: Counts::default(),
             crowds: Crowds::default(),
+            carried: Carried::default(),
             looked_at_listeners: None,
             said_full: None,
             listeners,
@@ -237,6 +240,7 @@ impl Household {
             self.announce();
             self.pulse(now);
             self.watch_listeners(now);
+            self.look_whether_alarms_leave(now);
             self.count(now);
             self.publish();
         }
@@ -342,6 +346,7 @@ impl Household {
     ) {
         let entry = self.recorder.record(recorder::alarm(instance, kind, pid, call, what));
         self.feed_raw(instance, kind, pid, call, what);
+        self.owe_outside();
         let after_ms = since.map_or(0, |at| at.elapsed().as_millis() as u64);
         let (call, what) = (call.to_owned(), what.to_owned());
         let alarm = Happening::Alarm { instance, kind, pid, call, what, after_ms, entry };

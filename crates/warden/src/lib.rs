@@ -19,6 +19,7 @@ pub mod plan;
 pub mod workshop;
 
 mod births;
+mod carried;
 mod counts;
 mod crowds;
 mod dials;

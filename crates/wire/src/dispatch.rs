@@ -26,6 +26,9 @@ pub enum FromAccess {
     Many(u32),
     /// The end of the text. Said yes to when it lies durable in the queue.
     Submit(Box<Submission>),
+    /// RCPT: may the message go to so many, with this one? Answered by `Room`; nothing is promised
+    /// or counted, so that a session that is given up has taken nothing from another.
+    Room(u32),
 }
 
 /// One message as it was handed in.
@@ -69,4 +72,6 @@ pub enum ToAccess {
         text: String,
         ahead: u32,
     },
+    /// As it stands now a message may go to so many; DATA asks once more.
+    Room(u32),
 }

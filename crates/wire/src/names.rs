@@ -38,6 +38,15 @@ pub enum Outcome {
     NoSuchName,
     /// Time-out, SERVFAIL, lame answers: ask later.
     Failed,
+    /// No resolver of this house answers, whatever it is asked: it says nothing of the name.
+    Unanswered,
+}
+
+impl Outcome {
+    /// Nobody can say now.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed | Self::Unanswered)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

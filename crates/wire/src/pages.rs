@@ -27,8 +27,15 @@ pub enum ToPages {
     Unknown,
     /// Nobody can say now.
     Later,
+    /// Of held mail that is not theirs: it does not leave. `more`: others in their name that wait
+    /// for a word.
+    Discarded {
+        more: u32,
+    },
     /// Of held mail that is not theirs: what can still be done is done, but it was held no more.
-    TooLate,
+    TooLate {
+        more: u32,
+    },
     Subscription(Subscription),
     /// What this token could end is over already: it has left, or was taken off the list.
     Over,

@@ -1,6 +1,9 @@
 //! Questions to the keeper of the queue. It sees ciphertext, route tokens, sizes, times and states.
 
+mod directory;
+
 use crate::mailbox::SealedPart;
+pub use directory::{Awaited, FromDirectory, ToDirectory};
 use serde::{Deserialize, Serialize};
 use terms::{Finding, MessageId, TenantId, UserId};
 
@@ -236,6 +239,8 @@ pub enum FromSender {
     Queue(Box<Outgoing>),
     /// May this person send to so many now? Answered by `May`; nothing is counted yet.
     May { user: UserId, recipients: u32, limits: Limits },
+    /// To how many may they send now? Answered by `Room`; nothing is counted or promised.
+    Room { user: UserId, limits: Limits },
 }
 
 /// Recipients that one sender may have.
@@ -260,6 +265,7 @@ pub enum ToSender {
     Crowded,
     /// Turned away by a limit again and again: one message is taken, to be held and asked about.
     Pressed,
+    Room(u32),
 }
 
 /// What may wait in the queue, and how long. What is over it is refused for a while (452), not
@@ -308,55 +314,6 @@ impl Default for Bounds {
             expire_seconds: 5 * 24 * 3600,
         }
     }
-}
-
-/// From `directory`.
-#[derive(Serialize, Deserialize)]
-pub enum FromDirectory {
-    /// A letter about a list. Answered as [`FromSender::Queue`] is, by a [`ToSender`].
-    Queue(Box<Outgoing>),
-    /// Does this still wait for its person's word? Answered, as the next two, by a
-    /// [`ToDirectory`].
-    Waits(Awaited),
-    /// Its person says that it is theirs: it leaves.
-    Release(Awaited),
-    /// Its person says that it is not: it does not leave.
-    Cancel(Awaited),
-    /// The end of what these people have in the queue, or of all that a tenant has.
-    Erase { tenant: TenantId, users: Vec<UserId>, whole: bool },
-    /// Have everything that is dead leave the disk. Asked until nothing is left.
-    Sweep,
-    /// A reader complained, provably, about mail that this person sent. Answered by `Yes`.
-    Complained { user: UserId },
-}
-
-/// A message that waits for its person's word. It counts for exactly this hold: whoever holds it
-/// anew has taken it out of the person's hands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Awaited {
-    pub tenant: TenantId,
-    pub user: UserId,
-    pub message: MessageId,
-    /// The hold's end, in whole seconds since 1970.
-    pub until_s: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToDirectory {
-    /// It waits; or it is done, and durable.
-    Yes,
-    /// It does not wait (any more), or is not theirs.
-    No,
-    Fault,
-    /// Staged and durable: so much waited.
-    Erased {
-        messages: u64,
-        bytes: u64,
-    },
-    /// Whether octets that were dead still lie on the disk.
-    Swept {
-        left: bool,
-    },
 }
 
 /// Who said what became of a message that was held.
@@ -437,6 +394,8 @@ pub enum Why {
     /// The destination does not talk with this house now, and said so before any mail was offered:
     /// its other legs need not try.
     TurnedAway { class: u8, subject: u16, detail: u16 },
+    /// No resolver of this house answers: nobody's fault outside, try soon.
+    NoResolver,
 }
 
 /// To `depart`.
@@ -482,6 +441,11 @@ pub enum FromAdmin {
     /// What has not left does not leave.
     Cancel(MessageId),
     Status,
+    /// How many messages of this person's wait for somebody's word? Answered by `StillHeld`.
+    StillHeld {
+        tenant: TenantId,
+        user: UserId,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -506,6 +470,7 @@ pub enum ToAdmin {
     },
     Done,
     NoSuch,
+    StillHeld(u32),
     Status(Status),
     Fault(String),
 }

@@ -11,6 +11,8 @@ pub struct Desk {
     pub is_away: AtomicBool,
     /// To how many the next message may go unasked.
     pub ahead: AtomicU32,
+    /// To how many it may go; `None`: to any.
+    pub room: Mutex<Option<u32>>,
     pub asked: Mutex<Vec<String>>,
     pub taken: Mutex<Vec<(Submission, Vec<u8>)>>,
 }
@@ -21,6 +23,7 @@ impl Desk {
             let answer = match frame.read().unwrap() {
                 FromAccess::From(from) => self.weigh("from", from),
                 FromAccess::To(to) => self.weigh("to", to),
+                FromAccess::Room(many) => self.room(many),
                 FromAccess::Many(many) => self.weigh("many", many.to_string()),
                 FromAccess::Submit(mut submission) => {
                     let empty = Parcel::Inline(Vec::new());
@@ -36,6 +39,15 @@ impl Desk {
                 }
             };
             channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    }
+
+    fn room(&self, many: u32) -> ToAccess {
+        self.asked.lock().unwrap().push(format!("room {many}"));
+        let text = "too many recipients lately".to_owned();
+        match *self.room.lock().unwrap() {
+            Some(room) if many > room => ToAccess::No { code: 450, enhanced: (7, 1), text },
+            room => ToAccess::Room(room.unwrap_or(many)),
         }
     }
 

@@ -21,7 +21,7 @@ pub trait Dns {
         match self.ask(name, kind).outcome {
             Outcome::Records(records) => Found::Records(records),
             Outcome::NoRecords | Outcome::NoSuchName => Found::Records(Vec::new()),
-            Outcome::Failed => Found::Failed,
+            Outcome::Failed | Outcome::Unanswered => Found::Failed,
         }
     }
 
@@ -120,7 +120,7 @@ impl Resolver for ForMail<'_> {
             MailKind::Pointer => RecordKind::Ptr,
         };
         match self.0.ask(name, kind).outcome {
-            Outcome::Failed => Told::Failed,
+            Outcome::Failed | Outcome::Unanswered => Told::Failed,
             Outcome::NoSuchName => Told::NoSuchName,
             Outcome::NoRecords => Told::NoRecords,
             Outcome::Records(records) => {

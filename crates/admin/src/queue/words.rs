@@ -48,6 +48,12 @@ pub fn waits_for(why: Why) -> [String; 2] {
             "こちらの一時的な障害（鍵、証跡など）のため待っています。まもなく再送します。",
             "something of our own is away (keys, evidence): it will be tried again soon",
         ],
+        Why::NoResolver => [
+            "当サーバーの DNS リゾルバーが応答しないため待っています（宛先の問題ではありません）。\
+             どのリゾルバーかは `alarms list` で確認できます。まもなく再送します。",
+            "no resolver of this house answers, which says nothing of the destination: `alarms \
+             list` says which. It will be tried again soon",
+        ],
         Why::Unsafe => [
             "宛先に必要な TLS または証明書の確認ができないため待っています。",
             "the destination must be reached over TLS with a proven certificate, and is not",
@@ -105,6 +111,10 @@ pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
             "こちらの障害（鍵、証跡など）が期限まで続いたため、送信できませんでした。",
             "something of our own (keys, evidence) was away until the time was over",
         ],
+        (_, Some(Why::NoResolver)) => [
+            "当サーバーの DNS リゾルバーが期限まで応答しなかったため、送信できませんでした。",
+            "no resolver of this house answered until the time was over",
+        ],
         (_, Some(Why::Unsafe)) => [
             "宛先に必要な TLS または証明書を期限まで確認できなかったため、送信していません。",
             "the destination never showed the TLS and certificate that it must: it was not sent",
@@ -147,7 +157,8 @@ mod tests {
     #[test]
     fn every_end_is_told_in_both_languages() {
         let answered = |class| Why::Answered { class, subject: 1, detail: 1 };
-        let whys = [answered(4), answered(5), Why::Unreachable, Why::Ours, Why::Unsafe];
+        let whys =
+            [answered(4), answered(5), Why::Unreachable, Why::Ours, Why::Unsafe, Why::NoResolver];
         let whys = whys.into_iter().chain([Why::NotSignedIn]).map(Some).chain([None]);
         let states = [State::Sent, State::Failed, State::Cancelled];
         for why in whys {

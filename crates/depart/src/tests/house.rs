@@ -374,12 +374,22 @@ fn a_notice_says_when_nobody_was_reached() {
     check(None, "4.4.1", Reason::NoAnswer);
     check(Some(Why::Unreachable), "4.4.1", Reason::Unreachable);
     check(Some(Why::Ours), "4.3.0", Reason::OwnFault);
+    check(Some(Why::NoResolver), "4.4.3", Reason::NoResolver);
     // The DNS: from an attempt on.
     let mut plan = Plan::default();
     plan.record("there.example", RecordKind::Mx, Found::Failed);
     let house = settle(plan);
     assert_eq!(house.carry(&[Letter::out(&["bob@there.example"])]), ["1.0 later sent 0: 4.4.3"]);
     let envelope = house.seen.lock().unwrap().rests[0].clone();
+    // Our own resolver is another thing: whether it is the domain, a host, or what it must show.
+    for (name, kind) in [("there.example", RecordKind::Mx), ("mx.there.example", RecordKind::A)] {
+        let mut plan = Plan::default();
+        plan.mx("there.example", &[(10, "mx.there.example")]);
+        plan.record(name, kind, Found::Unanswered);
+        let house = settle(plan);
+        let told = house.carry(&[Letter::out(&["bob@there.example"])]);
+        assert_eq!(told, ["1.0 later sent 0: NoResolver"], "{name}");
+    }
     let why = Some(Why::Ours);
     let errand = Errand::TellLate;
     let letter = Letter { errand, why, envelope, ..Letter::out(&["bob@there.example"]) };

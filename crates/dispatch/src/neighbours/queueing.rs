@@ -67,7 +67,16 @@ impl Neighbours {
         Ok(answer)
     }
 
-    /// The same for a text that has come.
+    /// To how many this person may send now, as it stands; nothing is promised.
+    pub(crate) fn room(&mut self, limits: Limits) -> Result<u32, Fault> {
+        let Some((_, user)) = self.person else { return Err(Fault::Away("access")) };
+        match self.ask(Kind::Post, &FromSender::Room { user, limits }, &[], MAY_LIMIT)? {
+            ToSender::Room(room) => Ok(room),
+            _ => Err(Fault::Strange { peer: "post" }),
+        }
+    }
+
+    /// The same as `agree` for a text that has come.
     pub(crate) fn may_send(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
         match self.agreed.take() {
             Some(agreed)

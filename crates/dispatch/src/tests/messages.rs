@@ -22,6 +22,7 @@ fn said(answer: &ToAccess) -> String {
         ToAccess::No { code, enhanced: (subject, detail), text } => {
             format!("{code} {}.{subject}.{detail} {text}", code / 100)
         }
+        ToAccess::Room(room) => format!("room {room}"),
         ToAccess::Queued { text, .. } => format!("queued: {text}"),
     }
 }
@@ -351,6 +352,34 @@ fn more_recipients_than_a_limit_are_refused_for_good() {
     let around = settle(Plan { settings, ..Plan::default() });
     let words = "552 5.5.3 3 recipients in one message: you may send to 2 in a day";
     check(&around.hand_in("aoi@example.jp", &many, &text), words);
+}
+
+/// At RCPT: who goes over is refused for now, and nothing is asked of the queue that it counts.
+#[test]
+fn the_recipient_that_goes_over_a_limit_is_told() {
+    let settings = SendingSettings { in_ten_minutes: 9, in_a_day: 4, ..Plan::default().settings };
+    let room = |post: Post, many: u32| {
+        let around = settle(Plan { settings: settings.clone(), post, ..Plan::default() });
+        check(&around.ask(&FromAccess::From("aoi@example.jp".to_owned()), &[]), "yes");
+        let answer = around.ask(&FromAccess::Room(many), &[]);
+        let seen = around.seen.lock().unwrap();
+        let asked = seen.asked.iter().filter(|asked| asked.starts_with("may")).count();
+        drop(seen);
+        (answer, asked)
+    };
+    assert_eq!(room(Post::Takes, 1), (ToAccess::Room(4), 0));
+    assert_eq!(room(Post::Waits(601), 2), (ToAccess::Room(2), 0));
+    let (answer, asked) = room(Post::Waits(601), 3);
+    check(&answer, "450 4.7.1 too many recipients lately; try again in 11 minutes");
+    assert_eq!(asked, 1);
+    // More than ever: the rest goes with another message.
+    let (answer, asked) = room(Post::Takes, 5);
+    check(&answer, "452 4.5.3 4 recipients in a day: no more in one message");
+    assert_eq!(asked, 0);
+    // Who presses on is asked about it: all of their message is taken.
+    assert_eq!(room(Post::Presses, 3), (ToAccess::Room(4), 1));
+    let (answer, _) = room(Post::IsAway, 1);
+    check(&answer, "451 4.3.0");
 }
 
 #[test]

@@ -534,6 +534,10 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromSender>().unwrap() {
+                FromSender::Room { .. } => match post {
+                    Post::Waits(_) | Post::Presses => ToSender::Room(2),
+                    _ => ToSender::Room(1_000),
+                },
                 FromSender::May { recipients, .. } if post == Post::Doubts => {
                     seen.lock().unwrap().asked.push(format!("may {recipients}"));
                     ToSender::Doubtful

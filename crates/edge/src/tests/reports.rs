@@ -122,10 +122,18 @@ fn what_is_proven_depends_on_the_report() {
 #[test]
 fn where_somebody_has_the_address_the_message_is_kept_and_its_report_noted() {
     let check = |report: Report, from: &str, to: &[&str], told_to: Option<&str>| {
-        let (reply, told, copies) = sent(signed("later.example"), report, from, to);
-        assert!(reply.starts_with("250") && reply.contains(" kept"), "{reply}");
-        assert!(copies > 0);
-        assert_eq!(told.first().map(|told| told.to.as_str()), told_to, "{to:?}");
+        for by in ["sender.example", "foreign.example", "many.example"] {
+            let (reply, told, copies) = sent(signed(by), report.clone(), from, to);
+            assert!(reply.starts_with("250") && reply.contains(" kept"), "{by}: {reply}");
+            assert!(copies > 0);
+            assert_eq!(told.first().map(|told| told.to.as_str()), told_to, "{to:?}");
+        }
+        // What could not be noted is not answered for, and comes again: it would be shown nowhere.
+        let (reply, _, copies) = sent(signed("later.example"), report, from, to);
+        match told_to {
+            Some(_) => assert!(reply.starts_with("451") && copies == 0, "{to:?}: {reply} {copies}"),
+            None => assert!(reply.starts_with("250") && copies > 0, "{to:?}: {reply}"),
+        }
     };
     check(feedback(), FROM, &["<fbl@other.example>"], Some("fbl@other.example"));
     check(tls(), FROM, &["<aoi@example.jp>", "<fbl@other.example>"], Some("fbl@other.example"));

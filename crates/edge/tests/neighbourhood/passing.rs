@@ -131,6 +131,7 @@ pub fn play_post(
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromSender>().unwrap() {
                 FromSender::May { .. } => ToSender::May(None),
+                FromSender::Room { .. } => ToSender::Room(u32::MAX),
                 FromSender::Queue(outgoing) => {
                     count += 1;
                     let open = |class, part: &SealedPart| {

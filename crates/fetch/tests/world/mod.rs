@@ -104,6 +104,9 @@ pub fn start(authorities: &str) -> Start {
 /// Pulses that were answered, by whichever fetch.
 pub static ALIVE: AtomicUsize = AtomicUsize::new(0);
 
+/// An address that the warden has no answer for in time.
+pub const UNDIALLED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
 pub fn play_warden(control: Arc<Channel>, web: SocketAddr) {
     thread::spawn(move || {
         while let Ok(frame) = control.receive(None) {
@@ -112,6 +115,9 @@ pub fn play_warden(control: Arc<Channel>, web: SocketAddr) {
                 ALIVE.fetch_add(1, Ordering::SeqCst);
             }
             if let Ok(Report::Dial { call, to, .. }) = report {
+                if to == UNDIALLED {
+                    continue;
+                }
                 let is_named = to.ip().is_loopback();
                 assert!(matches!(to.port(), 25 | 443) || is_named);
                 let (refused, sockets) = match to.ip() {

@@ -31,6 +31,10 @@ impl Desk {
                 self.store.returns.complained(user, seconds(now_ms()));
                 let _ = self.hub.send(peer, call, &ToDirectory::Yes, Vec::new());
             }
+            FromDirectory::StillHeld { tenant, user } => {
+                let held = self.store.still_held((tenant, user));
+                let _ = self.hub.send(peer, call, &ToDirectory::StillHeld(held), Vec::new());
+            }
             FromDirectory::Release(awaited) => self.decide(peer, call, &awaited, true),
             FromDirectory::Cancel(awaited) => self.decide(peer, call, &awaited, false),
             FromDirectory::Erase { tenant, users, whole } => {

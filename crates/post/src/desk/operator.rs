@@ -28,6 +28,9 @@ impl Desk {
             FromAdmin::Cancel(message) => {
                 self.store.cancel(message, Decider::Operator, now_ms()).map(done)
             }
+            FromAdmin::StillHeld { tenant, user } => {
+                Ok(ToAdmin::StillHeld(self.store.still_held((tenant, user))))
+            }
             FromAdmin::Status => Ok(ToAdmin::Status(self.status())),
         };
         match answer {

@@ -4,7 +4,7 @@ use super::over;
 use crate::entry::Entry;
 use crate::table::{Message, is_over, seconds};
 use crate::{Fault, Store};
-use terms::MessageId;
+use terms::{MessageId, TenantId, UserId};
 use wire::post::{AtEnd, Awaited, Decided, Decider, Hold, State};
 
 impl Store {
@@ -51,6 +51,24 @@ impl Store {
         let is_it = row.hold == Some((awaited.until_s, false)) && seconds(now_ms) < awaited.until_s;
         let is_held = |leg: &u32| table.leg(*leg).is_some_and(|leg| leg.state == State::Held);
         is_theirs && is_it && table.legs_of(slot).iter().any(is_held)
+    }
+
+    /// How many messages of this person's wait for somebody's word. (What its tenant's delay holds
+    /// leaves by itself, and what an operator cancelled is decided.)
+    pub fn still_held(&self, (tenant, user): (TenantId, UserId)) -> u32 {
+        let table = &self.table;
+        let is_held = |slot: u32| {
+            let is = |leg: &u32| table.leg(*leg).is_some_and(|leg| leg.state == State::Held);
+            table.legs_of(slot).iter().any(is)
+        };
+        let waits = |slot: u32, row: &Message| {
+            let is_theirs = row.user == user && table.tenants.of(row.tenant) == Some(tenant);
+            let for_a_word = matches!(row.hold, Some((_, false))) && !row.is_called_off();
+            is_theirs && for_a_word && is_held(slot)
+        };
+        let rows =
+            (0u32..).zip(&table.messages).filter_map(|(slot, row)| Some((slot, row.as_ref()?)));
+        u32::try_from(rows.filter(|(slot, row)| waits(*slot, row)).count()).unwrap_or(u32::MAX)
     }
 
     /// What an operator cancelled does not leave and is given back, so that its sender hears of

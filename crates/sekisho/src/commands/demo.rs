@@ -34,6 +34,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         Some(data) => absolute(data)?,
         None => new_folder()?,
     };
+    super::keeping::must_be_restored_whole(&data)?;
     make_folder(&data)?;
     let credential = credential(&data)?;
     let wishes = Wishes { data, port_base, as_json, sample, outside, authority };

@@ -83,6 +83,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         let hint = "`house.data` names it; `sekisho init --data DIR` makes it";
         return Err(Trouble::refused("a data folder", data.display().to_string(), hint));
     }
+    super::keeping::must_be_restored_whole(data)?;
     if data.join("directory/directory.db").exists() && !data.join("vault").exists() {
         // A vault without keys would make new ones, which open nothing of what is here.
         let hint = "this was restored without them; restore again with --keys-from";

@@ -23,6 +23,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use terms::Kind;
 
+/// In a folder that a restore is filling.
+const CUT_OFF: &str = "restore-not-ended";
 const MANIFEST: &str = "MANIFEST.json";
 const NO_KEYS_JA: &str = "鍵は含まれていません。鍵のバックアップ（--keys-to）なしに復元したデータでは、\
     サービスは起動しません。";
@@ -129,7 +131,8 @@ pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
     let epoch_keys = arguments.option("--epoch-keys")?.map(PathBuf::from);
     let shreds_from = arguments.option("--shreds-from")?.map(PathBuf::from);
     arguments.finish()?;
-    if fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
+    let was_cut_off = is_cut_off(&data);
+    if !was_cut_off && fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
         let hint = "restore into a new folder, then start the service on it";
         return Err(Trouble::refused("an empty folder", data.display().to_string(), hint));
     }
@@ -141,7 +144,11 @@ pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
     }
     let key_files =
         keys_from.as_deref().map(|keys| KeyBackup::open(keys, epoch_keys)).transpose()?;
+    // What a restore left that was killed counts as nothing.
     let was_there = data.exists();
+    if was_cut_off {
+        empty(&data).map_err(fault(&data))?;
+    }
     make_folder(&data)?;
     let filled = fill(&data, &from, key_files, shreds_from.as_deref());
     let Filled { files, key_files, shredded, found } =
@@ -176,20 +183,25 @@ fn fill(
     key_files: Option<KeyBackup>,
     shreds_from: Option<&Path>,
 ) -> Result<Filled, Trouble> {
+    // First and last: as long as this lies there, nothing starts on what is only a part.
+    let mark = data.join(CUT_OFF);
+    write(&mark, b"a restore into this folder has not ended\n")?;
+    sync_folder(data).map_err(fault(data))?;
     let files = copy_in(from, data)?;
     let key_files = key_files.map(|keys| keys.copy_in(data)).transpose()?;
     let shredded = key_files.map(|_| shred_again(data, shreds_from)).transpose()?;
     let found = ledger::verify(&data.join("ledger"), Some(&data.join("mirror")))
         .map_err(|error| Trouble::fault(error.to_string(), "the backup's ledger cannot be read"))?;
+    sync_folder(data).and_then(|()| fs::remove_file(&mark)).map_err(fault(&mark))?;
     Ok(Filled { files, key_files, shredded, found })
 }
 
 /// A restore that failed leaves nothing that could be taken for a house: the folder was empty, or
 /// was not there.
 fn emptied(data: &Path, was_there: bool, trouble: Trouble) -> Trouble {
-    let gone = fs::remove_dir_all(data).and_then(|()| match was_there {
-        true => make_folder(data).map_err(|_| std::io::ErrorKind::PermissionDenied.into()),
-        false => Ok(()),
+    let gone = empty(data).and_then(|()| match was_there {
+        true => Ok(()),
+        false => fs::remove_dir(data),
     });
     match gone {
         Ok(()) => trouble,
@@ -199,6 +211,44 @@ fn emptied(data: &Path, was_there: bool, trouble: Trouble) -> Trouble {
             Trouble::fault(what, "remove that folder before anything starts on it")
         }
     }
+}
+
+/// Takes everything out of it, the mark last. It may be a disk of its own, and stays.
+fn empty(data: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(data)? {
+        let entry = entry?;
+        if entry.file_name() == CUT_OFF {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    match fs::remove_file(data.join(CUT_OFF)) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+/// Every file and name of its disk.
+fn sync_folder(data: &Path) -> std::io::Result<()> {
+    rustix::fs::syncfs(File::open(data)?).map_err(Into::into)
+}
+
+/// Whether a restore into this folder was killed: what lies there is a part of a house.
+fn is_cut_off(data: &Path) -> bool {
+    data.join(CUT_OFF).exists()
+}
+
+/// Before anything else is done with it.
+pub fn must_be_restored_whole(data: &Path) -> Result<(), Trouble> {
+    if !is_cut_off(data) {
+        return Ok(());
+    }
+    let hint = "restore into it again, which begins anew; or remove the folder";
+    let found = "a part of one: a restore into it was cut off";
+    Err(Trouble::refused("the whole data of a service", found, hint))
 }
 
 /// A key backup, and what opens it.

@@ -23,7 +23,13 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// What the house, and whoever reads here, remember outside the ledger's folder, named by where it
 /// lies.
 pub fn memories(data: &Path) -> Vec<Memory> {
-    let places = [data.join(ledger::SEEN), beside(data, "seen")];
+    // Another keeper's folder: whoever may not look into it says nothing of it.
+    let sighted = Some(data.join(ledger::SIGHTED)).filter(|path| {
+        let fault = std::fs::File::open(path).err();
+        fault.is_none_or(|fault| fault.kind() != io::ErrorKind::PermissionDenied)
+    });
+    let places = [data.join(ledger::SEEN), beside(data, "seen")].into_iter().chain(sighted);
+    let places: Vec<_> = places.collect();
     places.iter().filter_map(|path| Memory::of(path)).collect()
 }
 

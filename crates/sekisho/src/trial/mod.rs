@@ -23,6 +23,7 @@ mod leaving;
 mod markers;
 mod play;
 pub mod stage;
+mod start_up;
 mod table;
 mod troupe;
 mod verdict;

@@ -7,6 +7,7 @@ use super::control::Control;
 use super::markers::{Marker, found_in};
 use super::play::{Phase, Played};
 use super::stage::Set;
+use super::start_up;
 use super::watch::Alarm;
 use crate::outcome::Trouble;
 use compartment::{Policy, Verdict, numbers};
@@ -246,6 +247,11 @@ fn judge_phase(
         if *asset == Asset::Evidence && kind == Kind::Ledger && !phase.is_program {
             what = format!("{what}; {}", noticed(phase, played));
         }
+        if *asset == Asset::Host && phase.is_program {
+            let count = |one| start_up_calls(one, &played.alarms);
+            what.push_str(&start_up::words(phase.intruders.iter().map(count).sum()));
+            what = what.trim_start_matches("; ").to_owned();
+        }
         let is_mail =
             matches!(asset, Asset::MailInFlight | Asset::StoredBodies | Asset::StoredHeaders);
         let passed = is_mail && (!phase.passed.is_empty() || phase.passed_unkept > 0);
@@ -278,8 +284,9 @@ fn tries(phase: &Phase, alarms: &[(Alarm, Option<u64>)], findings: &mut Findings
     for intruder in &phase.intruders {
         let mut heard = alarms.iter().filter(|(alarm, _)| alarm.instance == intruder.instance);
         if phase.is_program {
+            let own = heard.skip(start_up_calls(intruder, alarms));
             tries.extend(
-                heard.map(|(alarm, _)| Try { asset: Asset::Host, after_ms: Some(alarm.after_ms) }),
+                own.map(|(alarm, _)| Try { asset: Asset::Host, after_ms: Some(alarm.after_ms) }),
             );
             continue;
         }
@@ -303,6 +310,12 @@ fn tries(phase: &Phase, alarms: &[(Alarm, Option<u64>)], findings: &mut Findings
         }
     }
     tries
+}
+
+/// Of a foreign program: its C library's calls among those that were refused.
+fn start_up_calls(intruder: &Intruder, alarms: &[(Alarm, Option<u64>)]) -> usize {
+    let refused = alarms.iter().filter(|(alarm, _)| alarm.instance == intruder.instance);
+    start_up::calls(refused.map(|(alarm, _)| alarm.call.as_str()))
 }
 
 /// Whether the ledger names, as released or delivered, every message that was in hand.

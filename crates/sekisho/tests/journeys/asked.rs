@@ -120,9 +120,16 @@ fn a_person_is_asked_whether_held_mail_is_theirs() {
     assert!(entries.contains(&format!("outgoing.release-by-link {id}")));
     // "It was not me": it does not, and whoever has the password sends no more.
     let id = held(&demo, "mina@example.jp", "never mine");
+    let second = held(&demo, "mina@example.jp", "never mine either");
     let (mine, not_mine) = links(&demo, "mina@example.jp", &id);
     let (status, html) = page(&demo, &not_mine, &["--data", "answer=not-mine&lang=ja"]);
     assert!(status == "200" && html.contains("メールを破棄しました"), "{status} {html}");
+    // The other one has its own question, and it is said that it is open.
+    assert!(html.contains("ほかに 1 通") && html.contains("1 more message is still"), "{html}");
+    let (done, _) = demo.ask(&["queue", "hold", &second]);
+    assert_eq!(done["still_held"], 1, "{done}");
+    let (done, _) = demo.ask(&["queue", "cancel", &second]);
+    assert_eq!(done["still_held"], 0, "{done}");
     let (state, what, who) = decided(&demo, &id);
     let expected = ("not-sent", "cancelled", "sender, by link");
     assert_eq!((state.as_str(), what.as_str(), who.as_str()), expected);

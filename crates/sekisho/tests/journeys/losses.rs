@@ -146,6 +146,67 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
     assert!(is_held_against(&demo));
 }
 
+/// Ledger, mirror, and what the house and its readers remember of them.
+fn evidence_of(demo: &Demo) -> [std::path::PathBuf; 4] {
+    let data = demo.data().to_owned();
+    let mut beside = data.clone().into_os_string();
+    beside.push(".seen");
+    [data.join("ledger"), data.join("mirror"), data.join("seen"), beside.into()]
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(copied.success());
+}
+
+/// An older copy of all evidence together is whole in itself. What opened mail meanwhile knows that
+/// there was more.
+#[test]
+fn evidence_that_is_put_back_whole_is_older_than_what_was_opened() {
+    let mut demo = Demo::fresh("older");
+    let letter = b"From: a@sender.example\r\nTo: aoi@example.jp\r\nSubject: kept\r\n\r\nhi\r\n";
+    assert_eq!(deliver(&demo.port("smtp"), &["aoi@example.jp"], letter).code, 250);
+    within(PATIENCE, "a letter that opens", || opens(&demo));
+    demo.stop();
+    let copies = super::house::folder("older-copies");
+    std::fs::create_dir_all(&copies).unwrap();
+    let there = evidence_of(&demo);
+    let of = |place: &std::path::PathBuf| copies.join(place.file_name().unwrap());
+    for place in there.iter().filter(|place| place.exists()) {
+        copy(place, &of(place));
+    }
+    let mut demo = demo.again();
+    within(PATIENCE, "a letter that opens", || opens(&demo));
+    demo.stop();
+    assert_eq!(demo.ask(&VERIFY).1, 0, "nothing is wrong yet");
+    for place in &there {
+        let _ = std::fs::remove_dir_all(place);
+        let _ = std::fs::remove_file(place);
+        if of(place).exists() {
+            copy(&of(place), place);
+        }
+    }
+    let (found, code) = demo.ask(&VERIFY);
+    assert!(code == 1 && found.to_string().contains("vault/sighted"), "standing still: {found}");
+    let demo = demo.again();
+    assert_eq!(demo.ask(&VERIFY).1, 1);
+    for word in ["status", "doctor"] {
+        assert_eq!(demo.ask(&[word]).1, 3, "{word}");
+    }
+    assert!(!opens(&demo), "a letter opened over lost evidence");
+    within(PATIENCE, "the alarm", || {
+        demo.ask(&["alarms", "list"]).0.to_string().contains("were cosigned")
+    });
+    assert_eq!(demo.ask(&KNOW).1, 0);
+    within(PATIENCE, "mail opens again", || opens(&demo));
+    assert_eq!(demo.ask(&VERIFY).1, 0);
+    // And it stays so.
+    let demo = demo.again();
+    assert_eq!(demo.ask(&VERIFY).1, 0);
+    within(PATIENCE, "mail opens", || opens(&demo));
+    let _ = std::fs::remove_dir_all(&copies);
+}
+
 #[test]
 fn two_persons_acknowledge_what_was_lost() {
     let mut demo = Demo::fresh("loss-two");

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A disk of its own in memory.
-struct Disk(PathBuf);
+pub struct Disk(pub PathBuf);
 
 impl Disk {
-    fn new(name: &str, mebibytes: u32) -> Option<Self> {
+    pub fn new(name: &str, mebibytes: u32) -> Option<Self> {
         let place = folder(name);
         let options = format!("size={mebibytes}m,mode=0755");
         let is_done = done("mount", &["-t", "tmpfs", "-o", &options, "none"], &place);

@@ -23,4 +23,5 @@ mod floods;
 mod giant;
 mod kills;
 mod ledger_of_letters;
+mod restores;
 mod silence;
