@@ -124,7 +124,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         self.tail()?;
         if let Some(mut connections) = self.connections.take() {
-            connections.tail(plan.tail.open_facts(), full, &self.tally);
+            connections.tail(plan.tail.open_facts(), &self.tally);
             let left = connections.settle(self.index, plan, &self.tally)?;
             self.tally.take_lives(left, 0);
         }

@@ -42,19 +42,13 @@ impl Gates {
     }
 }
 
-/// Something that was kept, and the chapter that says so.
-struct Open {
-    chapter: u64,
-    at_ms: u64,
-    instance: InstanceId,
-}
-
 /// Connections of gates that are asked about, over which nothing came that was kept.
 #[derive(Default)]
 pub(crate) struct Connections {
     unattributed: u64,
     named: HashMap<ConnectionId, Vec<InstanceId>>,
-    unnamed: HashMap<InstanceId, Vec<Open>>,
+    /// When something came over the last one before.
+    unnamed: HashMap<InstanceId, Vec<u64>>,
 }
 
 impl Connections {
@@ -74,12 +68,12 @@ impl Connections {
                 }
                 if plan.is_covered(chapter.number) {
                     let late = chapter.late()?;
-                    self.wait(chapter.number, chapter.times.0, &late);
+                    self.wait(chapter.times.0, &late);
                 }
             }
             Way::Rows => {
                 let matched = by_rows(chapter, tally)?;
-                self.add(chapter.number, chapter.times.0, &matched);
+                self.add(chapter.times.0, &matched);
             }
             Way::Before | Way::After => {}
         }
@@ -87,25 +81,21 @@ impl Connections {
     }
 
     /// The entries behind the last full chapter.
-    pub fn tail(&mut self, facts: &[Fact], full: u64, tally: &Tally) {
-        self.add(full, 0, &among(facts, 0, tally));
+    pub fn tail(&mut self, facts: &[Fact], tally: &Tally) {
+        self.add(0, &among(facts, 0, tally));
     }
 
-    fn add(&mut self, number: u64, begin_ms: u64, matched: &Matched) {
+    fn add(&mut self, begin_ms: u64, matched: &Matched) {
         let open = matched.handed.iter().filter(|handed| !handed.brought);
         self.unattributed += open.count() as u64;
-        self.wait(number, begin_ms, &matched.late);
+        self.wait(begin_ms, &matched.late);
     }
 
-    fn wait(&mut self, chapter: u64, begin_ms: u64, late: &[Late]) {
+    fn wait(&mut self, begin_ms: u64, late: &[Late]) {
         for Late { instance, after_ms, connection } in late {
             match connection {
                 Some(connection) => self.named.entry(*connection).or_default().push(*instance),
-                None => {
-                    let (at_ms, instance) = (begin_ms + after_ms, *instance);
-                    let of = self.unnamed.entry(instance).or_default();
-                    of.push(Open { chapter, at_ms, instance });
-                }
+                None => self.unnamed.entry(*instance).or_default().push(begin_ms + after_ms),
             }
         }
     }
@@ -114,7 +104,7 @@ impl Connections {
     /// newest to the oldest.
     pub fn settle(mut self, index: &Index, plan: &Plan, tally: &Tally) -> Result<u64, Fault> {
         let mut tail = among(plan.tail.open_facts(), 0, tally).handed;
-        self.find(&mut tail, index.full(), 0);
+        self.find(&mut tail, 0);
         for number in (plan.first..index.full()).rev() {
             if self.named.is_empty() && self.unnamed.is_empty() {
                 break;
@@ -129,12 +119,12 @@ impl Connections {
                 _ => by_rows(&chapter, tally).map(|matched| matched.handed),
             };
             let mut handed = handed.map_err(file(chapter_name(number)))?;
-            self.find(&mut handed, number, chapter.times.0);
+            self.find(&mut handed, chapter.times.0);
         }
         Ok(self.unattributed)
     }
 
-    fn find(&mut self, handed: &mut [Handed], number: u64, begin_ms: u64) {
+    fn find(&mut self, handed: &mut [Handed], begin_ms: u64) {
         let (named, unnamed) = (&self.named, &mut self.unnamed);
         let mut found = 0;
         let mut last: HashMap<InstanceId, Vec<usize>> = HashMap::new();
@@ -156,16 +146,13 @@ impl Connections {
             places.sort_by_key(at);
             let times: Vec<u64> = places.iter().map(|place| at(place).0).collect();
             let Some(open) = unnamed.get_mut(&instance) else { continue };
-            open.retain(|open| {
-                let before = times.partition_point(|at_ms| *at_ms <= open.at_ms);
+            open.retain(|came_ms| {
+                let before = times.partition_point(|at_ms| at_ms <= came_ms);
                 let place = before.checked_sub(1).and_then(|last| places.get(last));
                 let Some(one) = place.and_then(|place| handed.get_mut(*place)) else { return true };
-                if open.chapter < number {
-                    return true;
-                }
                 found += u64::from(!one.brought);
                 one.brought = true;
-                one.instance != open.instance
+                false
             });
             if open.is_empty() {
                 unnamed.remove(&instance);

@@ -148,11 +148,9 @@ impl Matched {
         for (after_ms, connection) in one.arrived {
             let is_found = match connection {
                 Some(named) => brought(&mut one.handed, named),
-                None => {
-                    let all = groups.iter().map(|by| last(&mut one.handed, after_ms, *by));
-                    // Where two gates handed on, either may be asked about alone.
-                    all.fold(true, |all, found| all && found) && groups.len() == 1 && is_born
-                }
+                // Where two gates handed on, either may be asked about alone, or both: nothing is
+                // said before that is known.
+                None => groups.len() == 1 && last(&mut one.handed, after_ms) && is_born,
             };
             if !is_found {
                 self.late.push(Late { instance, after_ms, connection });
@@ -178,10 +176,9 @@ fn brought(handed: &mut [Handed], connection: ConnectionId) -> bool {
     is_found
 }
 
-/// The last one that a gate handed on before is the one that something came over.
-fn last(handed: &mut [Handed], after_ms: u64, by: Group) -> bool {
-    let before = handed.iter_mut().filter(|one| one.by == by && one.after_ms <= after_ms);
-    match before.last() {
+/// The last one before is the one that something came over.
+fn last(handed: &mut [Handed], after_ms: u64) -> bool {
+    match handed.iter_mut().filter(|one| one.after_ms <= after_ms).last() {
         Some(one) => {
             one.brought = true;
             true
