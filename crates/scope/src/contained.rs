@@ -423,8 +423,8 @@ fn held(component: Kind) -> Option<Condition> {
              `keys rotate --level tenant --tenant T`、利用者ごとに \
              `keys rotate --level pairs --user ADDRESS`。すでに封じたものは取り戻せない",
             "for what comes from now on, new keys: `keys rotate --level root`, and for each \
-             contract `keys rotate --level tenant --tenant T`, for each person `keys rotate --level \
-             pairs --user ADDRESS`; what was sealed before cannot be called back",
+             contract `keys rotate --level tenant --tenant T`, for each person `keys rotate \
+             --level pairs --user ADDRESS`; what was sealed before cannot be called back",
         ),
         Kind::Ledger | Kind::Mirror => (
             "the key that it signs with was within its reach: no command renews it yet",

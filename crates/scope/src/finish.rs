@@ -14,8 +14,9 @@ pub(crate) const UNSEEN: &str = "all that came while it lived, at most; what cam
                                  that it answered itself stands in no ledger";
 
 /// Of who starts, joins and can read every process: what it takes leaves no trace of its own.
-pub(crate) const EVERYTHING_AT_HAND: &str = "everything in the house was at hand while it lived: all that was kept until then, at most; \
-     what it took of it stands in no ledger";
+pub(crate) const EVERYTHING_AT_HAND: &str = "everything in the house was at hand while it lived: \
+                                             all that was kept until then, at most; what it took \
+                                             of it stands in no ledger";
 
 /// An instance as if it were a message: they are counted alike.
 pub fn as_message(InstanceId(instance): InstanceId) -> MessageId {

@@ -1,5 +1,5 @@
-//! The last reading: the messages that stand behind released months, and behind keys that could open
-//! everything.
+//! The last reading: the messages that stand behind released months, and behind keys that could
+//! open everything.
 
 use crate::counted::Mark;
 use crate::fact::{Deed, Fact, Person};

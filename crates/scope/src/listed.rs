@@ -29,8 +29,8 @@ pub trait List {
 }
 
 impl Listed {
-    /// How a message counts: `opened` where its key was certainly handed out, `passed` where it came
-    /// through their hands, `could` where keys that they held open it.
+    /// How a message counts: `opened` where its key was certainly handed out, `passed` where it
+    /// came through their hands, `could` where keys that they held open it.
     pub fn how(&self) -> &'static str {
         match self.mark {
             mark if mark.is_certain() => "opened",
@@ -157,8 +157,8 @@ pub fn tell_person(one: &Theirs, language: Language, tenant: &str, person: &str)
             words.join("・"),
         ),
         Language::English => format!(
-            "{tenant} · {person}: {} messages ({opened} opened, {passed} only passed, {could} could \
-             have been opened): {} · {first} – {last}",
+            "{tenant} · {person}: {} messages ({opened} opened, {passed} only passed, {could} \
+             could have been opened): {} · {first} – {last}",
             one.messages(),
             words.join(", "),
         ),

@@ -1,5 +1,5 @@
-//! Secrets that were shown to the processes asked about, at a sign-in: whoever took one in knows it,
-//! and it opens mail until it is revoked or replaced. Also one that was right and was refused.
+//! Secrets that were shown to the processes asked about, at a sign-in: whoever took one in knows
+//! it, and it opens mail until it is revoked or replaced. Also one that was right and was refused.
 
 use crate::contained::Told;
 use crate::fact::{Fact, Item, UNNAMED};

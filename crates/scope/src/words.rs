@@ -6,7 +6,7 @@ use crate::contained::{Containment, ToDo};
 use crate::finish::{EVERYTHING_AT_HAND, OPENS_ALL, UNSEEN};
 use crate::made::ByCredentials;
 use crate::measure::{Contract, Scope};
-use crate::statement::Statement;
+use crate::statement::{Ciphertexts, Statement};
 use std::fmt::Write;
 
 /// Detections told one by one; the value has more, and their number.
@@ -334,32 +334,7 @@ pub fn tell_statement(
             one.bytes,
             say("オクテット", "octets")
         );
-        for (what, label) in [
-            (
-                &one.destroyed_since,
-                say(
-                    "うち、その後鍵とともに消去（それまでに外へ出ていても、誰にも開けない）",
-                    "of these destroyed with their keys since (what left before opens for nobody)",
-                ),
-            ),
-            (
-                &one.no_longer_there,
-                say(
-                    "ほかに、期間の前に消去済み（期間中はもう存在せず、出ることもない）",
-                    "beside these, destroyed before the window (no longer there, and could not \
-                     leave in it)",
-                ),
-            ),
-        ] {
-            if let (Some(at), Some(entry)) = (&what.at, what.entry) {
-                let (copies, octets) = (say("通", "copies"), say("オクテット", "octets"));
-                let (copies_, bytes, shown) = (what.copies, what.bytes, say("証跡", "entry"));
-                let _ = writeln!(
-                    to,
-                    "    {label}: {copies_} {copies}, {bytes} {octets} · {at} · {shown} {entry}"
-                );
-            }
-        }
+        tell_destroyed(&mut to, one, language);
     }
     let _ = writeln!(to, "{}: {}", say("方式", "suites"), statement.suites.join("; "));
     let _ = writeln!(
@@ -400,6 +375,37 @@ pub fn tell_statement(
         let _ = writeln!(to, "{}: {problem}", say("問題", "problem"));
     }
     to
+}
+
+/// What of a contract's ciphertexts was destroyed, and when.
+fn tell_destroyed(to: &mut String, one: &Ciphertexts, language: Language) {
+    let say = |japanese, english| language.say(japanese, english);
+    for (what, label) in [
+        (
+            &one.destroyed_since,
+            say(
+                "うち、その後鍵とともに消去（それまでに外へ出ていても、誰にも開けない）",
+                "of these destroyed with their keys since (what left before opens for nobody)",
+            ),
+        ),
+        (
+            &one.no_longer_there,
+            say(
+                "ほかに、期間の前に消去済み（期間中はもう存在せず、出ることもない）",
+                "beside these, destroyed before the window (no longer there, and could not \
+                 leave in it)",
+            ),
+        ),
+    ] {
+        if let (Some(at), Some(entry)) = (&what.at, what.entry) {
+            let (copies, octets) = (say("通", "copies"), say("オクテット", "octets"));
+            let (copies_, bytes, shown) = (what.copies, what.bytes, say("証跡", "entry"));
+            let _ = writeln!(
+                to,
+                "    {label}: {copies_} {copies}, {bytes} {octets} · {at} · {shown} {entry}"
+            );
+        }
+    }
 }
 
 fn told_holds(holds: bool, language: Language) -> &'static str {

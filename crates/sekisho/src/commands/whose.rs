@@ -1,5 +1,5 @@
-//! `sekisho scope … --people | --messages`: whose, one by one, so that each can be told; as a stream
-//! of lines, however many they are.
+//! `sekisho scope … --people | --messages`: whose, one by one, so that each can be told; as a
+//! stream of lines, however many they are.
 
 use super::evidence::fault;
 use super::named::Names;
