@@ -259,10 +259,10 @@ fn scope_counts_what_a_waiting_session_has_and_what_was_put_there() {
 }
 
 /// Whoever owned an access knows the app password that was typed on it, and was given what it read:
-/// it is contained when what it saw is good no more, and everybody whose mail it was is named, here
-/// as from the mirror alone.
+/// it is not over before what it saw is good no more, and everybody whose mail it was is named,
+/// here as from the mirror alone.
 #[test]
-fn an_owned_access_is_contained_when_what_it_saw_is_revoked_and_names_whose_it_was() {
+fn an_owned_access_is_not_over_before_what_it_saw_is_revoked_and_names_whose_it_was() {
     let demo = Demo::fresh("scope-shown");
     send(&demo, 0..3);
     let from = now_ms();
@@ -292,9 +292,8 @@ fn an_owned_access_is_contained_when_what_it_saw_is_revoked_and_names_whose_it_w
     }
     within(HEALING, "the revocation is read", || shown(&asked())["met"] == true);
     assert!(Reader::try_sign_in(&demo, &demo.account("aoi@example.jp")).is_err());
-    assert_eq!(demo.ask(&["certificate", "renew"]).1, 0);
-    within(HEALING, "contained", || asked()["contained"] == true);
-    assert!(asked()["exposure_ended"].is_string());
+    // Its grant runs out by itself, in a quarter of an hour: until then it is not over.
+    assert_eq!(asked()["contained"], false);
     // A warden had everything, and is never told as contained.
     let warden = demo.ask(&[&["scope", "--component", "warden"][..], &window].concat()).0;
     assert!(warden["upper"].as_u64().unwrap() >= 3, "{warden}");
