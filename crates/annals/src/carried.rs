@@ -40,6 +40,11 @@ impl Carried {
         Self { lives, wanted, may_be_anybody, late: Vec::new(), oldest_ms }
     }
 
+    /// Who they are.
+    pub fn lives(&self) -> &[(InstanceId, Life)] {
+        &self.lives
+    }
+
     /// They are met before anything is told.
     pub fn met_by(&self, tally: &mut Tally) {
         for (instance, life) in &self.lives {

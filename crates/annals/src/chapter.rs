@@ -10,9 +10,11 @@
 //! lives    processes without a row here that the next chapter must know
 //! sums     cells by component and deed, with maps of people and messages; messages in order
 //! grants   who minted which; rows released under grants that are not among them
+//! handed   connections that gates handed on; what was kept and came over none of them
 //! sum      SHA-256 of everything before
 //! ```
 
+use crate::handed::Matched;
 use crate::minted::Minted;
 use crate::place::{ID_BYTES, MAGIC, Place, Section, UNKNOWN};
 use crate::rows::{NOBODY, ROW_BYTES, Row, put};
@@ -63,6 +65,7 @@ struct Arranged<'a> {
     lives: Vec<InstanceId>,
     sums: Sums,
     minted: Minted,
+    matched: Matched,
 }
 
 /// Numbers of a process's component and version.
@@ -98,6 +101,8 @@ pub(crate) fn encode(contents: Contents) -> Vec<u8> {
     arranged.write_lists(&mut to);
     arranged.sums.write(&mut to);
     arranged.minted.write(&mut to, &arranged.rows, ROW_BYTES);
+    arranged.matched.handed.iter().for_each(|one| one.write(&mut to));
+    arranged.matched.late.iter().for_each(|one| one.write(&mut to));
     let sum = Sha256::digest(&to);
     to.extend_from_slice(&sum);
     to
@@ -123,7 +128,9 @@ fn arrange(mut contents: Contents) -> Arranged {
     let (processes, crossing, sections) = divide(facts, roll, &words);
     let (rows, numbers) = write_rows(&contents, &authors, &processes, &mut people);
     let minted = Minted::of(facts, authors.keys(), (roll, &words), contents.times.0);
-    let sums = Sums::of((facts, &minted.under), &numbers, &people, roll, &words);
+    let matched = Matched::of(facts, (roll, &words), contents.times.0);
+    let mut sums = Sums::of((facts, &minted.under), &numbers, &people, roll, &words);
+    sums.note_brought(&matched.brought());
     let mut by_deed: BTreeMap<u8, Vec<u16>> = BTreeMap::new();
     for (deed, place) in &contents.deeds {
         by_deed.entry(*deed).or_default().push(*place);
@@ -145,6 +152,7 @@ fn arrange(mut contents: Contents) -> Arranged {
         lives,
         sums,
         minted,
+        matched,
     }
 }
 
@@ -254,6 +262,8 @@ impl Arranged<'_> {
             Place::Lives => self.lives.len(),
             Place::Grants => self.minted.counts().0,
             Place::Open => self.minted.counts().1,
+            Place::Handed => self.matched.handed.len(),
+            Place::Late => self.matched.late.len(),
             _ => self.sums.count(place),
         }
     }

@@ -2,7 +2,7 @@
 //! that passed or were released within the chapters that are told by sums, and those that stand
 //! behind released months.
 
-use crate::extent::{each_bit, each_person, ended, has_bit};
+use crate::extent::{each_bit, each_person, ended, has_bit, is_passed};
 use crate::fault::{Fault, file};
 use crate::index::{Index, chapter_name, kept};
 use crate::opened::Chapter;
@@ -90,11 +90,11 @@ impl<'a> Messages<'a> {
     pub fn take_released(&mut self, index: &Index, tally: &mut Tally) -> Result<(), Fault> {
         let (reader, full, months) = (self.reader, index.full(), tally.released());
         let all = months.all();
-        let kinds = [Deed::Deliver, Deed::Queue, Deed::Send];
+        let kinds = [Deed::Deliver, Deed::Queue, Deed::Send, Deed::SignIn];
         self.opens = kinds.into_iter().filter(|deed| tally.could_open(*deed)).collect();
         let (opens, to_ms) = (&self.opens, self.question.to_ms);
         let part = |from: u64, to: u64| {
-            let (mut found, mut tenants) = (Vec::new(), BTreeSet::new());
+            let (mut found, mut people) = (Vec::new(), BTreeSet::new());
             for number in from..to {
                 let mut pairs = 0;
                 let Some(chapter) = kept(reader, number) else {
@@ -104,25 +104,24 @@ impl<'a> Messages<'a> {
                 };
                 let fault = || file(chapter_name(number));
                 let released = released(&chapter, months, &all, &mut pairs).map_err(fault())?;
-                let could = could(&chapter, opens, to_ms, &mut pairs, &mut tenants);
+                let could = could(&chapter, opens, to_ms, &mut pairs, &mut people);
                 found.push(Found { released, could: could.map_err(fault())?, pairs });
             }
-            Ok::<_, Fault>((found, tenants))
+            Ok::<_, Fault>((found, people))
         };
         let (one, other) = thread::scope(|scope| {
             let other = scope.spawn(|| part(full / 2, full));
             (part(0, full / 2), other.join().map_err(|_| ended()))
         });
-        let ((one, tenants), (other, more)) = (one?, other??);
+        let ((one, people), (other, more)) = (one?, other??);
         for (found, pairs) in one.into_iter().chain(other).zip(&mut self.pairs) {
             self.released.push(found.released);
             self.could.push(found.could);
             // Those that passed and those that were kept are mostly the same.
             *pairs = (*pairs).max(found.pairs);
         }
-        // Whoever could have been read is not among the people who were.
-        for tenant in tenants.union(&more) {
-            tally.take_person(Person { tenant: *tenant, user: None }, 0);
+        for person in people.union(&more) {
+            tally.take_could(*person);
         }
         for (number, (released, could)) in (0..).zip(self.released.iter().zip(&self.could)) {
             let is_released = matches!(released, Released::ByRows);
@@ -163,6 +162,7 @@ impl<'a> Messages<'a> {
         let [mut passed, mut certain, mut could] = [(); 3].map(|()| vec![0u8; size]);
         let (own, version) = (number_of(self.question.component), self.question.version.as_deref());
         let words = chapter.words()?;
+        let is_covered = self.plan.is_covered(number);
         for kept in chapter.cells()? {
             let is_own = kept.kind == own && fits(version, kept.word, &words);
             let is_whole = kept.cell.tie == Tie::Own;
@@ -170,6 +170,9 @@ impl<'a> Messages<'a> {
                 add(&mut could, &chapter.pair_map(&kept, begin, end - begin)?);
             }
             let is_kept = kept.cell.deed == Deed::Deliver && is_whole;
+            if is_covered && is_passed(&kept.cell) {
+                add(&mut passed, &chapter.pair_map(&kept, begin, end - begin)?);
+            }
             let is_certain = match kept.cell.messages().filter(|_| has_passed && is_own) {
                 Some(is_certain) => is_certain,
                 None if is_kept && matches!(released, Some(Released::All)) => true,
@@ -265,7 +268,7 @@ fn could(
     opens: &[Deed],
     to_ms: u64,
     pairs: &mut u32,
-    tenants: &mut BTreeSet<TenantId>,
+    people: &mut BTreeSet<Person>,
 ) -> io::Result<Could> {
     if opens.is_empty() || chapter.times.0 >= to_ms {
         return Ok(Could::Nothing);
@@ -284,15 +287,11 @@ fn could(
         }
     }
     *pairs = (*pairs).max(at_most(chapter, count));
-    let contracts = chapter.contracts()?;
-    let mut contracts = contracts.iter().peekable();
-    let mut of = None;
-    each_bit(&theirs, |person| {
-        while let Some(next) = contracts.next_if(|next| next.first as usize <= person) {
-            of = Some(next.tenant);
+    each_person(chapter, |place, person| {
+        if person.user.is_some() && has_bit(&theirs, place) {
+            people.insert(person);
         }
-        tenants.extend(of.take());
-    });
+    })?;
     Ok(Could::All)
 }
 
@@ -320,9 +319,12 @@ fn released(
     }
     let mut theirs = vec![0u8; kept_for.len()];
     let (mut some, mut all) = (false, true);
+    let mut is_cut = false;
     each_person(chapter, |place, person| {
         if has_bit(&kept_for, place) {
-            let has = months.has(person, first);
+            let until_ms = months.until(person, first);
+            let has = until_ms.is_some_and(|until_ms| until_ms > chapter.times.0);
+            is_cut |= has && until_ms.is_some_and(|until_ms| until_ms <= chapter.times.1);
             (some, all) = (some || has, all && has);
             if let Some(octet) = theirs.get_mut(place / 8).filter(|_| has) {
                 *octet |= 1 << (place % 8);
@@ -331,6 +333,10 @@ fn released(
     })?;
     if !some {
         return Ok(Released::None);
+    }
+    // What came behind the window, or behind the reading, was not there to be opened.
+    if is_cut {
+        return Ok(Released::ByRows);
     }
     if all {
         *pairs = at_most(chapter, cells.iter().map(|kept| u64::from(kept.count)).sum());

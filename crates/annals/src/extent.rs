@@ -4,16 +4,18 @@
 use crate::chapter::CHAPTER_ENTRIES;
 use crate::columns::{Instances, Messages};
 use crate::fault::{Fault, file};
-use crate::index::{ALARM, Index, LATE_MS, ROTATE, SHRED, chapter_name};
+use crate::gates::Connections;
+use crate::index::{ALARM, CREATE, Index, LATE_MS, ROTATE, SHRED, chapter_name};
 use crate::opened::{Chapter, Process};
 use crate::overspill::overspill;
 use crate::place::{Place, USER_BYTES};
 use crate::plan::{Plan, Way, asked, cells, fits};
 use crate::rows::{NOBODY, ROW_BYTES, Row};
+use crate::sums::Kept;
 use crate::telling::{Telling, number_of};
 use crate::waiting::Waiting;
-use evidence::Frame;
-use scope::{Deed, Fact, Finished, Half, Person, Proven, Tally, facts, unattributed};
+use evidence::{Frame, Word};
+use scope::{Cell, Deed, Fact, Finished, Half, Person, Proven, Tally, Tie, facts, unattributed};
 use std::collections::HashMap;
 use std::io;
 use std::thread;
@@ -30,8 +32,7 @@ impl Index<'_> {
         proven: &Proven,
     ) -> Result<Finished, Fault> {
         let plan = Plan::of(self, &tally())?;
-        // What came by a gate is what came while it lived, whoever took it: no sum says that.
-        if plan.is_mixed() || tally().question().component == Kind::Gate {
+        if plan.is_mixed() {
             return Ok(self.run_halves(&plan, tally)?.finish(proven.clone()));
         }
         let (reader, shared) = (self.reader, &plan);
@@ -46,6 +47,7 @@ impl Index<'_> {
         });
         let (mut tally, mut messages) = people?;
         self.follow_made(&mut tally)?;
+        self.end_shown(&mut tally)?;
         if plan.instances > 0 {
             tally.has_more();
         }
@@ -69,7 +71,7 @@ pub(crate) fn ended() -> Fault {
 }
 
 /// One half of the counting, chapter by chapter.
-struct Walk<'i, 'a> {
+pub(crate) struct Walk<'i, 'a> {
     index: &'i Index<'a>,
     plan: &'a Plan,
     tally: Tally,
@@ -77,17 +79,25 @@ struct Walk<'i, 'a> {
     /// Processes that outlived a chapter, and the last chapter that spoke of them.
     followed: HashMap<InstanceId, u64>,
     waiting: Waiting,
+    /// Of a gate.
+    connections: Option<Connections>,
 }
 
 impl<'i, 'a> Walk<'i, 'a> {
-    fn new(index: &'i Index<'a>, plan: &'a Plan, tally: Tally) -> Self {
+    pub fn new(index: &'i Index<'a>, plan: &'a Plan, tally: Tally) -> Self {
         let messages = Messages::new(index.reader, plan, tally.question());
-        Self { index, plan, tally, messages, followed: HashMap::new(), waiting: Waiting::default() }
+        let is_gate = tally.question().component == Kind::Gate;
+        let counts = is_gate && tally.counts() == Half::Processes;
+        let (followed, waiting) = (HashMap::new(), Waiting::default());
+        let connections = counts.then(Connections::default);
+        let tally = if is_gate { tally.without_meetings() } else { tally };
+        Self { index, plan, tally, messages, followed, waiting, connections }
     }
 
-    fn walk(mut self) -> Result<(Tally, Messages<'a>), Fault> {
+    pub fn walk(mut self) -> Result<(Tally, Messages<'a>), Fault> {
         let (plan, full) = (self.plan, self.index.full());
         plan.met().for_each(|(one, life)| self.tally.meet(*one, life));
+        plan.gates.lives.iter().for_each(|(one, life)| self.tally.meet(*one, life));
         plan.carried.met_by(&mut self.tally);
         plan.carried.tell(self.index, plan.first, &mut self.tally)?;
         if let Some(before) = plan.first.checked_sub(1) {
@@ -100,6 +110,10 @@ impl<'i, 'a> Walk<'i, 'a> {
         for number in plan.first..full {
             let chapter = self.index.chapter(number)?;
             self.chapter(&chapter).map_err(file(chapter_name(number)))?;
+            if let Some(connections) = &mut self.connections {
+                let told = connections.chapter(&chapter, plan.way(number), plan, &self.tally);
+                told.map_err(file(chapter_name(number)))?;
+            }
             if plan.mints {
                 self.waiting.settle(self.index, plan, &mut self.tally, Some(number))?;
             }
@@ -109,6 +123,11 @@ impl<'i, 'a> Walk<'i, 'a> {
             }
         }
         self.tail()?;
+        if let Some(mut connections) = self.connections.take() {
+            connections.tail(plan.tail.open_facts(), &self.tally);
+            let left = connections.settle(self.index, plan, &self.tally)?;
+            self.tally.take_lives(left, 0);
+        }
         Ok((self.tally, self.messages))
     }
 
@@ -171,7 +190,11 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     fn sum_people(&mut self, chapter: &Chapter) -> io::Result<()> {
         let words = chapter.words()?;
-        let cells = cells(chapter, &self.tally, &words)?;
+        let mut cells = cells(chapter, &self.tally, &words)?;
+        if self.plan.is_covered(chapter.number) {
+            let passed = |kept: &Kept| is_passed(&kept.cell);
+            cells.extend(chapter.cells()?.into_iter().filter(passed));
+        }
         let people = usize::try_from(chapter.count(Place::Users)).unwrap_or_default();
         let mut classes = vec![0; people];
         let (mut months, mut pairs) = (Vec::new(), 0);
@@ -191,6 +214,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             }
         }
         self.messages.expect(chapter, pairs);
+        self.sum_shown(chapter, &words)?;
         if classes.iter().all(|of| *of == 0) {
             return Ok(());
         }
@@ -203,6 +227,36 @@ impl<'i, 'a> Walk<'i, 'a> {
                 }
             }
         })
+    }
+
+    /// Secrets that were shown to those who are asked about.
+    fn sum_shown(&mut self, chapter: &Chapter, words: &[Word]) -> io::Result<()> {
+        let (own, version) = {
+            let question = self.tally.question();
+            (number_of(question.component), question.version.clone())
+        };
+        let has_everything = self.tally.has_everything();
+        let mut shown = chapter.shown()?;
+        shown.retain(|one| {
+            let is_own = one.kind == own && fits(version.as_deref(), one.word, words);
+            is_own || has_everything
+        });
+        if shown.is_empty() {
+            return Ok(());
+        }
+        let people = chapter.people()?;
+        for one in shown {
+            self.tally.take_shown(&Fact {
+                at_ms: one.last_ms,
+                index: chapter.number * CHAPTER_ENTRIES + u64::from(one.entry),
+                deed: Deed::Secret,
+                instance: InstanceId::default(),
+                start: InstanceId::default(),
+                person: people.get(one.person as usize).copied(),
+                item: one.item,
+            });
+        }
+        Ok(())
     }
 
     /// Scanners that were told row by row before this chapter may end in it: nothing passes through
@@ -227,6 +281,11 @@ impl<'i, 'a> Walk<'i, 'a> {
         for kept in cells(chapter, &self.tally, &words)? {
             self.tally.take(&kept.cell);
         }
+        if self.plan.is_covered(chapter.number) {
+            let came = |kept: &Kept| is_passed(&kept.cell) || is_arrival(&kept.cell);
+            let came = chapter.cells()?.into_iter().filter(came);
+            came.for_each(|kept| self.tally.take(&kept.cell));
+        }
         let question = self.tally.question().clone();
         for section in asked(chapter, &question, &words) {
             if section.ended_ms > 0 {
@@ -235,7 +294,8 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         let (own, version) = (number_of(question.component), question.version.as_deref());
         for used in chapter.credentials()? {
-            if used.kind == own && fits(version, used.word, &words) {
+            let is_own = used.kind == own && fits(version, used.word, &words);
+            if is_own || self.tally.has_everything() {
                 self.tally.take_credential(used.item, used.tenant, used.last_ms);
             }
         }
@@ -315,7 +375,8 @@ impl<'i, 'a> Walk<'i, 'a> {
     /// They are few, and are read entry by entry, whosever they are.
     fn keys_and_alarms(&mut self, chapter: &Chapter) -> Result<(), Fault> {
         let mut places = Vec::new();
-        for deed in [ALARM, ROTATE, SHRED, INCIDENT] {
+        let created = (self.tally.question().component == Kind::Admin).then_some(CREATE);
+        for deed in [ALARM, ROTATE, SHRED, INCIDENT].into_iter().chain(created) {
             places.extend(chapter.entries_by(deed).map_err(file(chapter_name(chapter.number)))?);
         }
         places.sort_unstable();
@@ -392,6 +453,15 @@ fn rows_of(chapter: &Chapter, process: &Process) -> io::Result<Vec<Fact>> {
     };
     let facts = rows.chunks_exact(ROW_BYTES).map(fact).collect::<Option<_>>();
     facts.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// What came while a gate lived came by it, whoever took it in.
+pub(crate) fn is_passed(cell: &Cell) -> bool {
+    cell.tie == Tie::Own && matches!(cell.deed, Deed::Deliver | Deed::Queue)
+}
+
+fn is_arrival(cell: &Cell) -> bool {
+    cell.tie == Tie::Own && cell.deed == Deed::Arrival
 }
 
 /// Hands on every person of a chapter with its number.

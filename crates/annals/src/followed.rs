@@ -15,6 +15,8 @@ use terms::{InstanceId, TenantId, UserId};
 
 /// By its number in the log's format: a rule, address or person changed.
 const CHANGE: u8 = 13;
+/// What somebody had here is destroyed.
+const DESTROYED: u8 = 42;
 
 impl Index<'_> {
     /// Tells a tally what secrets opened that were made in the window by those asked about.
@@ -40,6 +42,28 @@ impl Index<'_> {
             self.visit(indices, &mut |index, bytes| tell(tally, index, bytes))?;
         }
         self.tail_entries(&mut |index, bytes| tell(tally, index, bytes))
+    }
+
+    /// Tells a tally what ended secrets that were shown to those asked about.
+    pub(crate) fn end_shown(&self, tally: &mut Tally) -> Result<(), Fault> {
+        let Some(first) = tally.first_shown() else { return Ok(()) };
+        let mut note = |index: u64, bytes: &[u8]| {
+            if let Some(frame) = Frame::parse(bytes) {
+                tally.hear_end(index, &frame.entry);
+            }
+            true
+        };
+        for number in first / CHAPTER_ENTRIES..self.full() {
+            let chapter = self.chapter(number)?;
+            let mut places = Vec::new();
+            for deed in [CHANGE, DESTROYED] {
+                places.extend(chapter.entries_by(deed).map_err(file(chapter_name(number)))?);
+            }
+            places.sort_unstable();
+            let begin = number * CHAPTER_ENTRIES;
+            self.visit(places.iter().map(|place| begin + u64::from(*place)), &mut note)?;
+        }
+        self.tail_entries(&mut note)
     }
 
     /// By chapter, the secrets that were made in the window, by whomever.

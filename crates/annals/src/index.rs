@@ -21,7 +21,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::thread;
-use terms::{InstanceId, TenantId, UserId};
+use terms::{InstanceId, Kind, TenantId, UserId};
 use tlog::{Hash, NodeSource, Store, Volume, leaf_hash};
 
 /// After so long a process that has ended says nothing more that counts.
@@ -30,6 +30,7 @@ pub(crate) const LATE_MS: u64 = 600_000;
 const PARTS: u8 = 64;
 /// Deeds by their number in the log's format, that are looked up by it.
 pub(crate) const ALARM: u8 = 16;
+pub(crate) const CREATE: u8 = 10;
 pub(crate) const ROTATE: u8 = 11;
 pub(crate) const SHRED: u8 = 12;
 
@@ -331,6 +332,7 @@ impl<'a> Index<'a> {
         }
         if tally.counts() != Half::Processes {
             self.follow_made(&mut tally)?;
+            self.end_shown(&mut tally)?;
         }
         if tally.needs_more() {
             self.read_again(&mut tally)?;
@@ -372,7 +374,8 @@ impl<'a> Index<'a> {
     /// New keys, destroyed ones, and alarms of decoys: they are nobody's rows, and few.
     fn tell_keys_and_decoys(&self, chapter: &Chapter, tally: &mut Tally) -> Result<(), Fault> {
         let mut places = Vec::new();
-        for deed in [ALARM, ROTATE, SHRED] {
+        let created = (tally.question().component == Kind::Admin).then_some(CREATE);
+        for deed in [ALARM, ROTATE, SHRED].into_iter().chain(created) {
             places.extend(chapter.entries_by(deed).map_err(file(chapter_name(chapter.number)))?);
         }
         places.sort_unstable();
@@ -391,7 +394,7 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    fn read_again(&self, tally: &mut Tally) -> Result<(), Fault> {
+    pub(crate) fn read_again(&self, tally: &mut Tally) -> Result<(), Fault> {
         for number in 0..self.full() {
             let chapter = self.chapter(number)?;
             if tally.looks_at(chapter.times.0, chapter.times.1) {

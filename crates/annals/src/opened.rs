@@ -1,11 +1,12 @@
 //! Reads a chapter where it is asked, and no more.
 
 use crate::chapter::CHAPTER_ENTRIES;
+use crate::handed::{HANDED_BYTES, Handed, LATE_BYTES, Late};
 use crate::minted::Mint;
 use crate::place::{
     AUTHOR_BYTES, CELL_BYTES, CONTRACT_BYTES, CREDENTIAL_BYTES, Counts, DEED_BYTES, FENCE_BYTES,
-    GRANT_BYTES, HEAD_BYTES, ID_BYTES, LIFE_BYTES, Place, RECORD_BYTES, SECTION_BYTES, Section,
-    UNKNOWN, USER_BYTES, parse_head, parse_sections,
+    GRANT_BYTES, HEAD_BYTES, ID_BYTES, LIFE_BYTES, Place, RECORD_BYTES, SECTION_BYTES, SHOWN_BYTES,
+    Section, UNKNOWN, USER_BYTES, parse_head, parse_sections,
 };
 use crate::rows::{Row, number};
 use crate::sums::{Kept, NO_MAP};
@@ -370,6 +371,27 @@ impl Chapter {
         all.collect::<Option<_>>().ok_or_else(damaged)
     }
 
+    /// Connections that gates handed on, by their id.
+    pub(crate) fn handed(&self) -> io::Result<Vec<Handed>> {
+        let all = self.all(Place::Handed)?;
+        let all = all.chunks_exact(HANDED_BYTES).map(Handed::read);
+        all.collect::<Option<_>>().ok_or_else(damaged)
+    }
+
+    /// What was kept and came over none of them, or perhaps over another one.
+    pub(crate) fn late(&self) -> io::Result<Vec<Late>> {
+        let all = self.all(Place::Late)?;
+        let all = all.chunks_exact(LATE_BYTES).map(Late::read);
+        all.collect::<Option<_>>().ok_or_else(damaged)
+    }
+
+    /// By component and version: a secret that was shown to it, whose, and when last.
+    pub(crate) fn shown(&self) -> io::Result<Vec<Shown>> {
+        let all = self.all(Place::Shown)?;
+        let all = all.chunks_exact(SHOWN_BYTES).map(read_shown);
+        all.collect::<Option<_>>().ok_or_else(damaged)
+    }
+
     /// From which pair to which, and from which octet of whose they are to which, an octet of
     /// their order goes, up to and with another.
     pub(crate) fn fences(&self, first: u8, last: u8) -> io::Result<((u64, u64), (u64, u64))> {
@@ -417,6 +439,18 @@ pub(crate) struct Credential {
     pub item: Item,
     pub tenant: Option<TenantId>,
     pub last_ms: u64,
+}
+
+/// A secret that was shown to processes of one component and version.
+pub(crate) struct Shown {
+    pub kind: u8,
+    pub word: u16,
+    /// The number of whose it is.
+    pub person: u32,
+    pub item: Item,
+    pub last_ms: u64,
+    /// From the chapter's first.
+    pub entry: u16,
 }
 
 fn part(source: &Source, offset: u64, length: u64) -> io::Result<Cow<'_, [u8]>> {
@@ -487,6 +521,15 @@ fn read_cell(bytes: &[u8]) -> Option<Kept> {
     let count = number(&mut from, 4)? as u32;
     let cell = Cell { deed, month, tie, first_ms, last_ms, told, sum };
     Some(Kept { kind, word, cell, people, pairs, count })
+}
+
+fn read_shown(bytes: &[u8]) -> Option<Shown> {
+    let mut from = Cursor::new(bytes);
+    let (kind, word) = (from.next()?, number(&mut from, 2)? as u16);
+    let person = number(&mut from, 3)? as u32;
+    let item = Item(*from.take(16)?.first_chunk()?);
+    let (last_ms, entry) = (number(&mut from, 8)?, number(&mut from, 2)? as u16);
+    Some(Shown { kind, word, person, item, last_ms, entry })
 }
 
 fn read_credential(bytes: &[u8]) -> Option<Credential> {

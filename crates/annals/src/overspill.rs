@@ -18,6 +18,15 @@ pub(crate) struct Overspill {
 
 /// `None`: the host has no place for it, and the count goes in parts.
 pub(crate) fn overspill() -> Option<Box<dyn Spill + Send>> {
+    let file = unnamed().ok()?;
+    Some(Box::new(Overspill { file, length: 0, runs: Vec::new() }))
+}
+
+/// A file that is gone when it is closed.
+///
+/// # Errors
+/// The host has no place for it.
+pub(crate) fn unnamed() -> io::Result<File> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     for _ in 0..TRIES {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -26,14 +35,14 @@ pub(crate) fn overspill() -> Option<Box<dyn Spill + Send>> {
         let mut options = OpenOptions::new();
         match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => {
-                std::fs::remove_file(&path).ok()?;
-                return Some(Box::new(Overspill { file, length: 0, runs: Vec::new() }));
+                std::fs::remove_file(&path)?;
+                return Ok(file);
             }
             Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(_) => return None,
+            Err(fault) => return Err(fault),
         }
     }
-    None
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 impl Spill for Overspill {

@@ -1,10 +1,11 @@
 //! Where things stand in a chapter: one part behind the other, each of so many records of one size.
 
+use crate::handed::{HANDED_BYTES, LATE_BYTES};
 use crate::rows::{ROW_BYTES, number};
 use terms::Cursor;
 use tlog::Hash;
 
-pub(crate) const MAGIC: &[u8; 16] = b"sekisho index 3\n";
+pub(crate) const MAGIC: &[u8; 16] = b"sekisho index 4\n";
 /// How the index of any version begins.
 pub(crate) const MAGIC_BYTES: usize = MAGIC.len();
 /// The component of a process that no start tells of.
@@ -24,6 +25,8 @@ pub(crate) const SECTION_BYTES: usize = 1 + 2 + 6 * 4 + 4 + 8;
 pub(crate) const DEED_BYTES: usize = 9;
 pub(crate) const CELL_BYTES: usize = 1 + 2 + 1 + 1 + 4 + 8 + 8 + 16 + 8 + 2 + 2 + 4;
 pub(crate) const CREDENTIAL_BYTES: usize = 1 + 2 + 16 + 1 + 8 + 8;
+/// Who was shown it, whose it is, which, when last, and the entry that says so.
+pub(crate) const SHOWN_BYTES: usize = 1 + 2 + 3 + 16 + 8 + 2;
 /// Where the pairs of each first octet of their order begin, and whose they are.
 pub(crate) const FENCE_BYTES: usize = 8;
 pub(crate) const FENCES: u64 = 257;
@@ -53,16 +56,19 @@ pub(crate) enum Place {
     PeopleMaps,
     PairMaps,
     Credentials,
+    Shown,
     Fences,
     Pairs,
     ContractOf,
     Whose,
     Grants,
     Open,
+    Handed,
+    Late,
 }
 
 impl Place {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Words,
         Self::Ids,
         Self::Records,
@@ -80,12 +86,15 @@ impl Place {
         Self::PeopleMaps,
         Self::PairMaps,
         Self::Credentials,
+        Self::Shown,
         Self::Fences,
         Self::Pairs,
         Self::ContractOf,
         Self::Whose,
         Self::Grants,
         Self::Open,
+        Self::Handed,
+        Self::Late,
     ];
 }
 
@@ -111,11 +120,14 @@ impl Counts {
             Place::ListOf => 8,
             Place::Rows | Place::Open => ROW_BYTES,
             Place::Grants => GRANT_BYTES,
+            Place::Handed => HANDED_BYTES,
+            Place::Late => LATE_BYTES,
             Place::DeedTable => DEED_BYTES,
             Place::Deeds | Place::ContractOf => 2,
             Place::Lives => ID_BYTES + LIFE_BYTES,
             Place::Cells => CELL_BYTES,
             Place::Credentials => CREDENTIAL_BYTES,
+            Place::Shown => SHOWN_BYTES,
             Place::Fences => FENCE_BYTES,
             Place::Pairs => 16,
             Place::PeopleMaps => return self.of(Place::Users).div_ceil(8),

@@ -4,6 +4,7 @@
 use crate::binder::Binder;
 use crate::carried::Carried;
 use crate::fault::{Fault, file};
+use crate::gates::Gates;
 use crate::index::{Index, chapter_name};
 use crate::opened::{Chapter, Process};
 use crate::place::{ID_BYTES, Section, UNKNOWN};
@@ -48,6 +49,9 @@ pub(crate) struct Plan {
     pub instances: u64,
     /// The entries behind the last full chapter.
     pub tail: Binder,
+    /// Gates that are asked about, and the chapters through all of which one of them lived.
+    pub gates: Gates,
+    pub covered: HashSet<u64>,
     /// Whether those asked about mint grants.
     pub mints: bool,
     /// Whether they write down connections of others, and what could account for these: then only
@@ -122,6 +126,8 @@ impl Plan {
             theirs: HashMap::new(),
             instances: 0,
             tail: index.tail()?,
+            gates: Gates::default(),
+            covered: HashSet::new(),
             mints: false,
             met: false,
             accounts: false,
@@ -169,6 +175,9 @@ impl Plan {
         if tally.asks_authors() {
             plan.hear_tail(tally);
             plan.demote(index, tally)?;
+        }
+        if tally.question().component == Kind::Gate && !plan.is_mixed() {
+            plan.place_gates(index, tally)?;
         }
         Ok(plan)
     }
@@ -263,12 +272,24 @@ impl Plan {
             }
             let chapter = index.chapter(number)?;
             let words = chapter.words().map_err(file(chapter_name(number)))?;
-            let own = asked(&chapter, tally.question(), &words).map(|one| u64::from(one.processes));
-            self.instances = self.instances.saturating_sub(own.sum::<u64>());
-            let way = usize::try_from(number).ok().and_then(|number| self.ways.get_mut(number));
-            way.into_iter().for_each(|way| *way = Way::Rows);
+            self.demote_one(&chapter, tally, &words);
         }
         Ok(())
+    }
+
+    /// Everything of the window is read row by row: whoever asks whose it was is told each.
+    pub fn read_by_rows(&mut self) {
+        self.ways.iter_mut().filter(|way| **way == Way::Sums).for_each(|way| *way = Way::Rows);
+        self.covered.clear();
+        self.instances = 0;
+    }
+
+    /// A chapter is read row by row after all.
+    pub(crate) fn demote_one(&mut self, chapter: &Chapter, tally: &Tally, words: &[Word]) {
+        let own = asked(chapter, tally.question(), words).map(|one| u64::from(one.processes));
+        self.instances = self.instances.saturating_sub(own.sum::<u64>());
+        let place = usize::try_from(chapter.number).unwrap_or(usize::MAX);
+        self.ways.get_mut(place).into_iter().for_each(|way| *way = Way::Rows);
     }
 
     /// Looks for those whom their own chapter did not know, in all others.

@@ -1,7 +1,7 @@
 //! Sums of a chapter: for each component, version and deed, when and whose and which messages; and
 //! the messages themselves, each once for each contract, in the order in which they are counted.
 
-use crate::chapter::group_of;
+use crate::chapter::{CHAPTER_ENTRIES, group_of};
 use crate::place::{FENCES, Place, UNKNOWN};
 use crate::rows::{NOBODY, put};
 use evidence::Word;
@@ -22,7 +22,8 @@ pub(crate) struct Kept {
     pub cell: Cell,
     pub people: u16,
     pub pairs: u16,
-    /// Bits in its map of messages.
+    /// Bits in its map of messages. Of connections that a gate handed on: over how many something
+    /// came that was kept.
     pub count: u32,
 }
 
@@ -33,6 +34,8 @@ pub(crate) struct Sums {
     people_maps: Vec<Vec<u8>>,
     pair_maps: Vec<Vec<u8>>,
     credentials: BTreeMap<(u8, u16, Item, Option<TenantId>), u64>,
+    /// Secrets by who was shown them and the number of whose they are: when last, by which entry.
+    shown: BTreeMap<(u8, u16, u32, Item), (u64, u64)>,
     pairs: Vec<(u64, MessageId, u16)>,
     /// To whom each message was delivered: three octets each, and where those of each begin.
     whose: Vec<u8>,
@@ -61,6 +64,7 @@ impl Sums {
             places: HashMap::new(),
             cells: Vec::new(),
             credentials: BTreeMap::new(),
+            shown: BTreeMap::new(),
             met: HashSet::new(),
             sizes: (people.len().div_ceil(8), pairs.len().div_ceil(8)),
         };
@@ -81,8 +85,10 @@ impl Sums {
             }
             making.credential(own, fact);
             making.credential(author, fact);
+            making.shown(own, fact, *person);
+            making.shown(author, fact, *person);
         }
-        let Making { mut cells, credentials, .. } = making;
+        let Making { mut cells, credentials, shown, .. } = making;
         cells.sort_by_key(|made| made.key);
         let (mut people_maps, mut pair_maps) = (Vec::new(), Vec::new());
         let cells = cells.into_iter().map(|made| {
@@ -93,7 +99,14 @@ impl Sums {
             Kept { kind, word, cell: made.cell, people, pairs, count }
         });
         let cells = cells.collect();
-        Self { cells, people_maps, pair_maps, credentials, pairs, whose, whose_at }
+        Self { cells, people_maps, pair_maps, credentials, shown, pairs, whose, whose_at }
+    }
+
+    /// Over how many connections of each gate's version something came.
+    pub fn note_brought(&mut self, brought: &HashMap<(u8, u16), u32>) {
+        for kept in self.cells.iter_mut().filter(|kept| kept.cell.is_met()) {
+            kept.count = brought.get(&(kept.kind, kept.word)).copied().unwrap_or_default();
+        }
     }
 
     pub fn count(&self, place: Place) -> usize {
@@ -102,6 +115,7 @@ impl Sums {
             Place::PeopleMaps => self.people_maps.len(),
             Place::PairMaps => self.pair_maps.len(),
             Place::Credentials => self.credentials.len(),
+            Place::Shown => self.shown.len(),
             Place::Fences => FENCES as usize,
             Place::Pairs | Place::ContractOf => self.pairs.len(),
             Place::Whose => self.whose.len(),
@@ -133,6 +147,14 @@ impl Sums {
             to.push(tenant.is_some().into());
             to.extend_from_slice(&tenant.unwrap_or_default().0);
             put(to, *last_ms, 8);
+        }
+        for ((kind, word, person, item), (last_ms, index)) in &self.shown {
+            to.push(*kind);
+            put(to, (*word).into(), 2);
+            put(to, (*person).into(), 3);
+            to.extend_from_slice(&item.0);
+            put(to, *last_ms, 8);
+            put(to, index % CHAPTER_ENTRIES, 2);
         }
         for octet in 0..FENCES {
             let first = self.pairs.partition_point(|pair| pair.0 >> 56 < octet);
@@ -196,6 +218,7 @@ struct Making {
     places: HashMap<Key, usize>,
     cells: Vec<Made>,
     credentials: BTreeMap<(u8, u16, Item, Option<TenantId>), u64>,
+    shown: BTreeMap<(u8, u16, u32, Item), (u64, u64)>,
     /// Connections of others, each once.
     met: HashSet<(Key, InstanceId, u64, Item)>,
     /// Octets of a map of people, and of one of messages.
@@ -239,6 +262,15 @@ impl Making {
             let tenant = fact.person.map(|person| person.tenant);
             let at = self.credentials.entry((kind, word, fact.item, tenant)).or_default();
             *at = (*at).max(fact.at_ms);
+        }
+    }
+}
+
+impl Making {
+    fn shown(&mut self, (kind, word): (u8, u16), fact: &Fact, person: u32) {
+        if fact.deed == Deed::Secret && person != NOBODY {
+            let at = self.shown.entry((kind, word, person, fact.item)).or_default();
+            *at = (*at).max((fact.at_ms, fact.index));
         }
     }
 }

@@ -136,6 +136,11 @@ impl<'a> Telling<'a> {
         Ok(())
     }
 
+    /// Connections, and what came over them.
+    pub fn tell_met(&self, fact: impl FnMut(Fact)) -> io::Result<()> {
+        self.each(|deed| matches!(deed, Deed::Connection | Deed::Arrival), fact)
+    }
+
     pub fn tell_kept(&self, tally: &mut Tally) -> io::Result<()> {
         let hears = tally.hears_kept();
         self.each(hears, |fact| tally.note_kept(&fact))

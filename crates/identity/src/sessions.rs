@@ -184,22 +184,22 @@ impl Door<'_> {
         if self.sessions.live.contains_key(&peer) {
             return (ToAccess::Refused, None);
         }
-        let person = match self.recognise(protocol, name, secret) {
-            Ok(person) => {
-                person.filter(|(tenant, found)| !self.marks.is_frozen(*tenant, found.user))
-            }
+        let known = match self.recognise(protocol, name, secret) {
+            Ok(known) => known,
             Err(_) => return (ToAccess::Later, None),
         };
         if self.sessions.burnt.contains(&peer) {
             // Who touches a decoy and has somebody's secret stole both. The entry names whose.
-            let noted = self.note_sign_in(instance, protocol, person.as_ref(), false);
-            let revoked = person
-                .iter()
-                .try_for_each(|(tenant, found)| self.revoke(*tenant, found.user, &found.row.key));
+            let noted = self.note_sign_in(instance, protocol, known.as_ref(), false);
+            let revoked = known.iter().try_for_each(|Known { tenant, found, .. }| {
+                self.revoke(*tenant, found.user, &found.row.key)
+            });
             return (self.refusal(noted.and(revoked)), None);
         }
-        let noted = self.note_sign_in(instance, protocol, person.as_ref(), true);
-        let (Ok(()), Some((tenant, found))) = (&noted, person) else {
+        // Whoever took in a secret that is right knows it, let in or not: its entry says which.
+        let noted = self.note_sign_in(instance, protocol, known.as_ref(), true);
+        let person = known.filter(|known| known.comes_in);
+        let (Ok(()), Some(Known { tenant, found, .. })) = (&noted, person) else {
             return (self.refusal(noted), None);
         };
         let now = now_ms();
@@ -341,13 +341,14 @@ impl Door<'_> {
         self.friends.grant(session.grant(), recorded)
     }
 
-    /// The person whose app password this is. Whatever is wrong, the peer learns only "refused".
+    /// The person whose app password this is, and whether it opens what was asked for. Whatever is
+    /// wrong, the peer learns only "refused".
     fn recognise(
         &mut self,
         protocol: Protocol,
         name: &str,
         secret: &str,
-    ) -> Result<Option<(TenantId, Found)>, Fault> {
+    ) -> Result<Option<Known>, Fault> {
         // Anything that we did not make is refused unpassed: nobody's own password goes further.
         let Some(typed) = secret::parse(secret) else { return Ok(None) };
         let Some(found) = self.tables.app_password(self.key, &typed.key)? else {
@@ -359,18 +360,21 @@ impl Door<'_> {
             Protocol::Pass(_) => protocol == Protocol::Imap && is_pass_live(&found.row.device),
             own => own == protocol,
         };
-        let is_usable = is_same && !found.revoked && is_meant;
-        let Some((tenant, user)) = self.friends.person(name)? else { return Ok(None) };
-        let person = self.tables.person(self.key, user)?;
-        let is_live = person.is_some_and(|person| !person.disabled && person.tenant == tenant);
-        if !is_usable || !is_live || user != found.user {
+        if !is_same || found.revoked {
             return Ok(None);
+        }
+        let Some(person) = self.tables.person(self.key, found.user)? else { return Ok(None) };
+        let tenant = person.tenant;
+        let is_named = self.friends.person(name)? == Some((tenant, found.user));
+        let is_frozen = self.marks.is_frozen(tenant, found.user);
+        if !is_meant || !is_named || person.disabled || is_frozen {
+            return Ok(Some(Known { tenant, found, comes_in: false }));
         }
         let now = now_ms();
         if found.last_used_ms.is_none_or(|last| now > last + HOUR_MS) {
             self.tables.mark_used(self.key, &typed.key, now)?;
         }
-        Ok(Some((tenant, found)))
+        Ok(Some(Known { tenant, found, comes_in: true }))
     }
 
     /// Nobody is refused unrecorded, either.
@@ -388,15 +392,15 @@ impl Door<'_> {
         &mut self,
         instance: InstanceId,
         protocol: Protocol,
-        person: Option<&(TenantId, Found)>,
+        known: Option<&Known>,
         comes_in: bool,
     ) -> Result<(), Fault> {
         // Somebody else's reading is recorded as such, with the request it stands under.
-        let protocol = person.map_or(protocol, |(_, found)| match found.row.protocol {
+        let protocol = known.map_or(protocol, |Known { found, .. }| match found.row.protocol {
             pass @ Protocol::Pass(_) => pass,
             _ => protocol,
         });
-        if let (Protocol::Pass(purpose), Some((tenant, found))) = (protocol, person) {
+        if let (Protocol::Pass(purpose), Some(Known { tenant, found, .. })) = (protocol, known) {
             let request = found.row.device.split_once(':').map_or("", |(_, request)| request);
             let body = Body::CredentialUse {
                 credential: purpose.word().into(),
@@ -406,9 +410,10 @@ impl Door<'_> {
             };
             self.friends.journal.note(body).map_err(Fault::Unrecorded)?;
         }
-        let credential = person.map(|(_, found)| found.row.key.as_str().into());
-        let person = person.map(|(tenant, found)| (*tenant, found.user));
-        self.note(instance, protocol.word(), person, credential, comes_in && person.is_some())
+        let credential = known.map(|known| known.found.row.key.as_str().into());
+        let person = known.map(|known| (known.tenant, known.found.user));
+        let ok = comes_in && known.is_some_and(|known| known.comes_in);
+        self.note(instance, protocol.word(), person, credential, ok)
     }
 
     fn note(
@@ -424,6 +429,15 @@ impl Door<'_> {
         let body = Body::SignIn { instance, protocol, ok, tenant, user, credential };
         self.friends.journal.note(body).map_err(Fault::Unrecorded)
     }
+}
+
+/// Whose secret was right.
+struct Known {
+    tenant: TenantId,
+    found: Found,
+    /// It opens what was asked for, in the name that was given, and its person is neither disabled
+    /// nor frozen.
+    comes_in: bool,
 }
 
 /// A pass carries its end in front: `milliseconds:request`.

@@ -1017,3 +1017,37 @@ fn a_writer_is_bound_to_send_opens_nothing_and_is_shut_out_by_a_freeze() {
     let peer = world.peer();
     assert!(matches!(world.ask(peer, sign_in(Protocol::Smtp)), (ToAccess::Later, None)));
 }
+
+/// Whoever took in a secret that is right knows it, whether or not it opened anything: the entry
+/// says which it was, so that a scope has it revoked.
+#[test]
+fn a_right_secret_is_named_also_where_it_opens_nothing() {
+    let mut world = World::new("shown");
+    let (aoi, id) = world.app_password(AOI, Protocol::Imap, 7);
+    let named = |world: &World| {
+        let of = |entry: &Body| match entry {
+            Body::SignIn { ok, user, credential, .. } => Some((*ok, *user, credential.clone())),
+            _ => None,
+        };
+        world.written.lock().unwrap().iter().filter_map(of).last()
+    };
+    let shown = Some((false, Some(AOI), Some(id.as_str().into())));
+    let peer = world.peer();
+    assert_eq!(world.sign_in_to(peer, Protocol::Pop3, "aoi@example.jp", &aoi), "refused");
+    assert_eq!(named(&world), shown, "of another protocol");
+    assert_eq!(world.sign_in(peer, "haru@example.jp", &aoi), "refused");
+    assert_eq!(named(&world), shown, "in another name");
+    assert_eq!(world.sign_in(peer, "nobody@example.jp", &aoi), "refused");
+    assert_eq!(named(&world), shown, "in nobody's name");
+    world.change(FromAdmin::Freeze(Whose::Person(TENANT, AOI)));
+    let peer = world.peer();
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &aoi), "refused");
+    assert_eq!(named(&world), shown, "while its person is frozen");
+    // What is wrong or good no more tells nothing.
+    let (other, _) = secret::make('i', [7; 10], [8; 16]);
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &other), "refused");
+    assert_eq!(named(&world), Some((false, None, None)));
+    world.change(FromAdmin::AppPasswordRevoke { key: id });
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &aoi), "refused");
+    assert_eq!(named(&world), Some((false, None, None)));
+}

@@ -30,6 +30,7 @@ impl Half {
         match deed {
             Deed::Deliver | Deed::Queue => self.counts_people(),
             Deed::Body | Deed::Summary | Deed::Month | Deed::Transit => self.counts_people(),
+            Deed::Secret => self.counts_people(),
             Deed::Start | Deed::Stop | Deed::Connection | Deed::Arrival | Deed::Passed => {
                 self.counts_processes()
             }

@@ -66,7 +66,8 @@ impl Cell {
             Deed::Grant => tie == Tie::Author,
             // Alarms and new keys are few and are read themselves; the rest concerns others.
             Deed::Alarm | Deed::Rotate | Deed::Create | Deed::Shred => false,
-            Deed::Other => false,
+            // Which secrets were shown stands in a table of its own.
+            Deed::Secret | Deed::Other => false,
         };
         let month = match fact.deed {
             Deed::Month => u32::try_from(fact.item.number()).unwrap_or_default(),
@@ -98,7 +99,7 @@ impl Cell {
         match self.deed {
             Deed::Connection | Deed::Arrival | Deed::Passed | Deed::Send | Deed::Release => true,
             Deed::SignIn | Deed::Credential | Deed::Grant => true,
-            Deed::Start => component == Kind::Dispatch,
+            Deed::Start => matches!(component, Kind::Dispatch | Kind::Warden),
             _ => false,
         }
     }

@@ -5,6 +5,7 @@ use crate::fact::{Deed, Fact, Item};
 use crate::made::{Live, PASS_MS, Sort, Standing};
 use crate::measure::Question;
 use crate::quick::Map;
+use crate::shown::Which;
 use evidence::rfc3339;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -69,7 +70,7 @@ pub struct Containment {
     pub detections: Vec<Detection>,
     pub detections_in_all: u64,
     /// When the last of these instances was gone, the last grant had run out, and the last secret
-    /// that they made was no good any more.
+    /// that they made, or that was shown to them, was no good any more.
     pub exposure_ended: Option<String>,
     pub contained: bool,
     pub conditions: Vec<Condition>,
@@ -178,10 +179,18 @@ impl Traces {
                     }
                 }
             }
-            Deed::Credential if counts && is_ours() => {
+            Deed::Credential if counts && (asked.component == Kind::Warden || is_ours()) => {
+                self.used_at(fact.item, tenant, fact.at_ms);
+            }
+            // Brought by a command, or shown by one: it went through an admin's hands, and nobody
+            // wrote down through which.
+            Deed::Create if counts && is_carried_by(asked.component, fact.item) => {
                 self.used_at(fact.item, tenant, fact.at_ms);
             }
             Deed::Rotate => {
+                if counts && is_carried_by(asked.component, fact.item) {
+                    self.used_at(fact.item, tenant, fact.at_ms);
+                }
                 if let Some(item) = renewed(fact.item, asked.component) {
                     // Some of them may be older than the entry that speaks of all.
                     let told = (fact.item.pages_keys_since().unwrap_or(told.0), told.1);
@@ -227,9 +236,11 @@ impl Traces {
         let ended = self.lives.values().filter_map(|to_ms| *to_ms).chain(self.gone).max();
         let now_ms = self.newest.map_or(0, |newest| newest.0);
         let grants_end = self.last_grant.map(|grant| grant.0);
-        let is_over =
-            alive == 0 && grants_end.is_none_or(|until| until <= now_ms) && made.live.is_empty();
-        let secrets_end = made.last_end.map(|told| told.0);
+        let is_over = alive == 0
+            && grants_end.is_none_or(|until| until <= now_ms)
+            && made.live.is_empty()
+            && made.shown.live == 0;
+        let secrets_end = made.last_end.max(made.shown.last_end).map(|told| told.0);
         let over_ms = ended.max(grants_end).max(secrets_end).filter(|_| is_over);
         let mut conditions = vec![
             self.stopped(alive, component),
@@ -238,7 +249,9 @@ impl Traces {
             self.silent("decoys silent", self.last_decoy, over_ms),
             self.keys_changed(),
         ];
+        conditions.extend((made.shown.in_all > 0).then(|| shown_ended(made)));
         conditions.extend((made.in_all > 0).then(|| secrets_ended(made)));
+        conditions.extend(held(component));
         let detections: Vec<Detection> = self.alarms.iter().map(detection).collect();
         Containment {
             detected: self.alarms.first().map(|((at_ms, _), ..)| rfc3339(*at_ms)),
@@ -345,6 +358,95 @@ fn secrets_ended(made: &Standing) -> Condition {
         to_do: made.live.iter().take(SECRETS).map(ending_secret).collect(),
         next: None,
     }
+}
+
+/// Whoever took in a secret at a sign-in knows it: none of them is good any more.
+fn shown_ended(made: &Standing) -> Condition {
+    let shown = &made.shown;
+    Condition {
+        condition: "credentials it saw ended",
+        met: shown.live == 0,
+        entry: shown.last_end.map(|told| told.1),
+        missing: (shown.live > 0)
+            .then(|| format!("still good: {} of {}", shown.live, shown.in_all)),
+        to_do: shown.first.iter().map(ending_shown).collect(),
+        next: None,
+    }
+}
+
+fn ending_shown((which, (_, entry)): &(Which, Told)) -> ToDo {
+    let user = which.user;
+    let id = word(&which.id);
+    let (credential, ja, en) = if which.is_password() {
+        (
+            Sort::Password.word().to_owned(),
+            format!(
+                "`user reset ADDRESS` で作り直すか、本人が変更する（利用者 {user}、入力の証跡 \
+                 {entry}）"
+            ),
+            format!(
+                "make another: `user reset ADDRESS`; or its person changes it (user {user}, shown \
+                 by entry {entry})"
+            ),
+        )
+    } else if which.is_unnamed() {
+        (
+            Sort::AppPassword.word().to_owned(),
+            format!(
+                "どれかは古い版の記録にない。`app-password list ADDRESS` の \
+                 すべてを失効させる（利用者 {user}、入力の証跡 {entry}）"
+            ),
+            format!(
+                "an earlier version did not record which: revoke each of `app-password list \
+                 ADDRESS` (of user {user}, shown by entry {entry})"
+            ),
+        )
+    } else {
+        (
+            format!("{} {id}", Sort::AppPassword.word()),
+            format!("`app-password revoke {id}` で失効させる（利用者 {user}、入力の証跡 {entry}）"),
+            format!(
+                "revoke it: `app-password revoke {id}` (of user {user}, shown by entry {entry})"
+            ),
+        )
+    };
+    ToDo { credential, tenant: Some(which.tenant.to_string()), ja, en }
+}
+
+/// Whoever held private keys may have copied them, and no entry could show that nobody did.
+fn held(component: Kind) -> Option<Condition> {
+    let (missing, ja, en) = match component {
+        Kind::Vault | Kind::Warden => (
+            "every private key was within its reach: what was sealed until now opens for whoever \
+             copied them",
+            "これから届くメールのために鍵を更新する: `keys rotate --level root`、契約ごとに \
+             `keys rotate --level tenant --tenant T`、利用者ごとに \
+             `keys rotate --level pairs --user ADDRESS`。すでに封じたものは取り戻せない",
+            "for what comes from now on, new keys: `keys rotate --level root`, and for each \
+             contract `keys rotate --level tenant --tenant T`, for each person `keys rotate \
+             --level pairs --user ADDRESS`; what was sealed before cannot be called back",
+        ),
+        Kind::Ledger | Kind::Mirror => (
+            "the key that it signs with was within its reach: no command renews it yet",
+            "`ledger verify` で確かめ、外部の witness の副署と照合する",
+            "see `ledger verify`, and compare with what foreign witnesses cosigned",
+        ),
+        _ => return None,
+    };
+    Some(Condition {
+        condition: "keys it held changed",
+        met: false,
+        entry: None,
+        missing: Some(missing.to_owned()),
+        to_do: Vec::new(),
+        next: Some(Step { ja: ja.to_owned(), en: en.to_owned() }),
+    })
+}
+
+/// Whether a credential of this sort passes through the command line's side of the house when it is
+/// set.
+fn is_carried_by(component: Kind, item: Item) -> bool {
+    component == Kind::Admin && matches!(word(&item).as_str(), "smart-host" | "outlet")
 }
 
 fn ending_secret(live: &Live) -> ToDo {

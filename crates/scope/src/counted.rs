@@ -95,6 +95,23 @@ impl Mark {
     pub fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+
+    pub(crate) fn is_certain(self) -> bool {
+        self.0 & Self::CERTAIN != 0
+    }
+
+    pub(crate) fn has_counted(self) -> bool {
+        self.0 & Self::COUNTED != 0
+    }
+
+    /// As an octet, for whoever keeps it elsewhere.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub fn of_bits(bits: u8) -> Self {
+        Self(bits & Self::ALL)
+    }
 }
 
 /// A message, and the number of a contract with, in its lowest bits, why it counts.

@@ -46,10 +46,13 @@ pub enum Deed {
     Queue = 21,
     /// The summary of a message was released; the item is its id.
     Summary = 22,
+    /// Somebody showed a secret that was right, so that whoever took it in knows it; the item is
+    /// the id of the app password, or nothing: a password has no id.
+    Secret = 23,
 }
 
 impl Deed {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Start,
         Self::Stop,
         Self::Connection,
@@ -72,6 +75,7 @@ impl Deed {
         Self::Transit,
         Self::Queue,
         Self::Summary,
+        Self::Secret,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -91,6 +95,8 @@ pub struct Person {
 /// What a rotation of the public pages' TLS keys is called; its number says since when all of them
 /// are new.
 const PAGES_KEYS: &str = "tls-key pages";
+/// In the place of an app password's id, where an earlier version did not say it.
+pub(crate) const UNNAMED: &str = "?";
 /// In its item, in front of that number.
 const PAGES_MARK: &[u8; 8] = b"tls-key\0";
 
@@ -213,8 +219,13 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
                 say(Deed::Send, of(*tenant, Some(one.user)), Item(one.message.0));
             }
         }
-        Body::SignIn { tenant, user, ok, .. } => {
-            say(Deed::SignIn, maybe(*tenant, *user), Item::of_number((*ok).into()));
+        Body::SignIn { tenant, user, ok, protocol, credential, .. } => {
+            let person = maybe(*tenant, *user);
+            say(Deed::SignIn, person, Item::of_number((*ok).into()));
+            let shown = shown_secret(protocol.as_str(), *ok, credential.as_ref());
+            if let Some(item) = shown.filter(|_| user.is_some()) {
+                say(Deed::Secret, person, item);
+            }
         }
         Body::Grant { grant, tenant, user, until_ms, .. } => {
             say(Deed::Grant, of(*tenant, Some(*user)), Item(grant.0));
@@ -228,6 +239,19 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
             say(Deed::Passed, None, Item::of_passed(*messages, *connection));
         }
         other => decided(other, &mut say),
+    }
+}
+
+/// Which secret was right that somebody showed. Refused, too, it is known to whoever took it in.
+fn shown_secret(protocol: &str, ok: bool, credential: Option<&Word>) -> Option<Item> {
+    match (protocol, credential) {
+        // Of passes the use of each is told by itself.
+        ("export" | "case", _) => None,
+        (_, Some(id)) => Some(Item::word(id)),
+        ("approval" | "first-password", None) if ok => Some(Item::default()),
+        // An earlier version did not say which.
+        ("imap" | "pop3" | "smtp", None) if ok => Some(Item::word(&Word::new(UNNAMED))),
+        _ => None,
     }
 }
 

@@ -13,6 +13,11 @@ pub(crate) const OPENS_ALL: &str =
 pub(crate) const UNSEEN: &str = "all that came while it lived, at most; what came over connections \
                                  that it answered itself stands in no ledger";
 
+/// Of who starts, joins and can read every process: what it takes leaves no trace of its own.
+pub(crate) const EVERYTHING_AT_HAND: &str = "everything in the house was at hand while it lived: \
+                                             all that was kept until then, at most; what it took \
+                                             of it stands in no ledger";
+
 /// An instance as if it were a message: they are counted alike.
 pub fn as_message(InstanceId(instance): InstanceId) -> MessageId {
     let mut id = [0; 16];
@@ -56,6 +61,7 @@ impl Tally {
         let (messages, could) = (self.messages.messages(), self.messages.could_open());
         let bound = match self.question.component {
             Kind::Gate => UNSEEN,
+            Kind::Warden => EVERYTHING_AT_HAND,
             _ if self.opens_all() => OPENS_ALL,
             _ => "exact for releases, an upper bound for transit",
         };

@@ -4,9 +4,11 @@
 
 use crate::contained::Told;
 use crate::counted::{Count, Counted, Mark, Part};
+use crate::fact::Item;
 use crate::fact::{Deed, Fact, Person, facts};
 use crate::measure::Tally;
 use crate::quick::{Map, Set};
+use crate::shown::{Shown, StillGood, Which};
 use evidence::{Body, Entry, Word, rfc3339};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +106,8 @@ pub(crate) struct Secrets {
     messages: Counted,
     /// Whole months of somebody.
     months: BTreeSet<(Person, u32)>,
+    /// Those that others made and showed to them.
+    pub shown: Shown,
 }
 
 /// What credentials opened that the processes asked about had made.
@@ -141,6 +145,8 @@ pub(crate) struct Standing<'a> {
     pub in_all: u64,
     pub live: Vec<Live<'a>>,
     pub last_end: Option<Told>,
+    /// Those that were shown to them, and that they did not make.
+    pub shown: StillGood,
 }
 
 impl Secrets {
@@ -151,6 +157,7 @@ impl Secrets {
             sessions: Map::default(),
             messages: Counted::new(part),
             months: BTreeSet::new(),
+            shown: Shown::default(),
         }
     }
 
@@ -205,6 +212,21 @@ impl Secrets {
         false
     }
 
+    /// A secret was shown to somebody asked about.
+    pub fn shown(&mut self, fact: &Fact) {
+        let Some(Person { tenant, user: Some(user) }) = fact.person else { return };
+        self.shown.take(Which { tenant, user, id: fact.item }, (fact.at_ms, fact.index));
+    }
+
+    fn is_made(&self, which: &Which) -> bool {
+        let of = |id: &Option<Word>| id.as_ref().map_or(Item::default(), Item::word);
+        let theirs = Secret { tenant: which.tenant, user: which.user, id: None };
+        let theirs = self.all.range(theirs..);
+        let theirs = theirs.map(|(secret, _)| secret);
+        let is_same = |one: &&Secret| (one.tenant, one.user) == (which.tenant, which.user);
+        theirs.take_while(is_same).any(|one| of(&one.id) == which.id)
+    }
+
     /// A secret was made, or made anew: whoever knew the one before knows it no more.
     fn made(&mut self, secret: Secret, sort: Sort, making: Making, (told, counts): (Told, bool)) {
         if !counts {
@@ -256,6 +278,7 @@ impl Secrets {
                 }),
             }
         }
+        standing.shown = self.shown.standing(is_gone, |which| self.is_made(which));
         standing
     }
 
@@ -300,6 +323,7 @@ impl Tally {
             return;
         }
         let is_within = (self.question.from_ms..self.question.to_ms).contains(&entry.time_ms);
+        self.made.shown.hear(index, entry);
         let asked = &self.asked;
         if self.made.hear(index, entry, is_within, |one| asked.has(0, one)) {
             facts(index, entry, |fact| {

@@ -7,6 +7,7 @@ use crate::checked::Checked;
 use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Mark, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
+use crate::listed::{List, Listed};
 use crate::made::{ByCredentials, Secrets};
 use crate::meetings::Meetings;
 use crate::months::Months;
@@ -14,12 +15,13 @@ use crate::passing::Stretch;
 use crate::quick::Map;
 use crate::roll::{LAG_MS, Life, Roll};
 use crate::shares::{Class, Classes, IN_TRANSIT, Shares};
-use evidence::{Entry, month_of};
+use evidence::Entry;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use terms::{GrantId, InstanceId, Kind, MessageId};
 
-const DAY_MS: u64 = 86_400_000;
+/// A grant is good for so long: what comes later was not opened under it.
+const GRANT_MS: u64 = 15 * 60 * 1_000;
 
 /// Of what the scope is asked.
 #[derive(Clone, Debug)]
@@ -120,7 +122,27 @@ pub fn measure<F>(
     proven: Proven,
     mut read: impl FnMut(&mut dyn FnMut(u64, &Entry)) -> Result<(), F>,
 ) -> Result<Scope, F> {
-    let mut tally = Tally::new(question.clone(), Part::WHOLE);
+    let tally = Tally::new(question.clone(), Part::WHOLE);
+    count(tally, &mut read).map(|tally| tally.finish(proven).scope)
+}
+
+/// The same readings, but every message of everybody is told to `list`.
+///
+/// # Errors
+/// Only what `read` itself returns.
+pub fn list<F>(
+    question: &Question,
+    list: Box<dyn List + Send>,
+    mut read: impl FnMut(&mut dyn FnMut(u64, &Entry)) -> Result<(), F>,
+) -> Result<(), F> {
+    let tally = Tally::new(question.clone(), Part::WHOLE).half(Half::People).listing(list);
+    count(tally, &mut read).map(drop)
+}
+
+fn count<F>(
+    mut tally: Tally,
+    read: &mut impl FnMut(&mut dyn FnMut(u64, &Entry)) -> Result<(), F>,
+) -> Result<Tally, F> {
     let mut roll = Roll::default();
     // Births may stand in the log up to a second late, behind the first deeds of who was born.
     read(&mut |_, entry| roll.note(entry))?;
@@ -136,7 +158,7 @@ pub fn measure<F>(
     if tally.needs_more() {
         read(&mut |index, entry| facts(index, entry, |fact| tally.note_kept(&fact)))?;
     }
-    Ok(tally.finish(proven).scope)
+    Ok(tally)
 }
 
 /// Where facts of a component are found in an index.
@@ -186,8 +208,12 @@ pub struct Tally {
     pub(crate) first_ms: Option<u64>,
     pub(crate) last_ms: Option<u64>,
     pub(crate) traces: Traces,
-    /// Secrets made by those asked about.
+    /// Secrets made by those asked about, or shown to them.
     pub(crate) made: Secrets,
+    /// Who is told of every message, where somebody asks whose.
+    list: Option<Box<dyn List + Send>>,
+    /// Who met whom is found out elsewhere.
+    pub(crate) has_meetings: bool,
 }
 
 impl Tally {
@@ -217,7 +243,16 @@ impl Tally {
             last_ms: None,
             traces: Traces::default(),
             made: Secrets::new(part),
+            list: None,
+            has_meetings: true,
         }
+    }
+
+    /// Every message of everybody is told there, more than once where it counts more than once.
+    #[must_use]
+    pub fn listing(mut self, list: Box<dyn List + Send>) -> Self {
+        self.list = Some(list);
+        self
     }
 
     /// Messages that are too many to be held go to the disk.
@@ -226,6 +261,13 @@ impl Tally {
         if let Some(spill) = make() {
             self.messages.spill_to(spill, None);
         }
+        self
+    }
+
+    /// An index finds out by itself over which connections something came.
+    #[must_use]
+    pub fn without_meetings(mut self) -> Self {
+        self.has_meetings = false;
         self
     }
 
@@ -280,6 +322,11 @@ impl Tally {
         if !self.asks_about(life) {
             return;
         }
+        // A warden has all that is kept while it lives, and nothing when it is gone.
+        let is_past = life.to_ms.is_some_and(|to_ms| to_ms < wanted.from_ms);
+        if wanted.component == Kind::Warden && is_past {
+            return;
+        }
         self.asked.insert(instance);
         if self.half.counts_processes() {
             self.traces.lives(instance, life.to_ms);
@@ -332,6 +379,8 @@ impl Tally {
             Deed::Start if self.question.component == Kind::Dispatch && self.is_ours(fact) => {
                 self.met(fact);
             }
+            Deed::Start if self.has_everything() && self.is_ours(fact) => self.used(fact.at_ms),
+            Deed::Secret if self.has_everything() || self.is_ours(fact) => self.made.shown(fact),
             Deed::Arrival => {
                 if self.passed(fact) {
                     self.met(fact);
@@ -376,7 +425,7 @@ impl Tally {
             }
             Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
                 self.touch(fact);
-                self.share(fact, Class::Verifiers.bit());
+                self.share_alone(fact, Class::Verifiers.bit());
             }
             Deed::Grant if self.asked.has(1, fact.start) => {
                 self.touch(fact);
@@ -385,7 +434,7 @@ impl Tally {
             Deed::Credential if self.is_ours(fact) => {
                 self.touch(fact);
                 match fact.person {
-                    Some(_) => drop(self.share(fact, Class::Credentials.bit())),
+                    Some(_) => self.share_alone(fact, Class::Credentials.bit()),
                     None => self.shared_credentials += 1,
                 }
             }
@@ -403,10 +452,15 @@ impl Tally {
         }
     }
 
-    /// Every summary of a month was released of somebody.
+    /// Every summary of a month was released of somebody within the window: what came behind it was
+    /// not there yet.
     pub fn release_month(&mut self, person: Person, month: u32) {
+        self.release_month_until(person, month, self.question.to_ms);
+    }
+
+    fn release_month_until(&mut self, person: Person, month: u32, until_ms: u64) {
         if month > 0 {
-            self.months.add(person, month);
+            self.months.add(person, month, until_ms);
         }
     }
 
@@ -417,7 +471,9 @@ impl Tally {
 
     fn met(&mut self, fact: &Fact) {
         self.used(fact.at_ms);
-        self.follow(fact);
+        if self.has_meetings {
+            self.follow(fact);
+        }
     }
 
     pub(crate) fn used(&mut self, at_ms: u64) {
@@ -432,19 +488,53 @@ impl Tally {
         }
     }
 
-    fn share(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
+    pub(crate) fn share(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
         let person = fact.person.filter(|_| self.half.counts_people())?;
         Some(self.shares.note(person, classes))
     }
 
+    /// Something of somebody's that is no message.
+    fn share_alone(&mut self, fact: &Fact, classes: Classes) {
+        if self.share(fact, classes).is_some() {
+            self.tell_list(fact, None, classes, Mark::PASSED);
+        }
+    }
+
     fn count(&mut self, fact: &Fact, classes: Classes, mark: Mark) -> Option<u32> {
         let number = self.share(fact, classes)?;
-        self.messages.add(number, fact.item.message(), mark);
+        self.add_message(number, fact, classes, mark);
         Some(number)
+    }
+
+    pub(crate) fn add_message(&mut self, number: u32, fact: &Fact, classes: Classes, mark: Mark) {
+        let message = fact.item.message();
+        match self.list.is_some() {
+            // Whoever is told of each counts them.
+            true => self.tell_list(fact, Some(message), classes, mark),
+            false => self.messages.add(number, message, mark),
+        }
+    }
+
+    pub(crate) fn tell_list(
+        &mut self,
+        fact: &Fact,
+        message: Option<MessageId>,
+        classes: Classes,
+        mark: Mark,
+    ) {
+        let (Some(list), Some(person)) = (&mut self.list, fact.person) else { return };
+        let Some(user) = person.user else { return };
+        let (tenant, at_ms, entry) = (person.tenant, fact.at_ms, fact.index);
+        list.take(&Listed { tenant, user, message, at_ms, entry, classes, mark });
     }
 
     /// What a release that counts has opened, and the number of the contract.
     pub(crate) fn opened(&mut self, fact: &Fact) -> Option<u32> {
+        // Also behind the window, of secrets that were made in it.
+        let until_ms = match fact.at_ms < self.question.to_ms {
+            true => self.question.to_ms,
+            false => fact.at_ms.saturating_add(GRANT_MS),
+        };
         match fact.deed {
             Deed::Body => {
                 self.count(fact, Class::Headers.bit() | Class::Bodies.bit(), Mark::OPENED)
@@ -453,8 +543,11 @@ impl Tally {
             Deed::Transit => self.count(fact, IN_TRANSIT, Mark::OPENED),
             Deed::Month => {
                 let month = u32::try_from(fact.item.number()).unwrap_or_default();
-                fact.person.into_iter().for_each(|person| self.release_month(person, month));
-                self.share(fact, Class::Headers.bit())
+                if let Some(person) = fact.person {
+                    self.release_month_until(person, month, until_ms);
+                }
+                self.share_alone(fact, Class::Headers.bit());
+                None
             }
             _ => None,
         }
@@ -487,94 +580,6 @@ impl Tally {
             if let Some(meetings) = self.meetings.remove(&instance) {
                 self.unattributed += meetings.unattributed();
             }
-        }
-    }
-
-    /// Whether the last reading has anything to look for.
-    pub fn needs_more(&self) -> bool {
-        self.half.counts_people() && (!self.months.is_empty() || self.opens_all())
-    }
-
-    /// Whether this component holds keys that open stored mail, or can ask for any.
-    pub fn opens_all(&self) -> bool {
-        matches!(self.question.component, Kind::Vault | Kind::Identity)
-            && (self.is_more || !self.asked.instances.is_empty())
-    }
-
-    /// Instances asked about stand in columns.
-    pub fn has_more(&mut self) {
-        self.is_more = true;
-    }
-
-    /// Whether it opens mail that waits to leave, too: identity's grants do not.
-    fn opens_all_on_its_way(&self) -> bool {
-        self.question.component == Kind::Vault && self.opens_all()
-    }
-
-    /// Whether deliveries of a time can matter to the last reading.
-    pub fn looks_at(&self, from_ms: u64, to_ms: u64) -> bool {
-        let (from, to) = (month_of(from_ms), month_of(to_ms));
-        self.opens_all() || self.months.has_any(from..=to)
-    }
-
-    /// Whether the keys of this component could open what such a deed kept.
-    pub fn could_open(&self, deed: Deed) -> bool {
-        match deed {
-            Deed::Deliver => self.opens_all(),
-            Deed::Send | Deed::Queue => self.opens_all_on_its_way(),
-            _ => false,
-        }
-    }
-
-    /// Facts of which sorts the last reading hears.
-    pub fn hears_kept(&self) -> impl Fn(Deed) -> bool + use<> {
-        let is_on_its_way = self.opens_all_on_its_way();
-        move |deed| match deed {
-            Deed::Deliver => true,
-            Deed::Send | Deed::Queue => is_on_its_way,
-            _ => false,
-        }
-    }
-
-    /// The last reading: every message of a released month counts, whenever it was kept.
-    pub fn note_kept(&mut self, fact: &Fact) {
-        self.note_could_open(fact);
-        self.note_released(fact);
-    }
-
-    /// A message that was kept, if the keys of this component could open it.
-    pub fn note_could_open(&mut self, fact: &Fact) {
-        if fact.person.is_some_and(|person| person.user.is_some()) && self.could_open(fact.deed) {
-            self.count_could_open(fact);
-        }
-    }
-
-    /// A message that was kept, if its month was released.
-    pub fn note_released(&mut self, fact: &Fact) {
-        let Some(person @ Person { user: Some(_), .. }) = fact.person else { return };
-        if fact.deed != Deed::Deliver {
-            return;
-        }
-        let day = fact.at_ms / DAY_MS;
-        if self.last_day.0 != day {
-            self.last_day = (day, month_of(fact.at_ms));
-        }
-        if self.months.has(person, self.last_day.1)
-            && let Some(number) = self.share(fact, 0)
-        {
-            self.messages.add(number, fact.item.message(), Mark::OPENED);
-        }
-    }
-
-    /// Whoever could have been read counts with the messages, not among the people who were.
-    fn count_could_open(&mut self, fact: &Fact) {
-        let Some(Person { tenant, .. }) = fact.person else { return };
-        if fact.at_ms >= self.question.to_ms {
-            return;
-        }
-        let nobody = Fact { person: Some(Person { tenant, user: None }), ..*fact };
-        if let Some(number) = self.share(&nobody, 0) {
-            self.messages.add(number, fact.item.message(), Mark::COULD);
         }
     }
 }

@@ -19,6 +19,11 @@ impl Stretch {
 }
 
 impl Tally {
+    /// The same, for an index.
+    pub fn has_passed(&self, fact: &Fact) -> bool {
+        self.passed(fact)
+    }
+
     /// A message passed through an instance asked about, or through one with a scanner asked
     /// about, or came to a dispatch by an access asked about.
     pub(crate) fn passed(&self, fact: &Fact) -> bool {

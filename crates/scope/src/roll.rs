@@ -30,6 +30,12 @@ impl Roll {
         }
         match &entry.body {
             Body::ProcessStart { instance, kind, version, serves, .. } => {
+                // Nobody is left to write down how a warden ended: the next one's birth says it.
+                if *kind == Kind::Warden {
+                    let wardens = self.0.values_mut().filter(|life| life.kind == Kind::Warden);
+                    let before = wardens.filter(|life| life.to_ms.is_none());
+                    before.for_each(|life| life.to_ms = Some(entry.time_ms));
+                }
                 let life = Life {
                     kind: *kind,
                     version: version.clone(),

@@ -60,6 +60,10 @@ impl Class {
 pub(crate) const IN_TRANSIT: Classes =
     Class::Addresses.bit() | Class::Headers.bit() | Class::Bodies.bit();
 
+/// All that there is of somebody.
+pub(crate) const EVERYTHING: Classes =
+    IN_TRANSIT | Class::Verifiers.bit() | Class::Credentials.bit();
+
 /// Every contract's share.
 #[derive(Default)]
 pub(crate) struct Shares {

@@ -8,7 +8,7 @@ use crate::roll::Roll;
 use evidence::{Body, Entry, rfc3339};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use terms::{InstanceId, Kind, TenantId};
+use terms::{InstanceId, Kind, TenantId, UserId};
 
 /// Keys that are listed; more are counted.
 const KEYS: usize = 10_000;
@@ -18,12 +18,74 @@ const SUITES: [&str; 2] = [
     "HPKE (RFC 9180) DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; content AES-256-GCM",
 ];
 
-/// One contract's ciphertexts: copies that were kept before the window's end.
+/// One contract's ciphertexts: copies that were kept before the window's end, and were still there
+/// in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ciphertexts {
     pub tenant: String,
+    /// Could have left in the window. What its people deleted themselves is among them: no entry
+    /// says when.
     pub copies: u64,
     pub bytes: u64,
+    /// Of these, what was destroyed with its keys since: whatever left before opens for nobody.
+    pub destroyed_since: Destroyed,
+    /// Beside these: destroyed before the window began, so that it could not leave.
+    pub no_longer_there: Destroyed,
+}
+
+/// Ciphertexts whose keys were destroyed and that were taken off the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Destroyed {
+    pub copies: u64,
+    pub bytes: u64,
+    /// When the last of them was, and the entry that says it.
+    pub at: Option<String>,
+    pub entry: Option<u64>,
+}
+
+/// Copies and octets.
+type Amount = (u64, u64);
+
+/// What is known of one contract's ciphertexts, or of one person's.
+#[derive(Default)]
+struct Kept {
+    there: Amount,
+    destroyed_since: (Amount, Option<(u64, u64)>),
+    no_longer_there: (Amount, Option<(u64, u64)>),
+}
+
+impl Kept {
+    /// What was there was destroyed.
+    fn destroy(&mut self, told: (u64, u64), from_ms: u64) {
+        let amount = std::mem::take(&mut self.there);
+        let to = match told.0 < from_ms {
+            true => &mut self.no_longer_there,
+            false => &mut self.destroyed_since,
+        };
+        if amount.0 > 0 {
+            (to.0, to.1) = (sum(to.0, amount), to.1.max(Some(told)));
+        }
+    }
+
+    fn with(mut self, other: &Self) -> Self {
+        self.there = sum(self.there, other.there);
+        for (to, more) in [
+            (&mut self.destroyed_since, &other.destroyed_since),
+            (&mut self.no_longer_there, &other.no_longer_there),
+        ] {
+            (to.0, to.1) = (sum(to.0, more.0), to.1.max(more.1));
+        }
+        self
+    }
+}
+
+fn sum(one: Amount, other: Amount) -> Amount {
+    (one.0 + other.0, one.1 + other.1)
+}
+
+fn destroyed(((copies, bytes), told): (Amount, Option<(u64, u64)>)) -> Destroyed {
+    let (at, entry) = (told.map(|told| rfc3339(told.0)), told.map(|told| told.1));
+    Destroyed { copies, bytes, at, entry }
 }
 
 /// What became of a key.
@@ -79,7 +141,7 @@ pub struct Statement {
 pub struct StatementMaker {
     question: Question,
     roll: Roll,
-    kept: BTreeMap<TenantId, (u64, u64)>,
+    kept: BTreeMap<(TenantId, UserId), Kept>,
     keys: Vec<KeyEvent>,
     keys_in_all: u64,
     released: BTreeMap<&'static str, u64>,
@@ -117,6 +179,10 @@ impl StatementMaker {
         self.roll.note(entry);
         let is_within = (self.question.from_ms..self.question.to_ms).contains(&entry.time_ms);
         self.made.hear(index, entry, is_within, |_| true);
+        if let Body::Destroyed { tenant, user, .. } = &entry.body {
+            // Also behind the window: what left before opens for nobody from then on.
+            self.destroy((*tenant, *user), (entry.time_ms, index));
+        }
         if entry.time_ms >= self.question.to_ms {
             return;
         }
@@ -135,9 +201,10 @@ impl StatementMaker {
         };
         match &entry.body {
             Body::Deliver { tenant, messages, .. } => {
-                let kept = self.kept.entry(*tenant).or_default();
-                kept.0 += messages.len() as u64;
-                kept.1 += messages.iter().map(|one| one.bytes).sum::<u64>();
+                for one in messages {
+                    let kept = self.kept.entry((*tenant, one.user)).or_default();
+                    kept.there = sum(kept.there, (1, one.bytes));
+                }
             }
             Body::KeyCreate { what, epoch, tenant, .. } => {
                 key("created", what.as_str(), *epoch, *tenant);
@@ -161,6 +228,13 @@ impl StatementMaker {
             }
             _ => {}
         }
+    }
+
+    fn destroy(&mut self, (tenant, user): (TenantId, Option<UserId>), told: (u64, u64)) {
+        let first = (tenant, user.unwrap_or(UserId([0; 8])));
+        let last = (tenant, user.unwrap_or(UserId([0xff; 8])));
+        let theirs = self.kept.range_mut(first..=last);
+        theirs.for_each(|(_, kept)| kept.destroy(told, self.question.from_ms));
     }
 
     fn release(&mut self, number: u64, to: &InstanceId) {
@@ -196,10 +270,20 @@ impl StatementMaker {
     pub fn finish(self, proven: Proven) -> Statement {
         let Proven { entries, root, checked } = proven;
         let verified = checked.is_right();
-        let of = |(tenant, (copies, bytes)): (TenantId, (u64, u64))| Ciphertexts {
-            tenant: tenant.to_string(),
-            copies,
-            bytes,
+        let mut contracts: BTreeMap<TenantId, Kept> = BTreeMap::new();
+        for ((tenant, _), kept) in &self.kept {
+            let of = contracts.remove(tenant).unwrap_or_default();
+            contracts.insert(*tenant, of.with(kept));
+        }
+        let of = |(tenant, kept): (TenantId, Kept)| {
+            let (copies, bytes) = sum(kept.there, kept.destroyed_since.0);
+            Ciphertexts {
+                tenant: tenant.to_string(),
+                copies,
+                bytes,
+                destroyed_since: destroyed(kept.destroyed_since),
+                no_longer_there: destroyed(kept.no_longer_there),
+            }
         };
         let before = self.before_to_living();
         let by_credentials = self.made.releases_of(|one| self.may_be_of_component(&one));
@@ -210,7 +294,7 @@ impl StatementMaker {
             component: self.question.component.word(),
             from: rfc3339(self.question.from_ms),
             to: rfc3339(self.question.to_ms),
-            ciphertexts: self.kept.into_iter().map(of).collect(),
+            ciphertexts: contracts.into_iter().map(of).collect(),
             suites: SUITES.to_vec(),
             keys: self.keys,
             keys_in_all: self.keys_in_all,

@@ -732,3 +732,245 @@ fn a_gate_had_all_that_came_while_it_lived() {
     assert!(scope.bound.ends_with("stands in no ledger"));
     assert!(tell(&scope, Language::Japanese, |_| None).contains("どの台帳にも現れない"));
 }
+
+/// Whoever was owned when an app password was typed knows it: contained is said when it is revoked.
+#[test]
+fn what_was_shown_at_a_sign_in_must_be_revoked_before_it_is_contained() {
+    const OTHER: u8 = 63;
+    let sign_in = |to: u8, ok: bool, protocol: &str, id: Option<&str>| Body::SignIn {
+        instance: instance(to),
+        protocol: Word::new(protocol),
+        ok,
+        tenant: Some(tenant(1)),
+        user: Some(user(1)),
+        credential: id.map(Word::new),
+    };
+    let change = |what: &str, id: Option<&str>| Body::RuleChange {
+        what: Word::new(what),
+        tenant: Some(tenant(1)),
+        user: Some(user(1)),
+        weakened: None,
+        by: Some(instance(70)),
+        credential: id.map(Word::new),
+    };
+    let stop = |number: u8| Body::ProcessStop {
+        instance: instance(number),
+        clean: true,
+        cause: Word::new("exit 0"),
+        last_seq: None,
+    };
+    let (w, i) = ((Kind::Warden, 0), (Kind::Identity, IDENTITY));
+    let told = |component, more: &[Body]| {
+        let mut history = vec![
+            entry(w, "2026-11-02T09:00:00Z", start(IDENTITY, Kind::Identity, None)),
+            entry(w, "2026-11-02T10:00:00Z", start(ACCESS, Kind::Access, None)),
+            entry(w, "2026-11-02T10:00:00Z", start(OTHER, Kind::Admin, None)),
+            entry(i, "2026-11-02T10:00:01Z", sign_in(ACCESS, true, "imap", Some("phone"))),
+            // Right, and not let in: whoever took it in knows it all the same.
+            entry(i, "2026-11-02T10:00:02Z", sign_in(ACCESS, false, "imap", Some("letters"))),
+            entry(i, "2026-11-02T10:00:03Z", sign_in(OTHER, true, "approval", None)),
+            entry(i, "2026-11-02T10:00:04Z", sign_in(OTHER, false, "approval", None)),
+            entry(w, "2026-11-02T10:00:05Z", stop(ACCESS)),
+            entry(w, "2026-11-02T10:00:05Z", stop(OTHER)),
+        ];
+        history.extend(more.iter().map(|body| entry(i, "2026-11-02T11:00:00Z", body.clone())));
+        let (from_ms, to_ms) = (at("2026-11-02T10:00:00Z"), at("2026-11-02T10:00:30Z"));
+        let question = Question { component, version: None, from_ms, to_ms };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap()
+    };
+    let check = |component, more: &[Body], left: &[&str]| {
+        let scope = told(component, more);
+        let conditions = &scope.containment.conditions;
+        let one = conditions.iter().find(|one| one.condition == "credentials it saw ended");
+        let one = one.unwrap();
+        let found: Vec<&str> = one.to_do.iter().map(|one| one.credential.as_str()).collect();
+        assert_eq!(found, left);
+        assert_eq!(one.met, left.is_empty());
+        assert_eq!(scope.containment.contained, left.is_empty(), "{conditions:?}");
+        assert_eq!(scope.containment.exposure_ended.is_some(), left.is_empty());
+        for language in [Language::English, Language::Japanese] {
+            let text = tell(&scope, language, |_| None);
+            assert!(left.iter().all(|one| text.contains(one)), "{text}");
+        }
+        scope
+    };
+    let revoke = |id: &str| change("app-password.revoke", Some(id));
+    let scope = check(Kind::Access, &[], &["app-password letters", "app-password phone"]);
+    let text = tell(&scope, Language::English, |_| None);
+    assert!(text.contains("`app-password revoke phone`"), "{text}");
+    check(Kind::Access, &[revoke("phone")], &["app-password letters"]);
+    let scope = check(Kind::Access, &[revoke("phone"), revoke("letters")], &[]);
+    let end = scope.containment.exposure_ended.as_deref();
+    assert_eq!(end, Some("2026-11-02T11:00:00.000Z"));
+    // A password went through an admin's hands.
+    check(Kind::Admin, &[revoke("phone")], &["password"]);
+    check(Kind::Admin, &[change("password.change", None)], &[]);
+    let everybody = told(Kind::Identity, &[]).containment;
+    assert_eq!(everybody.conditions.last().unwrap().missing.as_deref(), Some("still good: 3 of 3"));
+}
+
+/// What came behind a closed window was not in it: its figures stay what they are.
+#[test]
+fn a_closed_window_does_not_grow_by_later_mail() {
+    let question = Question {
+        component: Kind::Access,
+        version: None,
+        from_ms: at("2026-11-01"),
+        to_ms: at("2026-11-03"),
+    };
+    let scope = |more: &[(&str, u8)]| {
+        let mut history = history();
+        let m = (Kind::Mailbox, 20);
+        let later = more.iter().map(|(time, one)| entry(m, time, deliver(EDGE, *one, 1, None)));
+        history.extend(later);
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap()
+    };
+    let expected = scope(&[]);
+    assert_eq!(expected.upper, 2);
+    let found = scope(&[("2026-11-03T00:00:00Z", 40), ("2026-11-20T10:00:00Z", 41)]);
+    assert_eq!(
+        (&found.messages, found.upper, &found.contracts),
+        (&expected.messages, expected.upper, &expected.contracts)
+    );
+    assert_eq!(scope(&[("2026-11-02T23:59:59Z", 40)]).upper, 3, "but by what came within it");
+}
+
+/// A warden holds every charter: its scope is everything, and never nothing.
+#[test]
+fn a_warden_had_everything_while_it_lived() {
+    let born = |number: u8, time: &str| {
+        entry((Kind::Warden, number), time, start(number, Kind::Warden, None))
+    };
+    let told: Vec<Entry> = [born(200, "2026-10-31T08:00:00Z")]
+        .into_iter()
+        .chain(history())
+        .chain([born(201, "2026-11-05T08:00:00Z")])
+        .collect();
+    let ask = |from: &str, to: &str| {
+        let (from_ms, to_ms) = (at(from), at(to));
+        let question = Question { component: Kind::Warden, version: None, from_ms, to_ms };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&told).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap()
+    };
+    let scope = ask("2026-11-01", "2026-11-03");
+    let all = "addresses headers bodies verifiers credentials";
+    check(&scope, &[], Some((2, all)), [0, 4, 0]);
+    assert_eq!((scope.instances, scope.contracts[0].could_open), (1, 4));
+    assert_eq!(scope.could, (1..=4).map(message).collect());
+    assert!(!scope.containment.contained && scope.bound.contains("at most"));
+    let lines = tell(&scope, Language::Japanese, |_| None);
+    assert!(lines.contains("家のすべてに手が届き"), "{lines}");
+    // What came later was not there yet, and the first of them is gone when the second is born.
+    assert_eq!(ask("2026-10-31", "2026-11-01").upper, 1);
+    assert_eq!(ask("2026-11-06", "2026-11-07").instances, 1);
+    let first = &scope.containment.conditions[0];
+    assert!(first.met, "the first has ended: {first:?}");
+}
+
+/// Whose, and which, as many as the scope counts; of each the time, the entry and what of it.
+#[test]
+fn everybody_and_every_message_is_named() {
+    #[derive(Clone, Default)]
+    struct Kept(std::sync::Arc<std::sync::Mutex<Vec<Listed>>>);
+    impl List for Kept {
+        fn take(&mut self, one: &Listed) {
+            self.0.lock().unwrap().push(*one);
+        }
+    }
+    let kept = Kept::default();
+    let question =
+        Question { component: Kind::Access, version: None, from_ms: at(ALL.0), to_ms: at(ALL.1) };
+    let history = history();
+    list(&question, Box::new(kept.clone()), |seen| {
+        (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+        Ok::<(), Infallible>(())
+    })
+    .unwrap();
+    let kept = kept.0.lock().unwrap();
+    let mut lines: Vec<(String, String, &str)> = kept
+        .iter()
+        .filter_map(Listed::line)
+        .map(|line| (line.id[..2].to_owned(), line.what.join(" "), line.how))
+        .collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            ("01".to_owned(), "headers bodies".to_owned(), "opened"),
+            ("02".to_owned(), "headers".to_owned(), "opened"),
+        ]
+    );
+    let mut theirs = Theirs::of(&kept[0]);
+    kept.iter().for_each(|one| theirs.add(one));
+    let line = theirs.line();
+    assert_eq!(
+        (line.messages, line.opened, line.what.join(" ")),
+        (2, 2, "headers bodies verifiers".to_owned())
+    );
+    let told = tell_person(&theirs, Language::Japanese, "Kaede", "aoi@kaede.example");
+    assert!(told.starts_with("Kaede · aoi@kaede.example: メール 2 通"), "{told}");
+    let told = tell_message(&kept[kept.len() - 1], Language::English);
+    assert!(told.contains("headers: opened  [entry "), "{told}");
+}
+
+/// What was destroyed before the window could not leave in it; what was destroyed since opens for
+/// nobody. Neither is told as if it were there.
+#[test]
+fn destroyed_ciphertext_is_told_apart() {
+    let destroyed = |of: Option<u8>| Body::Destroyed {
+        tenant: tenant(1),
+        users: 1,
+        messages: 1,
+        bytes: 9,
+        rows: 1,
+        last_open_ms: 1,
+        user: of.map(user),
+        name: None,
+    };
+    let (m, d) = ((Kind::Mailbox, 20), (Kind::Directory, 30));
+    let history = [
+        entry(m, "2026-11-01T10:00:00Z", deliver(EDGE, 1, 1, None)),
+        entry(m, "2026-11-01T10:00:01Z", deliver(EDGE, 2, 2, None)),
+        entry(d, "2026-11-02T10:00:00Z", destroyed(Some(1))),
+        entry(m, "2026-11-03T10:00:00Z", deliver(EDGE, 3, 3, None)),
+        entry(d, "2026-11-09T10:00:00Z", destroyed(None)),
+    ];
+    let told = |from: &str, to: &str, count: usize| {
+        let (from_ms, to_ms) = (at(from), at(to));
+        let question = Question { component: Kind::Mailbox, version: None, from_ms, to_ms };
+        let mut maker = StatementMaker::new(question);
+        (0..).zip(&history[..count]).for_each(|(index, entry)| maker.note(index, entry));
+        maker.finish(Proven::default())
+    };
+    let check = |told: &Statement, expected: [u64; 3], entries: [Option<u64>; 2]| {
+        let one = &told.ciphertexts[0];
+        let (since, gone) = (&one.destroyed_since, &one.no_longer_there);
+        assert_eq!([one.copies, since.copies, gone.copies], expected);
+        assert_eq!([since.entry, gone.entry], entries);
+        assert_eq!(one.bytes, one.copies * 9);
+    };
+    check(&told("2026-11-01", "2026-11-05", 2), [2, 0, 0], [None, None]);
+    check(&told("2026-11-01", "2026-11-05", 4), [3, 1, 0], [Some(2), None]);
+    check(&told("2026-11-03", "2026-11-05", 4), [2, 0, 1], [None, Some(2)]);
+    let whole = told("2026-11-03", "2026-11-05", 5);
+    check(&whole, [2, 2, 1], [Some(4), Some(2)]);
+    check(&told("2026-11-10", "2026-11-12", 5), [0, 0, 3], [None, Some(4)]);
+    for (language, words) in [
+        (Language::English, ["destroyed with their keys since", "destroyed before the window"]),
+        (Language::Japanese, ["その後鍵とともに消去", "期間の前に消去済み"]),
+    ] {
+        let text = tell_statement(&whole, language, |_| None);
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+}

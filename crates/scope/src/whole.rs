@@ -88,9 +88,12 @@ impl Tally {
         }
         match cell.deed {
             Deed::Passed => self.not_kept += cell.sum,
-            Deed::Stop => self.traces.stopped_at(cell.told),
+            // A warden writes down the ends of others.
+            Deed::Stop if cell.tie == Tie::Own => self.traces.stopped_at(cell.told),
             Deed::GrantEnd => self.traces.granted_until(cell.told),
-            Deed::Connection if cell.is_met() => self.unattributed += cell.sum,
+            Deed::Connection if cell.is_met() && self.has_meetings => {
+                self.unattributed += cell.sum;
+            }
             _ => {}
         }
     }

@@ -3,10 +3,10 @@
 
 use crate::checked;
 use crate::contained::{Containment, ToDo};
-use crate::finish::{OPENS_ALL, UNSEEN};
+use crate::finish::{EVERYTHING_AT_HAND, OPENS_ALL, UNSEEN};
 use crate::made::ByCredentials;
 use crate::measure::{Contract, Scope};
-use crate::statement::Statement;
+use crate::statement::{Ciphertexts, Statement};
 use std::fmt::Write;
 
 /// Detections told one by one; the value has more, and their number.
@@ -54,6 +54,8 @@ fn condition(language: Language, word: &str) -> &str {
         "no alarm since" => language.say("以後の警報なし", word),
         "decoys silent" => language.say("おとりへの接触なし", word),
         "credentials rotated" => language.say("資格情報の更新", word),
+        "credentials it saw ended" => language.say("対象が受け取った認証情報の失効", word),
+        "keys it held changed" => language.say("対象が保持し得た鍵の更新", word),
         "credentials it made ended" => language.say("対象が発行した認証情報の失効", word),
         other => other,
     }
@@ -136,6 +138,11 @@ fn told_figures(scope: &Scope, language: Language) -> Vec<(&'static str, String)
     );
     let bound = match scope.bound {
         OPENS_ALL => say("保存されたすべてを開き得た。下限は記録された開示", OPENS_ALL),
+        EVERYTHING_AT_HAND => say(
+            "動作中は家のすべてに手が届き、何を取ったかはどの台帳にも現れない。\
+             件数はその時までに保存されたすべて（上限）",
+            EVERYTHING_AT_HAND,
+        ),
         UNSEEN => say(
             "動作中に届いたすべて（上限）。みずから応答した接続は、どの台帳にも現れない",
             UNSEEN,
@@ -256,6 +263,12 @@ fn lacking(language: Language, missing: &str) -> String {
     }
     let live = missing.strip_suffix(" live").and_then(|counts| counts.split_once(" of "));
     match (missing, live) {
+        (one, _) if one.starts_with("every private key was within its reach") => {
+            "すべての秘密鍵に手が届いた。これまでに封じたものは、鍵を写した者には開ける".to_owned()
+        }
+        (one, _) if one.starts_with("the key that it signs with") => {
+            "署名鍵に手が届いた。これを更新するコマンドはまだない".to_owned()
+        }
         ("the exposure has not ended", _) => "露出がまだ終わっていない".to_owned(),
         (_, Some((alive, all))) => format!("{all} のうち {alive} が動作中"),
         _ => {
@@ -321,6 +334,7 @@ pub fn tell_statement(
             one.bytes,
             say("オクテット", "octets")
         );
+        tell_destroyed(&mut to, one, language);
     }
     let _ = writeln!(to, "{}: {}", say("方式", "suites"), statement.suites.join("; "));
     let _ = writeln!(
@@ -361,6 +375,37 @@ pub fn tell_statement(
         let _ = writeln!(to, "{}: {problem}", say("問題", "problem"));
     }
     to
+}
+
+/// What of a contract's ciphertexts was destroyed, and when.
+fn tell_destroyed(to: &mut String, one: &Ciphertexts, language: Language) {
+    let say = |japanese, english| language.say(japanese, english);
+    for (what, label) in [
+        (
+            &one.destroyed_since,
+            say(
+                "うち、その後鍵とともに消去（それまでに外へ出ていても、誰にも開けない）",
+                "of these destroyed with their keys since (what left before opens for nobody)",
+            ),
+        ),
+        (
+            &one.no_longer_there,
+            say(
+                "ほかに、期間の前に消去済み（期間中はもう存在せず、出ることもない）",
+                "beside these, destroyed before the window (no longer there, and could not \
+                 leave in it)",
+            ),
+        ),
+    ] {
+        if let (Some(at), Some(entry)) = (&what.at, what.entry) {
+            let (copies, octets) = (say("通", "copies"), say("オクテット", "octets"));
+            let (copies_, bytes, shown) = (what.copies, what.bytes, say("証跡", "entry"));
+            let _ = writeln!(
+                to,
+                "    {label}: {copies_} {copies}, {bytes} {octets} · {at} · {shown} {entry}"
+            );
+        }
+    }
 }
 
 fn told_holds(holds: bool, language: Language) -> &'static str {

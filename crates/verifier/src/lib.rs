@@ -20,12 +20,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use annals::{Reader, Seen, Series, check_copy, find_keys};
+use annals::{Naming, Reader, Seen, Series, Told, check_copy, find_keys};
 use evidence::Entry;
-use options::{Options, Task};
+use options::{Listing, Options, Task};
 use report::Report;
 use said::Said;
-use scope::{Checked, Proven, Question, measure};
+use scope::{Checked, Listed, Proven, Question, Theirs, measure};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -87,6 +87,7 @@ fn look(options: &Options) -> Result<Report, String> {
             report.judge_keys(options);
             report.names = names(options)?;
             report.scope = Some(count(question, &report, &entries));
+            report.whose = options.list.map(|list| whose(question, list, &entries)).transpose()?;
             return Ok(report);
         }
     };
@@ -149,6 +150,38 @@ fn mirror(
         notes: said(notes).chain(twice.notes).collect(),
         ..Report::of("mirror")
     })
+}
+
+/// Somebody, and their messages in the order of time.
+type OfOne = (Theirs, Vec<Listed>);
+
+/// The list that `sekisho scope --people` or `--messages` makes, from these entries alone.
+fn whose(
+    question: &Question,
+    list: Listing,
+    entries: &[(u64, Entry)],
+) -> Result<Vec<OfOne>, String> {
+    let naming = Naming::default();
+    let told = scope::list(question, Box::new(naming.clone()), |seen| {
+        entries.iter().for_each(|(index, entry)| seen(*index, entry));
+        Ok::<(), std::convert::Infallible>(())
+    });
+    match told {
+        Ok(()) => {}
+    }
+    let mut people: Vec<OfOne> = Vec::new();
+    let found = naming.settle(list == Listing::Messages).and_then(|whose| {
+        whose.each(|told| {
+            match told {
+                Told::Person(one) => people.push((*one, Vec::new())),
+                Told::Message(one) => {
+                    people.last_mut().into_iter().for_each(|(_, theirs)| theirs.push(*one));
+                }
+            }
+            true
+        })
+    });
+    found.map(|()| people).map_err(|fault| fault.to_string())
 }
 
 fn count(question: &Question, report: &Report, entries: &[(u64, Entry)]) -> scope::Scope {

@@ -8,7 +8,7 @@ use terms::Kind;
 pub const HELP: &str = "\
 sekisho-verify view DIR | mirror DIR
 sekisho-verify certificate FILE [--mirror DIR] [--witness-key K]
-sekisho-verify scope DIR --component C --from T --to T [--version V]
+sekisho-verify scope DIR --component C --from T --to T [--version V] [--people | --messages]
   --json   --lang ja|en   --names FILE   --seen FILE   --ledger-key K   --mirror-key K
   --mirror-ml-dsa-44-key K (with a mirror)";
 
@@ -20,11 +20,20 @@ pub enum Task {
     Scope(Question),
 }
 
+/// Whose it is: people, or each of them with their messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    People,
+    Messages,
+}
+
 pub struct Options {
     pub task: Task,
     /// The folder, or the file of a certificate.
     pub folder: PathBuf,
     pub as_json: bool,
+    /// Beside a scope: whose it is, one by one.
+    pub list: Option<Listing>,
     pub language: Language,
     pub names: Option<PathBuf>,
     pub seen: Option<PathBuf>,
@@ -42,6 +51,7 @@ impl Options {
         let mut left = VecDeque::from(arguments);
         let as_json = left.iter().any(|word| word == "--json");
         left.retain(|word| word != "--json");
+        let list = listing(&mut left)?;
         let mut option = |name: &str| -> Result<Option<String>, String> {
             let Some(at) = left.iter().position(|word| word == name) else { return Ok(None) };
             left.remove(at);
@@ -82,6 +92,9 @@ impl Options {
                 return Err(format!("expected view, mirror, certificate or scope, found {found}"));
             }
         };
+        if list.is_some() && !matches!(task, Task::Scope(_)) {
+            return Err("--people and --messages go with a scope".to_owned());
+        }
         if task_is_other(&task) && (mirror.is_some() || witness_key.is_some()) {
             return Err("--mirror and --witness-key go with a certificate".to_owned());
         }
@@ -92,6 +105,7 @@ impl Options {
             task,
             folder: folder.ok_or("expected a folder, found nothing")?.into(),
             as_json,
+            list,
             language,
             names: names.map(PathBuf::from),
             seen: seen.map(PathBuf::from),
@@ -101,6 +115,20 @@ impl Options {
             mirror: mirror.map(PathBuf::from),
             witness_key,
         })
+    }
+}
+
+fn listing(left: &mut VecDeque<String>) -> Result<Option<Listing>, String> {
+    let mut switch = |name: &str| {
+        let before = left.len();
+        left.retain(|word| word != name);
+        left.len() < before
+    };
+    match (switch("--people"), switch("--messages")) {
+        (true, true) => Err("expected one of --people and --messages, found both".to_owned()),
+        (true, false) => Ok(Some(Listing::People)),
+        (false, true) => Ok(Some(Listing::Messages)),
+        (false, false) => Ok(None),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::Answer;
 use crate::options::Options;
 use crate::said::Said;
 use crate::shown;
-use scope::{Language, Scope, tell};
+use scope::{Language, Listed, Scope, Theirs, tell, tell_message, tell_person};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use tlog::Hash;
@@ -25,6 +25,8 @@ pub struct Report {
     pub problems: Vec<Said>,
     pub notes: Vec<Said>,
     pub scope: Option<Scope>,
+    /// Whose it is, if that was asked for.
+    pub whose: Option<Vec<(Theirs, Vec<Listed>)>>,
     /// What a certificate says.
     pub summary: Option<Value>,
     /// What a view says that it was asked for, and whose entries it was found to show.
@@ -49,6 +51,7 @@ impl Report {
             problems: Vec::new(),
             notes: Vec::new(),
             scope: None,
+            whose: None,
             summary: None,
             view: None,
             names: HashMap::new(),
@@ -102,6 +105,7 @@ impl Report {
             "problems": english(&self.problems),
             "notes": english(&self.notes),
             "scope": self.scope,
+            "people": self.whose.as_ref().map(|whose| people(whose)),
             "witnessed_at": self.witnessed_at,
             "certificate": self.summary,
             "view": self.view,
@@ -155,7 +159,37 @@ impl Report {
             let name = |id: &str| self.names.get(id).map(|name| shown::line(name));
             text.push('\n');
             text.push_str(&tell(scope, options.language, name));
+            text.push_str(&self.told_people(options.language));
         }
         text
     }
+
+    /// Everybody, each with their messages, by the names that were given.
+    fn told_people(&self, language: Language) -> String {
+        let name = |id: String| self.names.get(&id).map_or(id, |name| shown::line(name));
+        let mut lines = String::new();
+        for (theirs, messages) in self.whose.iter().flatten() {
+            let (tenant, user) = (theirs.tenant.to_string(), theirs.user.to_string());
+            lines.push_str(&tell_person(theirs, language, &name(tenant), &name(user)));
+            lines.push('\n');
+            for one in messages {
+                lines.push_str(&tell_message(one, language));
+                lines.push('\n');
+            }
+        }
+        lines
+    }
+}
+
+/// For programs: each person with their messages.
+fn people(whose: &[(Theirs, Vec<Listed>)]) -> Vec<Value> {
+    let of_one = |(theirs, messages): &(Theirs, Vec<Listed>)| {
+        let lines: Vec<_> = messages.iter().filter_map(Listed::line).collect();
+        let mut value = json!(theirs.line());
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("items".to_owned(), json!(lines));
+        }
+        value
+    };
+    whose.iter().map(of_one).collect()
 }

@@ -4,7 +4,7 @@ use crate::answer;
 use data_encoding::{BASE64, HEXLOWER};
 use evidence::{Author, Body, Digest, Entry, Frame, Word, rfc3339};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use terms::{HoldId, InstanceId, Kind, TenantId};
 use tlog::{Checkpoint, CompactRange, Cosigner, Note, NoteSigner, SignedCheckpoint};
 use tlog::{Hash, leaf_hash};
@@ -472,6 +472,7 @@ fn a_scope_says_what_of_it_was_checked() {
     assert!(right.text.contains("the mirror's whole copy was checked, without the ledger"));
     assert!(!right.text.contains("ledger and its mirror"), "{}", right.text);
     assert!(ask("ja", &[]).text.contains("写し全体を検査済み"));
+    lists_what_it_counts(&folder);
     let seen = folder.join("memory");
     std::fs::write(&seen, "junk").unwrap();
     let junk = ask("en", &["--seen", seen.to_str().unwrap()]);
@@ -593,4 +594,29 @@ fn a_mirrors_lattice_line_is_checked() {
     check(&[], None);
     check(&given, Some("there is no ML-DSA-44 key of the mirror"));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A list from a mirror alone names as many as its scope counts.
+fn lists_what_it_counts(folder: &Path) {
+    let ask = |component: &str, more: &[&str]| {
+        let mut words = vec!["scope", folder.to_str().unwrap(), "--component", component];
+        words.extend(["--from", "0", "--to", "9999999999999", "--lang", "ja"]);
+        words.extend(more);
+        answer(words.into_iter().map(str::to_owned).collect())
+    };
+    for component in ["access", "edge", "mailbox"] {
+        let told = ask(component, &["--messages", "--json"]);
+        let found: Value = serde_json::from_str(&told.text).unwrap();
+        let people = found["people"].as_array().unwrap();
+        let ids = people.iter().flat_map(|one| one["items"].as_array().unwrap());
+        let ids: std::collections::BTreeSet<&str> =
+            ids.map(|one| one["id"].as_str().unwrap()).collect();
+        let counted = found["scope"]["contracts"].as_array().unwrap().iter();
+        let counted: u64 = counted.map(|one| one["messages"].as_u64().unwrap()).sum();
+        assert_eq!(ids.len() as u64, counted, "{component}: {found}");
+        let text = ask(component, &["--messages"]).text;
+        assert!(ids.iter().all(|id| text.contains(id)), "{component}: {text}");
+    }
+    let both = ask("edge", &["--people", "--messages"]);
+    assert_eq!(both.code, 2, "{}", both.text);
 }

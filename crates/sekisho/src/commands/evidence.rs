@@ -1,7 +1,7 @@
 //! `sekisho ledger` and `sekisho scope`: they read the log's own files, service or no service.
 
 use super::named::Names;
-use super::{losses, outside, whole};
+use super::{losses, outside, whole, whose};
 use crate::arguments::Arguments;
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
@@ -246,6 +246,11 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
     let to = time(&arguments.required("--to")?)?;
     let recheck = arguments.switch("--recheck");
     let statement = arguments.switch("--statement");
+    let (people, messages) = (arguments.switch("--people"), arguments.switch("--messages"));
+    if u8::from(statement) + u8::from(people) + u8::from(messages) > 1 {
+        let hint = "--messages lists people, too, each with their messages";
+        return Err(Trouble::wrong_use("one of --statement, --people, --messages", "more", hint));
+    }
     let word = arguments.choice("--lang", &["ja", "en"])?;
     let word = word.as_deref().unwrap_or(say("ja", "en"));
     let language = ::scope::Language::parse(word).unwrap_or(::scope::Language::English);
@@ -275,28 +280,41 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         })?;
     }
     let (entries, root) = (reader.size(), reader.head().root.to_base64());
-    let names = Names::ask(&data, &std::collections::HashSet::new());
     let proven = ::scope::Proven { entries, root, checked };
+    let index = annals::Index::of(&reader);
+    if people || messages {
+        let wish = whose::Wish { with_messages: messages, as_json, language };
+        return whose::tell(&data, &index, &question, &proven, &wish);
+    }
+    let names = Names::ask(&data, &std::collections::HashSet::new());
     let name = |id: &str| names.tenant(id, is_japanese);
     if statement {
-        let mut maker = ::scope::StatementMaker::new(question);
-        let note = |index, bytes: &[u8]| {
-            if let Some(frame) = ::evidence::Frame::parse(bytes) {
-                maker.note(index, &frame.entry);
-            }
-            true
-        };
-        reader.entries(0, note).map_err(fault)?;
-        let made = maker.finish(proven);
+        let made = stated(&reader, question, proven)?;
         let text = ::scope::tell_statement(&made, language, name);
         let is_wanting = made.checked == WANTING;
         return answer(text, &made, &names, is_wanting, (as_json, is_japanese));
     }
-    let index = annals::Index::of(&reader);
     let found = index.measure(&question, &proven).map_err(fault)?;
     let text = ::scope::tell(&found.scope, language, name);
     let is_wanting = found.scope.checked == WANTING;
     answer(text, &found.scope, &names, is_wanting, (as_json, is_japanese))
+}
+
+/// The statement on advanced encryption, from the entries.
+fn stated(
+    reader: &annals::Reader,
+    question: ::scope::Question,
+    proven: ::scope::Proven,
+) -> Result<::scope::Statement, Trouble> {
+    let mut maker = ::scope::StatementMaker::new(question);
+    let note = |index, bytes: &[u8]| {
+        if let Some(frame) = ::evidence::Frame::parse(bytes) {
+            maker.note(index, &frame.entry);
+        }
+        true
+    };
+    reader.entries(0, note).map_err(fault)?;
+    Ok(maker.finish(proven))
 }
 
 /// The word of a scope whose evidence was found wanting.

@@ -70,8 +70,8 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                | publish --to DIR | view --tenant T [--user A] [--from T] [--until T] --to DIR
                | acknowledge-loss
                | witness-request [--old N] | witness-answer --key K      --data DIR
-  sekisho scope --component C [--version V] --from T --to T [--recheck] [--statement]
-               [--lang ja|en]                                            --data DIR
+  sekisho scope --component C [--version V] --from T --to T [--recheck]
+               [--statement | --people | --messages] [--lang ja|en]      --data DIR
   sekisho drill [--compartment C]… [--program ELF] [--attacks]
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR

@@ -44,6 +44,7 @@ mod trial;
 mod unsealing;
 mod watch;
 mod whole;
+mod whose;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};

@@ -301,6 +301,14 @@ pub const WORDS: &[(&str, &str)] = &[
     // evidence
     ("--from is the smaller of the two", "--from は小さいほうです"),
     ("--from before --to", "--to より前の --from"),
+    (
+        "one of --statement, --people, --messages",
+        "--statement、--people、--messages のいずれか一つ",
+    ),
+    (
+        "--messages lists people, too, each with their messages",
+        "--messages は、各人とそのメールを列挙します",
+    ),
     ("docs/generated/compartments.md lists them", "一覧は docs/generated/compartments.md"),
     ("a compartment's name", "区画の名前"),
     ("a compartment's name, or list", "区画の名前、または list"),

@@ -258,6 +258,79 @@ fn scope_counts_what_a_waiting_session_has_and_what_was_put_there() {
     assert_eq!(count(&told), (0, 0), "{told}");
 }
 
+/// Whoever owned an access knows the app password that was typed on it, and was given what it read:
+/// it is not over before what it saw is good no more, and everybody whose mail it was is named,
+/// here as from the mirror alone.
+#[test]
+fn an_owned_access_is_not_over_before_what_it_saw_is_revoked_and_names_whose_it_was() {
+    let demo = Demo::fresh("scope-shown");
+    send(&demo, 0..3);
+    let from = now_ms();
+    let mut reader = Reader::inbox(&demo, "aoi@example.jp");
+    reader.must("FETCH 1:2 BODY.PEEK[]");
+    drop(reader);
+    std::thread::sleep(Duration::from_millis(1500));
+    let (from, to) = (from.to_string(), now_ms().to_string());
+    let window = ["--from", &from, "--to", &to];
+    let words = [&["scope", "--component", "access"][..], &window].concat();
+    let asked = || demo.ask(&words).0;
+    let shown = |scope: &Value| {
+        let conditions = scope["conditions"].as_array().unwrap();
+        let one = conditions.iter().find(|one| one["condition"] == "credentials it saw ended");
+        one.unwrap_or_else(|| panic!("{scope}")).clone()
+    };
+    let scope = asked();
+    assert_eq!((&scope["contained"], &scope["exposure_ended"]), (&false.into(), &Value::Null));
+    let to_do = shown(&scope)["to_do"].as_array().unwrap().clone();
+    assert!(!to_do.is_empty(), "{scope}");
+    names_whose_it_was(&demo, &words);
+    // What it says is to be done ends it.
+    for left in &to_do {
+        let command = left["en"].as_str().unwrap().split('`').nth(1).unwrap();
+        assert!(command.starts_with("app-password revoke "), "{left:?}");
+        assert_eq!(demo.ask(&command.split(' ').collect::<Vec<_>>()).1, 0);
+    }
+    within(HEALING, "the revocation is read", || shown(&asked())["met"] == true);
+    assert!(Reader::try_sign_in(&demo, &demo.account("aoi@example.jp")).is_err());
+    // Its grant runs out by itself, in a quarter of an hour: until then it is not over.
+    assert_eq!(asked()["contained"], false);
+    // A warden had everything, and is never told as contained.
+    let warden = demo.ask(&[&["scope", "--component", "warden"][..], &window].concat()).0;
+    assert!(warden["upper"].as_u64().unwrap() >= 3, "{warden}");
+    assert_eq!(warden["contained"], false, "{warden}");
+}
+
+/// One person, two messages, whole: told by the house, and by the mirror alone.
+fn names_whose_it_was(demo: &Demo, words: &[&str]) {
+    let lines = |more: &str| {
+        let mut command = std::process::Command::new(super::house::binary());
+        command.args(words).args([more, "--json", "--data"]).arg(demo.data());
+        let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<Value>>()
+    };
+    let people = lines("--people");
+    let aoi = people.iter().find(|one| one["address"] == "aoi@example.jp");
+    assert_eq!(aoi.unwrap_or_else(|| panic!("{people:?}"))["opened"], 2, "{people:?}");
+    let told = lines("--messages");
+    assert_eq!(told[told.len() - 1]["row"], "end", "{told:?}");
+    let messages: Vec<&Value> = told.iter().filter(|one| one["row"] == "message").collect();
+    assert_eq!(messages.len(), 2, "{told:?}");
+    for one in &messages {
+        let is_whole = one["what"].to_string().contains("bodies") && one["how"] == "opened";
+        assert!(is_whole && one["address"] == "aoi@example.jp", "{one}");
+    }
+    let mirror = demo.data().join("mirror");
+    let mut verify = vec!["scope", mirror.to_str().unwrap(), "--messages", "--json"];
+    verify.extend(&words[1..]);
+    let found = verifier::answer(verify.into_iter().map(str::to_owned).collect());
+    let found: Value = serde_json::from_str(&found.text).unwrap();
+    let ids = |items: &[&Value]| items.iter().map(|one| one["id"].clone()).collect::<Vec<_>>();
+    let people = found["people"].as_array().unwrap();
+    let items = people.iter().flat_map(|one| one["items"].as_array().unwrap());
+    assert_eq!(ids(&items.collect::<Vec<_>>()), ids(&messages), "{found}");
+}
+
 /// Numbers of the vault follow each other without a gap, per start.
 fn check_gapless(entries: &[Value]) {
     let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
