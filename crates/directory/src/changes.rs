@@ -10,6 +10,7 @@ use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
 use std::collections::BTreeSet;
+use terms::plain::is_plain;
 use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{
@@ -18,7 +19,6 @@ use wire::directory::{
 };
 use wire::lists;
 use wire::pages::TransportPolicy;
-use terms::plain::is_plain;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;

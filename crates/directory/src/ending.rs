@@ -18,9 +18,9 @@ use crate::endings::{EndingRow, Swept, name_salt};
 use compartment::{now_ms, random};
 use evidence::{Body, Digest, Word};
 use std::time::{Duration, Instant};
+use terms::plain::is_plain;
 use terms::{HoldId, TenantId, UserId};
 use wire::directory::{Ending, EndingState, Hold, Part, ToAdmin};
-use terms::plain::is_plain;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The longest grace: a year.

@@ -5,13 +5,13 @@ use crate::changes::{Changes, no_tenant, refused};
 use crate::lists::{ListRow, MemberRow, place};
 use crate::{Fault, canonical};
 use compartment::{now_ms, random};
+use terms::plain::is_plain;
 use terms::{MESSAGE_BYTES, TenantId};
 use wire::directory::ToAdmin;
 use wire::lists::{
     Change, Command, List, MEMBERS, Member, NAME_BYTES, OWNER, OWNERS, PAGE, Posting, USUAL_BYTES,
     owner,
 };
-use terms::plain::is_plain;
 
 /// Lists of one tenant, and of the house in one answer.
 const LISTS: usize = 1_000;

@@ -239,7 +239,10 @@ mod tests {
         check("From: 青井 葵 <aoi@example.jp>", "青井 葵 <aoi@example.jp>");
         check("From: \"青井, 葵\" <aoi@example.jp>", "青井, 葵 <aoi@example.jp>");
         check("From: \"青\\\"井\"<aoi@example.jp>", "青\"井 <aoi@example.jp>");
-        check("To: Aoi 葵 of Ume <a@b.jp>, 林 (営業) <c@d.jp>", "Aoi 葵 of Ume <a@b.jp>, 林 (営業) <c@d.jp>");
+        check(
+            "To: Aoi 葵 of Ume <a@b.jp>, 林 (営業) <c@d.jp>",
+            "Aoi 葵 of Ume <a@b.jp>, 林 (営業) <c@d.jp>",
+        );
         check("Cc: 営業: a@b.jp, 林 <c@d.jp>;", "営業 : a@b.jp, 林 <c@d.jp>;");
         check("Cc: c@d.jp (林)", "c@d.jp (林)");
         for field in [

@@ -12,10 +12,10 @@ use compartment::{now_ms, random};
 use evidence::{Body, Digest, Word};
 use sha2::{Digest as _, Sha256};
 use terms::RequestId;
+use terms::plain::is_plain;
 use wire::approval::{Act, NEEDED, Permission, Proof, Request, State, Voice};
 use wire::directory::Who;
 use wire::identity::ToAdmin;
-use terms::plain::is_plain;
 use wire::redirection::Redirection;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;

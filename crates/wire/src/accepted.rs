@@ -1,10 +1,10 @@
 //! Who took mail that left, by which way, and with which words: as `depart` tells it to
 //! `directory`, for those who trace a letter.
 
-use terms::plain::shown;
 use crate::post::LegNumber;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use terms::plain::shown;
 use terms::{MessageId, UserId};
 
 /// Lines in one frame.

@@ -152,7 +152,8 @@ fn settings(arguments: &mut Arguments) -> Result<Request, Trouble> {
     let mut mark = |name: &str| mark(arguments, name);
     let (tag_from, junk_from) = (mark("--tag-from")?, mark("--junk-from")?);
     let (quarantine_from, refuse_from) = (mark("--quarantine-from")?, mark("--refuse-from")?);
-    let is_set = arguments.holds(JUDGEMENT) || [tag_from, junk_from].iter().any(Option::is_some)
+    let is_set = arguments.holds(JUDGEMENT)
+        || [tag_from, junk_from].iter().any(Option::is_some)
         || [quarantine_from, refuse_from].iter().any(Option::is_some);
     let request = Request::TenantSet {
         tag_from,

@@ -20,7 +20,10 @@ pub fn take(arguments: &mut Arguments) -> Result<Grounds, Trouble> {
     };
     let descriptor = arguments.parsed::<u32>("--password-fd", "a descriptor's number")?;
     let password = match &by {
-        Some(address) => Some(password(&format!("Password of {address}"), descriptor)?),
+        Some(address) => {
+            let prompt = format!("Password of {address}");
+            Some(password(&prompt, ("--password-fd", descriptor))?)
+        }
         None => None,
     };
     Ok(Grounds { reason, by, password, lasts_ms })
@@ -47,16 +50,13 @@ pub fn duration_ms(text: &str) -> Result<u64, Trouble> {
 pub type Named = (&'static str, Option<u32>);
 
 /// One line, which is not shown.
-pub fn password(prompt: &str, (option, descriptor): Named) -> Result<String, Trouble> {
-    let mut lines = passwords(&[prompt], (option, descriptor))?;
+pub fn password(prompt: &str, named: Named) -> Result<String, Trouble> {
+    let mut lines = passwords(&[prompt], named)?;
     Ok(lines.pop().unwrap_or_default())
 }
 
 /// Lines from a descriptor, from the terminal without an echo, or from standard input.
-pub fn passwords(
-    prompts: &[&str],
-    (option, descriptor): Named,
-) -> Result<Vec<String>, Trouble> {
+pub fn passwords(prompts: &[&str], (option, descriptor): Named) -> Result<Vec<String>, Trouble> {
     let hint = format!("type it, write it to standard input, or name a descriptor: {option} N");
     let fault = |error: std::io::Error| Trouble::fault(error.to_string(), &hint);
     let mut lines = Vec::with_capacity(prompts.len());

@@ -54,7 +54,7 @@ fn max_age(given: Option<String>) -> Result<Option<u32>, Trouble> {
         Trouble::wrong_use("a number of seconds for --mta-sts-max-age", found, hint)
     };
     let number = |text: String| {
-        let number = text.parse().ok().filter(|age| wire::directory::MAX_AGE_SECONDS.contains(age));
+        let number = text.parse().ok().filter(|age| wire::pages::MAX_AGE_SECONDS.contains(age));
         number.ok_or_else(|| wrong(&text))
     };
     given.map(number).transpose()

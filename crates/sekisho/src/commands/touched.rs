@@ -21,9 +21,9 @@ use marks::{Mark, Marks};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use terms::plain::shown;
 use terms::{InstanceId, RequestId, TenantId, UserId};
 use wire::admin::Request;
-use terms::plain::shown;
 
 /// People named in one line.
 const TOLD: usize = 8;
