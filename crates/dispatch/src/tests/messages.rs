@@ -586,6 +586,26 @@ fn what_is_held_is_told_where_its_sender_s_mail_goes() {
     check(server, "boss@gateway.example", host);
 }
 
+/// A scanner has every field cut out that is called like ours: what a tenant's own server passes on
+/// keeps the marks by which a circle is seen, and people's mail keeps none.
+#[test]
+fn marks_go_along_with_what_a_server_passes_on() {
+    let (mark, odd) = ("0a".repeat(16), "0a\u{3042}");
+    let fields = format!("X-Sekisho-Passed: {mark}\r\nX-Sekisho-Passed: {odd}\r\n");
+    let check = |user: UserId, sender: &str, expected: bool| {
+        let around = settle(Plan { user, ..Plan::default() });
+        let text = whole(&fields).replace("aoi@example.jp", sender);
+        around.hand_in(sender, &["x@far.example"], &text);
+        let text = &around.left()[0].text;
+        // This scanner cuts nothing: what was there before stands behind Date.
+        let (added, _) = text.split_once("\r\nDate: ").unwrap();
+        assert_eq!(added.contains(&format!("X-Sekisho-Passed: {mark}")), expected, "{text}");
+        assert!(!added.contains(&odd), "{text}");
+    };
+    check(wire::directory::server_of(TENANT), "boss@gateway.example", true);
+    check(USER, "aoi@example.jp", false);
+}
+
 #[test]
 fn a_flood_from_a_new_network_is_held() {
     const HOUR: u64 = 3_600_000;

@@ -615,6 +615,11 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 trace_digests: vec![[5; 32]],
                 header: Some(wire::scanner::Header {
                     is_automatic: message.windows(14).any(|part| part == b"Auto-Submitted"),
+                    passed: String::from_utf8_lossy(&message)
+                        .lines()
+                        .filter_map(|line| line.strip_prefix("X-Sekisho-Passed: "))
+                        .map(str::to_owned)
+                        .collect(),
                     ..Default::default()
                 }),
                 micros: 1,
