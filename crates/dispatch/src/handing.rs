@@ -274,6 +274,12 @@ fn lacking(header: &Header<'_>, received: &Received) -> String {
         let domain = &received.author.domain;
         fields.push_str(&format!("Message-ID: <{}@{domain}>\r\n", received.id));
     }
+    // RFC 5322 §3.6.2: of several authors, one is who sent it.
+    let has_several = header.authors().is_ok_and(|authors| authors.len() > 1);
+    let from = &received.offered.submission.from;
+    if has_several && !from.is_empty() && header.value("sender").is_none() {
+        fields.push_str(&format!("Sender: <{from}>\r\n"));
+    }
     fields
 }
 

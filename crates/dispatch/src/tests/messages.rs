@@ -130,6 +130,9 @@ fn the_header_speaks_for_this_person_and_nobody_else() {
     check(&send("From: aoi@example.jp\r\n"), "queued");
     check(&send("From: =?utf-8?B?44GC44GK44GE?= <AOI+x@example.jp>\r\n"), "queued");
     check(&send("From: \"Aoi, A.\" <aoi@example.jp>, sales@example.jp\r\n"), "queued");
+    let of_two = &around.left()[2].text;
+    assert!(of_two.contains("\r\nSender: <aoi@example.jp>\r\n"), "{of_two}");
+    assert!(!around.left()[0].text.contains("Sender:"));
     check(&send("From: aoi@example.jp\r\nSender: sales@example.jp\r\n"), "queued");
     check(&send("From: \"aoi@example.jp\" <aoi@example.jp>\r\n"), "queued");
     check(&send("From: 田中 葵 <aoi@example.jp>\r\n"), "queued");
