@@ -53,7 +53,9 @@ pub(crate) struct Obstacle {
 impl Obstacle {
     pub(crate) fn of(why: Why, status: (u8, u16, u16), answer: &str) -> Self {
         let answer = Some(answer.to_owned());
-        Self { why, status, remote: None, answer, is_theirs: false, reason: None, last: None }
+        // Ours to say, whatever the code's words: no remote refused anything.
+        let reason = (why == Why::Unsafe).then_some(Reason::NeedsTls);
+        Self { why, status, remote: None, answer, is_theirs: false, reason, last: None }
     }
 
     pub(crate) fn ours(answer: &str) -> Self {
@@ -400,4 +402,19 @@ impl Leg {
 fn is_same(one: &Heard, other: &Heard) -> bool {
     let said = |heard: &Heard| (heard.status, heard.reason.clone(), heard.remote.clone());
     said(one) == said(other) && one.words == other.words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Obstacle;
+    use notice::Reason;
+    use wire::post::Why;
+
+    #[test]
+    fn a_road_that_is_not_safe_is_no_refusal_of_the_remote() {
+        // The words of a policy (MTA-STS) that names other hosts; 4.7.5 alone reads as a refusal.
+        let words = "no host of the domain is one that its policy (MTA-STS) names";
+        assert_eq!(Obstacle::of(Why::Unsafe, (4, 7, 5), words).reason(), Reason::NeedsTls);
+        assert_ne!(Obstacle::answered((4, 7, 5), words).reason(), Reason::NeedsTls);
+    }
 }

@@ -261,8 +261,7 @@ impl Attempt<'_> {
         let watch = Arc::new(Watch::default());
         let Some(config) = self.house.tls_config(&ways.demand, &watch) else {
             let words = "no authority is known that could prove a certificate";
-            let unsafe_road = Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name);
-            return Err((unsafe_road.because(Reason::NeedsTls), None));
+            return Err((Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name), None));
         };
         let name = match ServerName::try_from(host.name.clone()) {
             Ok(name) => name,
@@ -582,7 +581,7 @@ fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
         Broken::NotSignedIn(Some(answer)) if !answer.is_lasting() => Obstacle::said(4, answer),
         Broken::NotSignedIn(_) => not_signed_in(&words),
         Broken::NoTls(_) | Broken::TlsFailed(_) | Broken::Injected => {
-            Obstacle::of(Why::Unsafe, (4, 7, 5), &words).because(Reason::NeedsTls)
+            Obstacle::of(Why::Unsafe, (4, 7, 5), &words)
         }
         _ => Obstacle::of(Why::Unreachable, (4, 4, 2), &words),
     };

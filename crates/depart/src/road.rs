@@ -296,8 +296,7 @@ fn asked_of(
         let session = Session { host: first, at: None, from: None };
         house.tally.count(&applied, session, Some(unnamed()));
         let words = "no host of the domain is one that its policy (MTA-STS) names";
-        let unsafe_road = Obstacle::of(wire::post::Why::Unsafe, (4, 7, 5), words);
-        return Road::Later(unsafe_road.because(Reason::NeedsTls));
+        return Road::Later(Obstacle::of(wire::post::Why::Unsafe, (4, 7, 5), words));
     }
     Road::Hosts(fit)
 }

@@ -204,23 +204,6 @@ fn a_policy_is_obeyed() {
     check(good, "nonsense", None, sent);
 }
 
-/// No remote was asked, so none refused it.
-#[test]
-fn a_policy_that_names_other_hosts_is_told_as_what_it_is() {
-    use wire::post::Errand;
-    let remote = Remote::polite();
-    let mut plan = Plan::default().with("there.example", "mx.evil.example", &remote);
-    let id = Found::Records(vec![Record::Txt(b"v=STSv1; id=1;".to_vec())]);
-    plan.record("_mta-sts.there.example", RecordKind::Txt, id);
-    let policy = "version: STSv1\nmode: enforce\nmx: *.there.example\nmax_age: 100\n";
-    plan.policies.insert("mta-sts.there.example".to_owned(), policy.to_owned());
-    let house = settle(plan);
-    house.carry(&[Letter { errand: Errand::TellLate, ..bob() }]);
-    let words = words_of(&house.seen.lock().unwrap().copies[0].text);
-    let (japanese, english) = notice::say(notice::Reason::NeedsTls);
-    assert!(words.contains(japanese) && words.contains(english), "{words}");
-}
-
 /// What an instance has fetched holds for those after it: its host may be away by then, and its
 /// STARTTLS taken out by whoever sits on the way (RFC 8461 §10.2).
 #[test]
