@@ -101,7 +101,7 @@ impl Changes<'_> {
         };
         if !MAX_AGE_SECONDS.contains(&transport.max_age_seconds) {
             let found = transport.max_age_seconds.to_string();
-            let hint = "1209600 (two weeks) is usual";
+            let hint = "1209600 (two weeks) is usual; a day to a year is possible";
             return Ok(refused("86400 to 31557600 seconds", &found, hint));
         }
         if transport.is_weaker_than(row.transport)

@@ -173,7 +173,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(38));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(39));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

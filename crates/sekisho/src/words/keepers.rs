@@ -131,7 +131,6 @@ pub const WORDS: &[(&str, &str)] = &[
     ("a certificate that still holds", "期限の切れていない証明書"),
     ("one that has run out", "期限の切れた証明書"),
     ("an X.509 certificate", "X.509 証明書"),
-    ("something else", "別のもの"),
     ("renew it first", "先に更新してください"),
     ("forget those that no longer sign: `domain rotate-keys DOMAIN --retire`", "もう署名に使わない鍵を片付けてください: `domain rotate-keys DOMAIN --retire`"),
     ("see `app-password list ADDRESS`", "`app-password list ADDRESS` で確認してください"),
