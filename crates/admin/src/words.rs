@@ -199,10 +199,17 @@ fn reading(purpose: Purpose, for_ms: u64, person: &str) -> [String; 2] {
 }
 
 fn ending(whose: &str, grace_ms: u64) -> [String; 2] {
-    let (japanese, english) = match grace_ms.div_ceil(DAY_MS) {
+    // Rounded down: sooner than said is worse than later.
+    let count = |unit: (&str, &str), many: u64| {
+        let s = if many == 1 { "" } else { "s" };
+        (format!("{many} {}後に", unit.0), format!("in {many} {}{s}", unit.1))
+    };
+    let (japanese, english) = match grace_ms / 1_000 {
         0 => ("直ちに".to_owned(), "at once".to_owned()),
-        1 => ("1 日後に".to_owned(), "in 1 day".to_owned()),
-        days => (format!("{days} 日後に"), format!("in {days} days")),
+        seconds @ ..120 => count(("秒", "second"), seconds),
+        seconds @ ..7_200 => count(("分", "minute"), seconds / 60),
+        seconds if grace_ms < 2 * DAY_MS => count(("時間", "hour"), seconds / 3_600),
+        _ => count(("日", "day"), grace_ms / DAY_MS),
     };
     [
         format!(

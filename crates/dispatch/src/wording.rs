@@ -53,8 +53,11 @@ pub(crate) fn in_ascii(name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let written = match OF_ADDRESSES.contains(&name.as_str()) {
+        // Blanks between a word that is encoded already and one that will be are not shown.
+        true if text.contains("=?") => return None,
         true => in_addresses(text)?,
-        false => in_text(text),
+        false if text.contains("=?") => in_text(&mime::decode_words(text.as_bytes())),
+        false => in_text(&text.replace('\t', " ")),
     };
     written.is_ascii().then(|| format!(" {written}\r\n").into_bytes())
 }
@@ -229,6 +232,8 @@ mod tests {
         check(&format!("Subject: {long}"), &long);
         check("X-Note: caf\u{e9}\r\n  au lait", "caf\u{e9}  au lait");
         check("Subject: ascii", "as it is");
+        check("Subject: =?UTF-8?Q?caf=C3=A9?= \u{e9}t\u{e9} ok", "caf\u{e9} \u{e9}t\u{e9} ok");
+        check("Subject: \u{e9}t\u{e9}\r\n\tcaf\u{e9}", "\u{e9}t\u{e9} caf\u{e9}");
         check("Message-ID: <日本@example.jp>", "as it is");
         check("Content-Disposition: attachment; filename=\"日本.pdf\"", "as it is");
         check("List-Id: 日本 <a.example.jp>", "as it is");
@@ -253,6 +258,7 @@ mod tests {
             "To: 葵 <aoi@example.jp",
             "To: \"葵 <aoi@example.jp>",
             "To: (葵 (林)) aoi@example.jp",
+            "To: =?UTF-8?B?6JG1?= 林 <aoi@example.jp>",
         ] {
             check(field, "as it is");
         }

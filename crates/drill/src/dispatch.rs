@@ -61,7 +61,11 @@ fn hear(
     queue: &impl Fn(&mut Intruder) -> Option<MessageId>,
 ) -> ToAccess {
     intruder.obtained("what was handed in", frame.payload.clone());
-    let Ok(FromAccess::Submit(submission)) = frame.read() else { return ToAccess::Yes };
+    let submission = match frame.read() {
+        Ok(FromAccess::Submit(submission)) => submission,
+        Ok(FromAccess::Room(many)) => return ToAccess::Room(many),
+        _ => return ToAccess::Yes,
+    };
     intruder.tell(&Told::Serves(submission.from));
     if let Ok(text) = submission.text.open(&frame.descriptors) {
         intruder.obtained("the text that was handed in", text);

@@ -31,9 +31,9 @@ impl Roll {
         match &entry.body {
             Body::ProcessStart { instance, kind, version, serves, .. } => {
                 // Nobody is left to write down how a warden ended: the next one's birth says it.
+                // All that it had borne ended with it, as they are tied to its life.
                 if *kind == Kind::Warden {
-                    let wardens = self.0.values_mut().filter(|life| life.kind == Kind::Warden);
-                    let before = wardens.filter(|life| life.to_ms.is_none());
+                    let before = self.0.values_mut().filter(|life| life.to_ms.is_none());
                     before.for_each(|life| life.to_ms = Some(entry.time_ms));
                 }
                 let life = Life {

@@ -28,7 +28,7 @@ fn look(demo: &Demo, peaks: &mut Peaks) {
 }
 
 /// An attachment in base64 lines, up to this size.
-fn giant(size: usize) -> Vec<u8> {
+pub(super) fn giant(size: usize) -> Vec<u8> {
     let mut octets = letter("giant", "");
     let head = b"MIME-Version: 1.0\r\nContent-Type: application/octet-stream; name=a.bin\r\n\
         Content-Transfer-Encoding: base64\r\n";

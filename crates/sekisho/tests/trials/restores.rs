@@ -1,14 +1,19 @@
 //! A restore that fails, or is killed, leaves nothing that could be taken for a house.
 
 use crate::disks::Disk;
+use crate::giant::giant;
 use crate::house::{Demo, binary, command, folder};
-use crate::ledger_of_letters::is_root;
+use crate::ledger_of_letters::{TO, is_root};
+use crate::post::Sender;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A backup of a house with a few letters: the data, and the keys.
+/// More than the full disk has.
+const LETTER_BYTES: usize = 3 * 1024 * 1024;
+
+/// A backup of a house with a few letters, one of them large: the data, and the keys.
 struct Backup {
     home: PathBuf,
 }
@@ -16,6 +21,9 @@ struct Backup {
 impl Backup {
     fn new(name: &str) -> Self {
         let mut demo = Demo::with_sample(name);
+        let mut sender = Sender::greeted(&demo.port("smtp"));
+        let octets = giant(LETTER_BYTES);
+        assert_eq!(sender.letter("carol@sender.example", &[TO], &octets).unwrap().code, 250);
         demo.stop();
         let backup = Self { home: folder(&format!("{name}-backup")) };
         let data = demo.data().display().to_string();
