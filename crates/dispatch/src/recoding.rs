@@ -301,6 +301,10 @@ fn fold(line: &[u8]) -> Option<usize> {
 /// Whether the header that leaves has letters beyond ASCII, in UTF-8. Other octets there are old
 /// mail's way: nobody knows what they mean, and they pass as they are.
 pub(crate) fn has_utf8_header(draft: &Draft, octets: &[u8], header: usize) -> bool {
+    // What is written anew in a header is ASCII: nothing else can bring other letters there.
+    if octets.get(..header).unwrap_or_default().is_ascii() {
+        return false;
+    }
     let head = written(draft, octets, header);
     !head.is_ascii() && std::str::from_utf8(&head).is_ok()
 }

@@ -347,6 +347,21 @@ pub fn tell_statement(
         say("連番の欠落", "gaps in their numbers"),
         statement.gaps,
     );
+    tell_more_releases(&mut to, statement, language);
+    let _ = writeln!(to, "{}", told_holds(statement.holds, language));
+    let (basis, entries) = (say("根拠", "basis"), say("件", "entries"));
+    let checked = checked::told(statement.checked, language);
+    let _ =
+        writeln!(to, "{basis}: {} {entries} · {} · {checked}", statement.entries, statement.root);
+    for problem in &statement.problems {
+        let _ = writeln!(to, "{}: {problem}", say("問題", "problem"));
+    }
+    to
+}
+
+/// Releases that reached it in other ways than by its own asking in the window, where there are any.
+fn tell_more_releases(to: &mut String, statement: &Statement, language: Language) {
+    let say = |japanese, english| language.say(japanese, english);
     let more = [
         (
             statement.releases_before_to_living,
@@ -366,15 +381,6 @@ pub fn tell_statement(
     for (count, label) in more.into_iter().filter(|(count, _)| *count > 0) {
         let _ = writeln!(to, "{label}: {count}");
     }
-    let _ = writeln!(to, "{}", told_holds(statement.holds, language));
-    let (basis, entries) = (say("根拠", "basis"), say("件", "entries"));
-    let checked = checked::told(statement.checked, language);
-    let _ =
-        writeln!(to, "{basis}: {} {entries} · {} · {checked}", statement.entries, statement.root);
-    for problem in &statement.problems {
-        let _ = writeln!(to, "{}: {problem}", say("問題", "problem"));
-    }
-    to
 }
 
 /// What of a contract's ciphertexts was destroyed, and when.
