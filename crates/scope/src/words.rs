@@ -359,7 +359,7 @@ pub fn tell_statement(
     to
 }
 
-/// Releases that reached it in other ways than by its own asking in the window, where there are any.
+/// Releases that reached it in other ways than by its own asking in the window, if any.
 fn tell_more_releases(to: &mut String, statement: &Statement, language: Language) {
     let say = |japanese, english| language.say(japanese, english);
     let more = [
