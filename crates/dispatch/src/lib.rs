@@ -27,6 +27,7 @@ mod header;
 mod legs;
 mod letter;
 mod mailboxes;
+mod parameters;
 mod postscript;
 mod recoding;
 mod rules;

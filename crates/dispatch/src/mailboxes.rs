@@ -175,7 +175,7 @@ fn comment(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, Odd> {
     let said = cursor.take_while(|octet| !b"()<>\\\",;:@".contains(&octet)).to_vec();
     match cursor.eat(b')') {
         true => Ok(said),
-        false => Err(Odd::new("plain words in brackets", start.rest())),
+        false => Err(Odd::new("no brackets, quotes or addresses within brackets", start.rest())),
     }
 }
 

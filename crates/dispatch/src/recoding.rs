@@ -118,8 +118,8 @@ fn rewritten(message: &Message<'_>, root: &Part, under: Vec<Under<'_>>) -> Vec<E
         }
         // A field that says something else by now is left as it was set.
         let is_set = |field: &&Field| edits.iter().any(|edit| edit.start == field.start);
-        // Of what is attached, the header is its author's; a part's fields have ways of their own.
-        if part.parent.is_none() {
+        // Of mail that is attached, the header is its author's.
+        if part.parent.is_none() || !is_attached_mail(message, part) {
             let fields = message.fields(part).iter().filter(|field| !is_set(field));
             let worded: Vec<Edit> = fields.filter_map(|field| worded(message, field)).collect();
             edits.extend(worded);
@@ -498,6 +498,17 @@ mod tests {
              sig\r\n--s--\r\n",
         );
         same("Content-Type: message/rfc822\r\n\r\nSubject: in it\r\n\r\n日本語\r\n");
+    }
+
+    #[test]
+    fn names_of_files_are_in_ascii() {
+        let text = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; \
+            boundary=m\r\n\r\n--m\r\nContent-Type: text/csv; name=\"表.csv\"\r\n\
+            Content-Disposition: attachment; filename=\"表.csv\"\r\nContent-Description: 表\r\n\
+            \r\na,b\r\n--m\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\
+            Content-Type: text/plain; name=a\r\n\r\nb\r\n--m--\r\n";
+        let words = ["name*=UTF-8''%E8%A1%A8.csv", "filename*=UTF-8''", "=?UTF-8?B?6KGo?="];
+        check(text, &words);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Addresses cannot be encoded: a field that has one beyond ASCII stays as it is, whole.
 
+use crate::parameters;
 use std::ops::Range;
 
 /// Fields of addresses: only names and comments are text there (RFC 2047 §5).
@@ -47,14 +48,17 @@ pub(crate) fn in_ascii(name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     let text = mime::unfold(text.as_bytes());
     let text = std::str::from_utf8(&text).ok()?.trim();
     let name = std::str::from_utf8(name).ok()?.trim_end().to_ascii_lowercase();
-    let is_for_machines = OF_MACHINES.contains(&name.as_str())
-        || FOR_MACHINES.iter().any(|begin| name.starts_with(begin));
+    if matches!(name.as_str(), "content-type" | "content-disposition") {
+        return parameters::in_ascii(text).map(|text| format!(" {text}\r\n").into_bytes());
+    }
+    let is_text = name == "content-description";
+    let is_for_machines = !is_text
+        && (OF_MACHINES.contains(&name.as_str())
+            || FOR_MACHINES.iter().any(|begin| name.starts_with(begin)));
     if is_for_machines {
         return None;
     }
     let written = match OF_ADDRESSES.contains(&name.as_str()) {
-        // Blanks between a word that is encoded already and one that will be are not shown.
-        true if text.contains("=?") => return None,
         true => in_addresses(text)?,
         false if text.contains("=?") => in_text(&mime::decode_words(text.as_bytes())),
         false => in_text(&text.replace('\t', " ")),
@@ -102,27 +106,28 @@ fn in_addresses(text: &str) -> Option<String> {
     let pieces = pieces(text)?;
     let mut written = String::new();
     let mut rest = pieces.as_slice();
-    while let Some(((kind, piece), more)) = rest.split_first() {
+    while let Some((first, more)) = rest.split_first() {
         rest = more;
-        if piece.is_ascii() {
+        let (kind, piece) = *first;
+        if !is_of_a_run(*first) {
             written.push_str(piece);
-            if *piece == "," && matches!(rest.first(), Some((Kind::Blank, _))) {
+            if piece == "," && matches!(rest.first(), Some((Kind::Blank, _))) {
                 written.push_str("\r\n");
             }
             continue;
         }
         let encoded = match kind {
-            Kind::Comment => {
-                let inside = piece.strip_prefix('(')?.strip_suffix(')')?;
-                let is_plain = !inside.contains(['(', ')', '\\']);
-                is_plain.then(|| format!("({})", mime::encode_words(inside)))?
-            }
+            Kind::Comment => format!("({})", mime::encode_words(&inside(piece, ('(', ')'))?)),
             Kind::Atom | Kind::Quoted => {
-                let (name, behind) = name(&mut rest, (*kind, piece))?;
+                let (name, behind) = name(&mut rest, *first)?;
                 if written.ends_with(|last: char| !matches!(last, ' ' | '\t')) {
                     written.push(' ');
                 }
-                format!("{}{behind}", mime::encode_words(&name))
+                let encoded = match name.is_ascii() {
+                    true => name.replace(' ', "\r\n "),
+                    false => mime::encode_words(&mime::decode_words(name.as_bytes())),
+                };
+                encoded + behind
             }
             Kind::Blank | Kind::Angle | Kind::Mark => return None,
         };
@@ -131,15 +136,21 @@ fn in_addresses(text: &str) -> Option<String> {
     Some(written)
 }
 
-/// A name from its first part beyond ASCII to its last, without quotes, and the blank that must
+/// Whether it is text beyond ASCII, or an encoded word: blanks between such a word and one that
+/// will be encoded are not shown, so they become one text.
+fn is_of_a_run((kind, piece): (Kind, &str)) -> bool {
+    !piece.is_ascii() || (kind == Kind::Atom && piece.starts_with("=?"))
+}
+
+/// A name from its first part that is such to its last, without quotes, and the blank that must
 /// stand behind it. `None`: it belongs to an address.
 fn name<'t>(
     rest: &mut &[(Kind, &'t str)],
     first: (Kind, &'t str),
 ) -> Option<(String, &'static str)> {
     let mut name = shown(first)?;
-    while let [(Kind::Blank, _), next @ (Kind::Atom | Kind::Quoted, part), more @ ..] = *rest
-        && !part.is_ascii()
+    while let [(Kind::Blank, _), next @ (Kind::Atom | Kind::Quoted, _), more @ ..] = *rest
+        && is_of_a_run(*next)
     {
         name = format!("{name} {}", shown(*next)?);
         *rest = more;
@@ -151,17 +162,23 @@ fn name<'t>(
     }
 }
 
-/// A part of a name as people read it.
+/// A part of a name as people read it; an encoded word as it stands.
 fn shown((kind, piece): (Kind, &str)) -> Option<String> {
-    if kind == Kind::Atom {
-        return (!piece.contains('@')).then(|| piece.to_owned());
+    match kind {
+        Kind::Atom => (!piece.contains('@')).then(|| piece.to_owned()),
+        _ => inside(piece, ('"', '"')),
     }
-    let mut shown = String::new();
-    let mut letters = piece.strip_prefix('"')?.strip_suffix('"')?.chars();
+}
+
+/// What quotes or brackets hold. `None`: a word in it is encoded already, which one reader decodes
+/// and another does not.
+fn inside(piece: &str, (opens, closes): (char, char)) -> Option<String> {
+    let mut inside = String::new();
+    let mut letters = piece.strip_prefix(opens)?.strip_suffix(closes)?.chars();
     while let Some(letter) = letters.next() {
-        shown.push(if letter == '\\' { letters.next()? } else { letter });
+        inside.push(if letter == '\\' { letters.next()? } else { letter });
     }
-    Some(shown)
+    (!inside.contains("=?")).then_some(inside)
 }
 
 /// The parts of a field of addresses. `None`: one of them does not end.
@@ -235,7 +252,9 @@ mod tests {
         check("Subject: =?UTF-8?Q?caf=C3=A9?= \u{e9}t\u{e9} ok", "caf\u{e9} \u{e9}t\u{e9} ok");
         check("Subject: \u{e9}t\u{e9}\r\n\tcaf\u{e9}", "\u{e9}t\u{e9} caf\u{e9}");
         check("Message-ID: <日本@example.jp>", "as it is");
-        check("Content-Disposition: attachment; filename=\"日本.pdf\"", "as it is");
+        check("Content-Description: 説明 (1)", "説明 (1)");
+        let field = "Content-Disposition: attachment; filename=\"日本.pdf\"";
+        check(field, "attachment; filename*=UTF-8''%E6%97%A5%E6%9C%AC.pdf");
         check("List-Id: 日本 <a.example.jp>", "as it is");
     }
 
@@ -250,6 +269,10 @@ mod tests {
         );
         check("Cc: 営業: a@b.jp, 林 <c@d.jp>;", "営業 : a@b.jp, 林 <c@d.jp>;");
         check("Cc: c@d.jp (林)", "c@d.jp (林)");
+        check("To: aoi@example.jp (葵 (林))", "aoi@example.jp (葵 (林))");
+        check("To: =?UTF-8?B?6JG1?= 林 <a@b.jp>", "葵 林 <a@b.jp>");
+        check("To: =?UTF-8?B?6JG1?= =?UTF-8?B?6JG1?=\r\n 林<a@b.jp>", "葵葵 林 <a@b.jp>");
+        check("To: =?UTF-8?B?6JG1?= A <a@b.jp>, 林 <c@d.jp>", "葵 A <a@b.jp>, 林 <c@d.jp>");
         for field in [
             "From: 葵 <葵@example.jp>",
             "From: 葵@example.jp",
@@ -257,8 +280,8 @@ mod tests {
             "From: aoi@例え.jp",
             "To: 葵 <aoi@example.jp",
             "To: \"葵 <aoi@example.jp>",
-            "To: (葵 (林)) aoi@example.jp",
-            "To: =?UTF-8?B?6JG1?= 林 <aoi@example.jp>",
+            "To: \"=?UTF-8?B?6JG1?= 林\" <aoi@example.jp>",
+            "To: =?UTF-8?B?6JG1?=@example.jp, 林 <aoi@example.jp>",
         ] {
             check(field, "as it is");
         }
