@@ -58,7 +58,7 @@ pub use opened::Chapter;
 pub use publish::{Published, proof_text, publish};
 pub use reading::{Head, Keys, Reader, find_keys};
 pub use seen::{Seen, Sight, sight, sight_of};
-pub use segments::{Segments, segment_name};
+pub use segments::{Segments, keep_changed, segment_name};
 pub use series::{Series, root_key};
 pub use view::{View, ViewCheck, check_view, write_view};
 

@@ -29,8 +29,24 @@ impl Lost {
         checkpoint.map_or_else(|| (0, empty_root()), |found| (found.size, found.root))
     }
 
+    /// Whether the file says nothing that a ledger ever said: neither a checkpoint under this log's
+    /// key or another's, nor that nobody knew how far the log went.
+    pub fn is_altered(&self, sight: &Sight) -> bool {
+        match &self.signed {
+            Some(_) => *sight == Sight::Unreadable,
+            None => !self.name.is_empty() && self.name != nameless(),
+        }
+    }
+
     /// What was lost, for the alarm and for the entry that it becomes: 160 octets are kept.
     pub fn alarm(&self, whose: &str, sight: &Sight) -> Option<String> {
+        let name = &self.name;
+        if self.is_altered(sight) {
+            return Some(format!(
+                "`{name}` is no statement of a loss of {whose}: somebody altered it, or made it \
+                 up; compare with a backup, then remove that file"
+            ));
+        }
         let Some(signed) = &self.signed else {
             return Some(format!("{whose} was gone at a start of a house that had run before"));
         };
@@ -52,6 +68,9 @@ impl Lost {
     /// What `ledger verify` says of it until it is held again or acknowledged.
     pub fn problem(&self, whose: &str, sight: &Sight) -> Option<String> {
         let what = self.alarm(whose, sight)?;
+        if self.is_altered(sight) {
+            return Some(what);
+        }
         let name = &self.name;
         Some(format!(
             "{what} (`{name}` keeps the statement): put the log back from a backup or from the \
@@ -76,11 +95,16 @@ pub fn keep_lost(folder: &Path, note: &[u8]) -> io::Result<()> {
 /// The name of the file that keeps a checkpoint.
 pub fn lost_name(note: &[u8]) -> String {
     let Some(signed) = SignedCheckpoint::parse(note) else {
-        return format!("{}all", names::LOST);
+        return nameless();
     };
     let mark = signed.checkpoint.root.0.iter().take(4);
     let mark: String = mark.map(|octet| format!("{octet:02x}")).collect();
     format!("{}{}-{mark}", names::LOST, signed.checkpoint.size)
+}
+
+/// Where it is kept that a log was gone, and nobody knew how far it had come.
+fn nameless() -> String {
+    format!("{}all", names::LOST)
 }
 
 /// What is kept of lost checkpoints in a log's folder.

@@ -33,7 +33,8 @@ pub enum Sight {
         seen: u64,
         root: Hash,
     },
-    /// Something is remembered that is no checkpoint: what it was is not known.
+    /// Something is remembered that is no checkpoint, or bears the name of this log's key and not
+    /// its signature: somebody altered it, and what it was is not known.
     Unreadable,
 }
 
@@ -54,7 +55,7 @@ impl Sight {
                 root.to_base64()
             )),
             Self::Unreadable => Some(
-                "what was seen before cannot be read: it holds no checkpoint; somebody \
+                "what was seen before holds no checkpoint that this log signed: somebody \
                  altered it"
                     .to_owned(),
             ),
@@ -127,7 +128,9 @@ pub fn sight(
 ) -> Sight {
     let (seen, root) = (signed.checkpoint.size, signed.checkpoint.root);
     if !signed.note.is_signed_by(ledger) {
-        return Sight::Foreign { seen, root };
+        let mut lines = signed.note.signatures.iter();
+        let is_named = lines.any(|one| one.name == ledger.name && one.key_id == ledger.key_id);
+        return if is_named { Sight::Unreadable } else { Sight::Foreign { seen, root } };
     }
     if seen > size {
         return Sight::RolledBack { seen, found: size };

@@ -2,7 +2,8 @@
 //! is `log`, as it was before there were segments.
 
 use crate::disk::{Disk, grow, must_be_plain};
-use std::fs::File;
+use crate::names;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -249,4 +250,18 @@ impl Segments {
     pub fn volumes(folder: &Path) -> io::Result<Volumes<Self>> {
         volumes(folder, Self::open)
     }
+}
+/// Keeps the changed log of a folder for whoever must find out by whom.
+///
+/// # Errors
+/// The disk's.
+pub fn keep_changed(folder: &Path, now_ms: u64) -> io::Result<()> {
+    let log = Segments::open(&folder.join(names::LOG))?;
+    for number in 0..log.lengths().len() {
+        let name = segment_name(names::LOG, number);
+        let copy = folder.join(format!("{name}.changed-{now_ms}"));
+        fs::copy(folder.join(name), &copy)?;
+        File::open(copy)?.sync_all()?;
+    }
+    Ok(())
 }

@@ -551,6 +551,7 @@ impl<V: Volume> Book<V> {
                 let line = std::str::from_utf8(&cosignature).ok();
                 let line = line.and_then(|line| NoteSignature::parse(line.trim_end_matches('\n')));
                 if let (Some(line), Some(mut signed)) = (line, self.link.cosigned(size)) {
+                    self.say_another_mirror(line.key_id);
                     signed.note.signatures.push(line);
                     self.cosigned = Some(signed);
                 }
@@ -568,6 +569,8 @@ impl<V: Volume> Book<V> {
     fn mirror_stands(&mut self, size: u64, now_ms: u64) -> io::Result<()> {
         if size <= self.store.size() {
             self.has_met_mirror = true;
+            // Nobody gives back more than is here: what is missing is a loss, and told as one.
+            self.must_reach = 0;
             self.say_losses();
             self.say_what_the_mirror_lost(size);
             // The last entry again, so that the newest checkpoint is cosigned by this mirror.

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::losses::word;
 use crate::verify::{Missing, reader};
 use crate::watch::read_small;
-use annals::{Acknowledgements, Lost, Reader, Sight, lost_of, names};
+use annals::{Acknowledgements, Lost, Reader, Sight, lost_of, names, sight_of};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -35,13 +35,15 @@ impl Memory {
         }
     }
 
-    /// Of a file that is always put in place whole: what is no checkpoint was altered.
-    pub fn problem(&self) -> Option<String> {
+    /// Of a file that is always put in place whole: what is no checkpoint, or bears the name of the
+    /// ledger's key and not its signature, was altered.
+    pub fn problem(&self, reader: &Reader) -> Option<String> {
         let Self { place, signed } = self;
-        signed.is_none().then(|| {
+        let is_altered = |signed: &SignedCheckpoint| sight_of(reader, signed) == Sight::Unreadable;
+        signed.as_ref().is_none_or(is_altered).then(|| {
             format!(
-                "`{place}` holds no checkpoint: somebody altered what was remembered of the \
-                 ledger; compare the ledger with a backup, then remove that file"
+                "`{place}` holds no checkpoint that the ledger signed: somebody altered what was \
+                 remembered of it; compare the ledger with a backup, then remove that file"
             )
         })
     }
@@ -73,11 +75,12 @@ fn look(
     memories: Vec<Memory>,
 ) -> Result<Vec<String>, Fault> {
     // What is kept before the log itself: of a house that runs, it grows meanwhile.
-    let mut doubts: Vec<String> = memories.iter().filter_map(Memory::problem).collect();
+    let mut doubts = Vec::new();
     doubts.extend(crate::keys::key_problems(folder, mirror_folder));
     if let Some(mirror_folder) = mirror_folder {
         doubts.extend(mirror_gone(folder, mirror_folder, &memories)?);
     }
+    let outside = memories.len();
     let mut kept = memories;
     let lost = lost_in(folder)?;
     kept.extend(kept_in(folder, &lost));
@@ -85,8 +88,16 @@ fn look(
         kept.extend(kept_by_mirror(mirror_folder));
     }
     let own = reader(folder)?;
+    // What is written over without a flush may be torn, and says nothing then.
+    let is_said = |(place, one): &(usize, &Memory)| *place < outside || one.signed.is_some();
+    let said = kept.iter().enumerate().filter(is_said);
+    doubts.extend(said.filter_map(|(_, one)| one.problem(&own)));
     doubts.extend(own.damage("the ledger's"));
-    let of = |one: &Memory| Missing::of(one.place.clone(), one.signed.as_ref()?, &own);
+    let mirror = mirror_folder.and_then(|folder| reader(folder).ok());
+    let of = |one: &Memory| {
+        let signed = one.signed.as_ref()?;
+        Some(Missing::of(one.place.clone(), signed, &own)?.at_mirror(signed, mirror.as_ref()))
+    };
     let missing: Vec<(&Memory, Missing)> =
         kept.iter().filter_map(|one| Some((one, of(one)?))).collect();
     let gone: Vec<&Lost> = lost.iter().filter(|one| one.signed.is_none()).collect();

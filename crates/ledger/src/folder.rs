@@ -4,15 +4,18 @@ use crate::book::{Book, losses};
 use crate::fault::Fault;
 use crate::memory::Memory;
 use annals::names::ANCHOR;
-use annals::{Acknowledgements, Keys, Reader, Segments, Shelf, Sight, keep_lost, lost_of, take_up};
+use annals::{
+    Acknowledgements, Keys, Reader, Segments, Shelf, Sight, keep_changed, keep_lost, lost_of,
+    take_up,
+};
 use evidence::Frame;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tlog::{
-    Anchor, LOG_ORIGIN, NodeSource, NoteSigner, NoteVerifier, SignedCheckpoint, Store, TiledNodes,
-    Tiles, Volume, leaf_hash, subtree_root,
+    Anchor, LOG_ORIGIN, MIRROR_NAME, NodeSource, NoteSigner, NoteVerifier, SignedCheckpoint, Store,
+    TiledNodes, Tiles, Volume, leaf_hash, subtree_root,
 };
 use wire::ledger::LostAt;
 
@@ -76,9 +79,13 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let (mut notes, mut alarms) = (mended(&found), Vec::new());
     let mut must_reach = 0;
     if let Some(what) = found.damage {
-        put_aside(folder, now_ms).map_err(file(LOG))?;
+        keep_changed(folder, now_ms).map_err(file(LOG))?;
         store.drop_loose().map_err(Fault::Store)?;
         must_reach = found.claimed_size;
+        if let Some(claimed) = &found.claimed {
+            let note = claimed.note.to_text();
+            keep_lost(folder, note.as_bytes()).map_err(file(CHECKPOINT))?;
+        }
         alarms.push(format!(
             "the ledger was changed: {what}; {} of {must_reach} entries are left, a copy is kept",
             store.size()
@@ -142,8 +149,15 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
     // Written over without a flush: a torn one says nothing.
     let saved = fs::read(folder.join(CHECKPOINT)).unwrap_or_default();
     if let Some(signed) = SignedCheckpoint::parse(&saved) {
+        let mut lines = signed.note.signatures.iter();
+        recalled.book.mirror_key =
+            lines.find(|line| line.name == MIRROR_NAME).map(|line| line.key_id);
         match sight(&signed) {
             Sight::Consistent => recalled.book.mirrored = signed.checkpoint.size,
+            Sight::Unreadable => recalled.alarms.push(
+                "the ledger's saved checkpoint is not signed by it: the file was altered"
+                    .to_owned(),
+            ),
             _ => keep_lost(folder, &saved)?,
         }
     }
@@ -165,6 +179,11 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
             continue;
         }
         match (&sight, lost.alarm(losses::WHOSE, &sight)) {
+            // Nobody's statement: nothing is known to be lost by it.
+            (_, Some(alarm)) if lost.is_altered(&sight) => {
+                recalled.alarms.push(alarm);
+                continue;
+            }
             // The log holds it again.
             (_, None) => {
                 durable::remove(&folder.join(&lost.name))?;
@@ -179,18 +198,6 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
         recalled.book.lost.push(at);
     }
     Ok(recalled)
-}
-
-/// Keeps the changed log for whoever must find out by whom.
-fn put_aside(folder: &Path, now_ms: u64) -> io::Result<()> {
-    let log = Segments::open(&folder.join(LOG))?;
-    for number in 0..log.lengths().len() {
-        let name = annals::segment_name(LOG, number);
-        let copy = folder.join(format!("{name}.changed-{now_ms}"));
-        fs::copy(folder.join(name), &copy)?;
-        File::open(copy)?.sync_all()?;
-    }
-    Ok(())
 }
 
 fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {

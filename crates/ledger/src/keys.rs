@@ -44,10 +44,16 @@ pub(crate) fn judge(folder: &Path, mirror_folder: Option<&Path>) -> Judged {
 /// What of the keys in these folders would keep a house from starting.
 pub fn key_problems(folder: &Path, mirror_folder: Option<&Path>) -> Vec<String> {
     let is_there = |folder: &&Path| folder.join(names::LOG).exists();
-    match is_there(&folder) {
+    // A house that has run never gets another signing key by itself, whatever was taken away.
+    match is_there(&folder) || is_of_a_house(folder) {
         true => judge(folder, mirror_folder.filter(is_there)).problems,
         false => Vec::new(),
     }
+}
+
+/// Whether this keeper's folder belongs to a house that has run: the other keys are there.
+fn is_of_a_house(folder: &Path) -> bool {
+    folder.parent().is_some_and(|data| data.join("vault/keys").exists())
 }
 
 fn judge_one(
@@ -61,11 +67,11 @@ fn judge_one(
     let seed = match read_small(&path) {
         Ok(seed) => seed,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
-            let is_house = folder.parent().is_some_and(|data| data.join("vault/keys").exists());
-            match is_house {
+            match is_of_a_house(folder) {
                 true => judged.problems.push(format!(
                     "{whose} has no signing key: `{place}` is not there; the house will not \
-                     start: put that file back from the key backup"
+                     start: put that file back from the key backup (a log that is gone, too, comes \
+                     back from the other copy then)"
                 )),
                 false => judged.notes.push(format!(
                     "{whose} has no signing key here, as a copy without keys has none: \
@@ -78,7 +84,11 @@ fn judge_one(
         Err(_) => return,
     };
     let held = <[u8; 32]>::try_from(seed.as_slice()).ok().and_then(|seed| public(&seed));
-    let known = read_small(&folder.join(names::PUBLIC)).unwrap_or_default();
+    let known = match read_small(&folder.join(names::PUBLIC)) {
+        // The key was put back, and nothing else is there: its public half is written anew.
+        Err(_) if held.is_some() && !folder.join(names::LOG).exists() => return,
+        known => known.unwrap_or_default(),
+    };
     if held.is_none_or(|held| held.trim().as_bytes() != known.trim_ascii()) {
         judged.problems.push(format!(
             "{whose} has another signing key than it had: `{place}` does not belong to `{}` \

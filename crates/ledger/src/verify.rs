@@ -49,13 +49,17 @@ pub struct Missing {
     pub found_root: Option<Hash>,
     /// It is signed with the key that this log has now.
     pub same_key: bool,
+    /// The mirror holds it: a start takes it back from there.
+    pub at_mirror: bool,
 }
 
 impl Missing {
     /// `None` if the log holds the checkpoint.
     pub fn of(kept_in: String, signed: &SignedCheckpoint, reader: &Reader) -> Option<Self> {
         let sight = sight_of(reader, signed);
-        sight.problem()?;
+        if matches!(sight, Sight::Consistent | Sight::Unreadable) {
+            return None;
+        }
         Some(Self {
             kept_in,
             expected_size: signed.checkpoint.size,
@@ -63,12 +67,26 @@ impl Missing {
             found_size: reader.size(),
             found_root: reader.root_at(signed.checkpoint.size),
             same_key: !matches!(sight, Sight::Foreign { .. }),
+            at_mirror: false,
         })
+    }
+
+    /// Whether the mirror holds what is missing.
+    pub(crate) fn at_mirror(self, signed: &SignedCheckpoint, mirror: Option<&Reader>) -> Self {
+        let holds = |mirror: &Reader| sight_of(mirror, signed) == Sight::Consistent;
+        Self { at_mirror: self.same_key && mirror.is_some_and(holds), ..self }
     }
 
     /// In words, for whoever must do something about it.
     pub fn problem(&self) -> String {
         let Self { kept_in, expected_size, expected_root, found_size, .. } = self;
+        let way = match self.at_mirror {
+            true => "the mirror holds them: a start of the house takes them back from there",
+            false => {
+                "put the ledger back from a backup, or, to go on without: sekisho ledger \
+                 acknowledge-loss"
+            }
+        };
         let root = match (self.same_key, &self.found_root) {
             (false, _) => "under another key".to_owned(),
             (true, None) => "and no more".to_owned(),
@@ -76,8 +94,7 @@ impl Missing {
         };
         format!(
             "expected {expected_size} entries with the root {} as `{kept_in}` says, found \
-             {found_size} {root}: put the ledger back from a backup, or, to go on \
-             without: sekisho ledger acknowledge-loss",
+             {found_size} {root}: {way}",
             expected_root.to_base64()
         )
     }
@@ -256,7 +273,7 @@ pub fn verify_remembering(
     own.problems.extend(of_keys.problems.into_iter().chain(gone));
     own.notes.extend(of_keys.notes);
     let mut missing = judge_remembered(&remembered, folder, mirror_folder, &mut own)?;
-    missing.extend(judge_memories(memories, folder, &mut own)?);
+    missing.extend(judge_memories(memories, folder, mirror_folder, &mut own)?);
     Ok(Verified {
         size: own.size,
         root: own.root,
@@ -339,7 +356,9 @@ fn judge_remembered(
         let sight = lost.signed.as_ref().map_or(Sight::First, |signed| sight_of(reader, signed));
         own.problems.extend(lost.problem(whose, &sight));
         if let Some(signed) = &lost.signed {
-            missing.extend(Missing::of(path.clone(), signed, reader));
+            let found = Missing::of(path.clone(), signed, reader);
+            let mirror = reader_of_mirror.as_ref().filter(|_| *whose == WHOSE);
+            missing.extend(found.map(|found| found.at_mirror(signed, mirror)));
         }
     }
     Ok(missing)
@@ -349,15 +368,19 @@ fn judge_remembered(
 fn judge_memories(
     memories: &[Memory],
     folder: &Path,
+    mirror_folder: Option<&Path>,
     own: &mut Checked,
 ) -> Result<Vec<Missing>, Fault> {
-    own.problems.extend(memories.iter().filter_map(Memory::problem));
+    let mirror = mirror_folder.and_then(|folder| reader(folder).ok());
     let reader = reader(folder)?;
+    own.problems.extend(memories.iter().filter_map(|one| one.problem(&reader)));
     let mut missing = Vec::new();
     for one in memories {
-        let found =
-            one.signed.as_ref().and_then(|signed| Missing::of(one.place.clone(), signed, &reader));
-        let Some(found) = found else { continue };
+        let Some(signed) = &one.signed else { continue };
+        let found = Missing::of(one.place.clone(), signed, &reader);
+        let Some(found) = found.map(|found| found.at_mirror(signed, mirror.as_ref())) else {
+            continue;
+        };
         let known = Acknowledgements::read(&reader).map_err(Fault::Annals)?;
         let lost = Lost { name: String::new(), signed: one.signed.clone() };
         if known.of(word(WHOSE), &lost).is_none() {

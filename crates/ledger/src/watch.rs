@@ -2,7 +2,7 @@
 //! still the one that was there, for a folder that is taken away takes its own memory along.
 
 use crate::verify::reader;
-use annals::{Reader, lost_name, names, sight_of};
+use annals::{Reader, Sight, lost_name, names, sight, sight_of};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
@@ -50,8 +50,10 @@ pub fn before_start(data: &Path, beside: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Of what somebody altered nothing is known; whoever reads says so.
 fn is_held(reader: Option<&Reader>, signed: &SignedCheckpoint) -> bool {
-    reader.is_some_and(|reader| sight_of(reader, signed).problem().is_none())
+    let is_held = |sight: Sight| matches!(sight, Sight::Consistent | Sight::Unreadable);
+    reader.is_some_and(|reader| is_held(sight_of(reader, signed)))
 }
 
 /// Puts a lost checkpoint into the ledger's folder, as its own. The folder is another user's, who
@@ -132,6 +134,11 @@ pub fn remember(data: &Path) -> io::Result<()> {
     let before = before.as_deref().and_then(SignedCheckpoint::parse);
     if is_kept && before.is_none() {
         // Somebody altered it. Written over, nobody would ever know; readers say it.
+        return Ok(());
+    }
+    let is_altered =
+        |before: &SignedCheckpoint| sight(before, &key, u64::MAX, |_| None) == Sight::Unreadable;
+    if before.as_ref().is_some_and(is_altered) {
         return Ok(());
     }
     let before = before.filter(|before| before.note.is_signed_by(&key));

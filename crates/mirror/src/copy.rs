@@ -132,6 +132,11 @@ impl<V: Volume> Copy<V> {
         Ok((copy, opened))
     }
 
+    /// Drops what stands behind damage; the caller has put a copy aside.
+    pub fn drop_loose(&mut self) -> io::Result<()> {
+        self.store.drop_loose()
+    }
+
     /// Keeps the newest checkpoint in a file from here on, and says what the last one was like.
     pub fn saving(mut self, file: File, alarms: Vec<String>) -> Self {
         (self.saved, self.alarms) = (Some(Saved { file, size: 0, at_ms: 0 }), alarms);

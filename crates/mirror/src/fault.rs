@@ -10,8 +10,6 @@ pub enum Fault {
     File { name: &'static str, source: io::Error },
     #[error("the file {name} is not what it was: expected {expected}, found something else")]
     Changed { name: &'static str, expected: &'static str },
-    #[error("the mirror's copy is damaged: {what}; a person must look at it")]
-    Damaged { what: String },
     #[error("could not write or flush the copy: {0}")]
     Store(io::Error),
     #[error("could not use a channel: {0}")]

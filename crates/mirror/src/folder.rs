@@ -4,7 +4,9 @@
 use crate::copy::Copy;
 use crate::fault::Fault;
 use annals::names::{ANCHOR, CHECKPOINT, LATTICE, LATTICE_KEY};
-use annals::{Acknowledgements, Reader, Segments, Shelf, Sight, find_keys, keep_lost, lost_of};
+use annals::{
+    Acknowledgements, Reader, Segments, Shelf, Sight, find_keys, keep_changed, keep_lost, lost_of,
+};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,9 +24,11 @@ const LEDGER: &str = "ledger.pub";
 const LOG: &str = "log";
 
 /// Opens the copy in `folder`, making what is not there yet, and says what was found on the way.
+/// Of a log that somebody changed the beginning is kept that still stands, as if the rest had been
+/// lost: the ledger gives it again, and what does not fit a checkpoint that was cosigned is alarmed.
 ///
 /// # Errors
-/// `Fault::Damaged` when something durable was changed; files that cannot be used.
+/// Files that cannot be used, or are not what they were.
 pub fn open(
     folder: &Path,
     ledger_key: Option<[u8; 32]>,
@@ -43,13 +47,19 @@ pub fn open(
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
     let anchor = annals::Folder(folder.to_owned()).get(ANCHOR).map_err(file(ANCHOR))?;
     let anchor = anchor.and_then(|bytes| Anchor::decode(&bytes));
-    let (copy, opened) =
+    let (mut copy, opened) =
         Copy::open(volumes, anchor.as_ref(), cosigner, known).map_err(Fault::Store)?;
+    let (mut notes, mut damaged) = (Vec::new(), None);
     if let Some(what) = opened.damage {
-        return Err(Fault::Damaged { what });
-    }
-    let mut notes = Vec::new();
-    if opened.torn_bytes > 0 {
+        keep_changed(folder, compartment::now_ms()).map_err(file(LOG))?;
+        copy.drop_loose().map_err(Fault::Store)?;
+        damaged = Some(format!(
+            "the mirror's log was changed: {what}; {} of {} entries are left, a copy is kept; the \
+             ledger gives it the others again",
+            copy.size(),
+            opened.claimed_size
+        ));
+    } else if opened.torn_bytes > 0 {
         notes.push(format!("dropped {} octets of an unfinished batch", opened.torn_bytes));
     }
     if opened.tiles_repaired {
@@ -58,7 +68,8 @@ pub fn open(
     if opened.anchor_refused {
         notes.push("the anchor does not fit the copy, which was read whole".to_owned());
     }
-    let (alarms, lost) = recall(folder, &copy).map_err(file(CHECKPOINT))?;
+    let (mut alarms, lost) = recall(folder, &copy).map_err(file(CHECKPOINT))?;
+    alarms.extend(damaged);
     let saving = |name| {
         let mut saved = OpenOptions::new();
         let saved = saved.write(true).create(true).truncate(false).mode(0o600);
@@ -101,6 +112,7 @@ fn recall(folder: &Path, copy: &Copy<Segments>) -> io::Result<(Vec<String>, Vec<
         }
         let sight = lost.signed.as_ref().map_or(Sight::First, |signed| copy.sight(signed));
         match lost.alarm("the mirror", &sight) {
+            Some(alarm) if lost.is_altered(&sight) => alarms.push(alarm),
             Some(alarm) => {
                 alarms.push(alarm);
                 kept.push(at);

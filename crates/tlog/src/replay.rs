@@ -44,7 +44,8 @@ pub struct Replayed {
     pub unread_bytes: u64,
     /// The loose octets are not simply the beginning of a batch that was never finished.
     pub damage: Option<String>,
-    /// The largest size that a checkpoint behind the damage speaks of.
+    /// The checkpoint behind the damage that speaks of most, and its size.
+    pub claimed: Option<SignedCheckpoint>,
     pub claimed_size: u64,
 }
 
@@ -217,9 +218,12 @@ fn look_behind<V: Volume>(
         match signed {
             Some((signed, length)) => {
                 if believed(&signed) && signed.checkpoint.size > replayed.range.size() {
-                    replayed.claimed_size = replayed.claimed_size.max(signed.checkpoint.size);
                     sizes.push(signed.checkpoint.size);
                     sizes.dedup();
+                    if signed.checkpoint.size > replayed.claimed_size {
+                        replayed.claimed_size = signed.checkpoint.size;
+                        replayed.claimed = Some(signed);
+                    }
                 }
                 window.consume(length);
             }

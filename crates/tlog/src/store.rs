@@ -66,7 +66,8 @@ pub struct Opened {
     pub torn_bytes: u64,
     /// Something durable was changed; the log counts as ending before it, but nothing was cut.
     pub damage: Option<String>,
-    /// A checkpoint of this size was once signed here: more than is left, if damaged.
+    /// If damaged: a checkpoint that was once signed here, of more than is left, and its size.
+    pub claimed: Option<SignedCheckpoint>,
     pub claimed_size: u64,
     /// Tiles did not agree with the entries and were written anew.
     pub tiles_repaired: bool,
@@ -126,6 +127,7 @@ impl<V: Volume> Store<V> {
         let opened = Opened {
             torn_bytes: found.loose_bytes,
             damage: found.damage,
+            claimed: found.claimed,
             claimed_size: found.claimed_size,
             tiles_repaired,
             anchored: first,

@@ -56,7 +56,7 @@ fn in_japanese(what: &str) -> &str {
         "the mirror's saved checkpoint is not cosigned by the mirror: the file was altered" => {
             "写しの保存した checkpoint に、写しの正しい副署がない。ファイルが書き換えられている"
         }
-        "what was seen before cannot be read: it holds no checkpoint; somebody altered it" => {
+        "what was seen before holds no checkpoint that this log signed: somebody altered it" => {
             "以前に見たものが読めない。ファイルに checkpoint がなく、書き換えられている"
         }
         "there is no ML-DSA-44 key of the mirror" => "写しの ML-DSA-44 の鍵がない",

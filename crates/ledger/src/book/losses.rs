@@ -28,6 +28,8 @@ pub(crate) struct Remembered {
     pub owed: Vec<Lost>,
     /// The mirror cosigned so many entries, and our log holds them.
     pub mirrored: u64,
+    /// The key with which the mirror cosigned what was saved last.
+    pub mirror_key: Option<[u8; 4]>,
     /// Everything that is kept of losses here. What is laid beside the log later is none.
     pub lost: Vec<LostAt>,
     /// Of these, what nobody has acknowledged and nobody gives back: nothing is released.
@@ -145,6 +147,19 @@ impl<V: Volume> Book<V> {
                 "the mirror lost entries: it cosigned {cosigned}, {held} are left; it is given \
                  the others again"
             )));
+        }
+    }
+
+    /// Whoever checks proofs outside was given the mirror's key: another one is news, once.
+    pub(super) fn say_another_mirror(&mut self, key_id: [u8; 4]) {
+        let known = self.remembered.mirror_key.replace(key_id);
+        if known.is_some_and(|known| known != key_id) {
+            self.out.push(Out::Alarm(
+                "the mirror signs with another key than before: whoever checks proofs with the \
+                 old one (--mirror-key) finds them wrong; put its key back from the key backup, \
+                 or give them the new one"
+                    .to_owned(),
+            ));
         }
     }
 

@@ -11,11 +11,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-const HINT: &str = "sekisho ledger verify says everything that is wrong: put the ledger and its \
-    mirror back from a backup, or, to go on without: sekisho ledger acknowledge-loss";
+const HINT: &str = "sekisho ledger verify says everything that is wrong: what the ledger or its \
+    mirror still holds whole, a start of the house gives to the other; what neither holds must \
+    come back from a backup, or, to go on without: sekisho ledger acknowledge-loss";
 
-const GONE: &str = "put it back from a backup; where the mirror is whole, a start of the house \
-    takes it back from there";
+const GONE: &str = "put it back from a backup; where the mirror is whole and the ledger's key is \
+    there (`ledger/key`, in the key backup), a start of the house takes it back from there";
 /// A log of more than this is not read whole by the way: some five million entries.
 const EXAMINED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
