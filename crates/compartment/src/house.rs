@@ -198,7 +198,14 @@ impl House {
 /// child `serve` is called, jailed, with a house of its own. Returns when the warden is gone or
 /// says stop and no instance is left.
 pub fn zygote_main(serve: fn(House) -> ExitCode) -> ExitCode {
-    match live_as_zygote(serve) {
+    prepared_zygote_main(|| (), serve)
+}
+
+/// The same, for instances that would each make the same things anew, tables and what their
+/// processor can do: `prepare` makes them in the zygote, and each fork has them. It draws nothing
+/// random, or forks would have drawn the same.
+pub fn prepared_zygote_main(prepare: fn(), serve: fn(House) -> ExitCode) -> ExitCode {
+    match live_as_zygote(prepare, serve) {
         Ok(code) => code,
         // Its end of the control channel is the lifeline: no warden, no zygote.
         Err(Fault::Channel(wire::Fault::Gone | wire::Fault::Unread)) => ExitCode::SUCCESS,
@@ -214,7 +221,7 @@ struct Child {
     instance: InstanceId,
 }
 
-fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
+fn live_as_zygote(prepare: fn(), serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
     let mut house = House::begin()?;
     let kind = house.kind()?;
     let calls = Prepared::of(kind.word())?;
@@ -222,6 +229,7 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
     signals::hear_ends()?;
     let missing = zygote::enter_zygote(kind.word(), &house.grounds(kind))?;
     house.tell_jailed(&missing, None)?;
+    prepare();
     house.ready(None, None)?;
     let mut children: Vec<Child> = Vec::new();
     let mut stopping = false;
@@ -250,7 +258,7 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
                     }
                     Forked::Instance => {
                         drop((house, children, fds));
-                        return Ok(live_as_instance(kind, (instance, own), &calls, serve));
+                        plain::leave(live_as_instance(kind, (instance, own), &calls, serve))
                     }
                 }
             }

@@ -42,7 +42,7 @@ mod voice;
 pub use birth::{Birth, Spawned, spawn};
 pub use drill::exec_program;
 pub use fence::Grounds;
-pub use house::{House, now_ms, random, steady_ms, zygote_main};
+pub use house::{House, now_ms, prepared_zygote_main, random, steady_ms, zygote_main};
 pub use jail::{Entered, abort_on_panic, enter};
 pub use lender::{Lender, Loan};
 pub use local::local_time;

@@ -9,6 +9,7 @@ use compartment::{Birth, House, Notices, Policy, spawn};
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::Channel;
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     if words.first().map(String::as_str) == Some("sekisho") {
         return match words[1].as_str() {
             "edge" => compartment::zygote_main(misbehave),
-            "scanner" => compartment::zygote_main(draw),
+            "scanner" => compartment::prepared_zygote_main(prepare, draw),
             _ => keep_files(House::begin().unwrap()),
         };
     }
@@ -145,10 +146,33 @@ fn misbehave(house: House) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Whoever made what is made once.
+static PREPARED_BY: AtomicU32 = AtomicU32::new(0);
+/// What an instance leaves with.
+const LEFT_WITH: u8 = 42;
+
+fn prepare() {
+    PREPARED_BY.store(std::process::id(), Ordering::Relaxed);
+}
+
+/// Aborts where an end is not the kernel's alone.
+struct Last;
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
+thread_local!(static LAST: Last = const { Last });
+
 fn draw(house: House) -> ExitCode {
+    LAST.with(|_| ());
+    let prepared_by = PREPARED_BY.load(Ordering::Relaxed);
+    assert!(prepared_by != 0 && prepared_by != std::process::id(), "made by {prepared_by}");
     let text = compartment::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     house.report(&Report::Note { text }, &[]).unwrap();
-    ExitCode::SUCCESS
+    ExitCode::from(LEFT_WITH)
 }
 
 fn keep_files(mut house: House) -> ExitCode {
@@ -344,7 +368,7 @@ fn forks_never_draw_the_same() {
         let Report::Note { text } = report(&control).0 else { panic!("no draw") };
         assert!(seen.insert(text), "two forks drew the same");
         let (Report::Ended { status, .. }, _) = report(&zygote.control) else { panic!() };
-        assert_eq!(status, 0);
+        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, LEFT_WITH.into()));
     }
     assert_eq!(seen.len(), 1000);
     end(zygote);

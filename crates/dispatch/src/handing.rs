@@ -78,6 +78,7 @@ pub(crate) struct Queued {
     from: Option<String>,
     journey: Journey,
     digests: Vec<[u8; 32]>,
+    /// Of one that is held.
     subject: String,
     /// It waits for somebody, until then.
     held_until_ms: Option<u64>,
@@ -336,7 +337,9 @@ fn queue(written: Written, house: &mut Neighbours) -> Step<Queued> {
     let parcel = Parcel { id, at_ms, hold: weighed.hold, text: &offered.text, draft: &draft };
     commit(&parcel, &author, envelopes, house)?;
     let held_until_ms = held.map(|hold| hold.until_ms);
-    let (from, subject) = (offered.from.map(|from| from.address), subject(&seen));
+    // Whoever is told of it wants to know which: of all others nobody looks at it.
+    let subject = held_until_ms.map(|_| subject(&seen)).unwrap_or_default();
+    let from = offered.from.map(|from| from.address);
     Ok(Queued { author, from, journey, digests, subject, held_until_ms })
 }
 

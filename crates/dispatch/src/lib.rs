@@ -46,6 +46,9 @@ use compartment::House;
 use neighbours::Neighbours;
 use std::process::ExitCode;
 
+/// What each instance would make for itself, made by whoever forks them.
+pub use trace::look_at_processor as prepare;
+
 /// What broke on our side. The client hears 451 in every case.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {

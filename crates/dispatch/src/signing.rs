@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::neighbours::Neighbours;
 use crate::stop::Step;
-use mailauth::sign::{BodyDigest, SigningAs, dkim};
+use mailauth::sign::{BodyDigest, Covered, SigningAs};
 use wire::signer::CANONICAL_BYTES;
 
 /// The header as it leaves, and its body's digest.
@@ -51,9 +51,10 @@ pub(crate) fn sign(
 
 fn sign_once(canon: &Canon, domain: &str, at_ms: u64, house: &mut Neighbours) -> Step<String> {
     let keys = house.mail_keys(domain)?;
+    let covered = Covered::of(&canon.header);
     let unsigned = keys.iter().map(|key| {
         let (selector, algorithm, now) = (&*key.selector, &*key.algorithm, at_ms / 1000);
-        dkim(&canon.header, &canon.body, &SigningAs { domain, selector, algorithm, now })
+        covered.dkim(&canon.body, &SigningAs { domain, selector, algorithm, now })
     });
     let unsigned: Vec<_> = unsigned.collect();
     // The signer takes no more; such a header is signed by nobody, and leaves as it is.

@@ -46,6 +46,9 @@ mod tests;
 use compartment::House;
 use neighbours::Neighbours;
 use std::process::ExitCode;
+
+/// What each instance would make for itself, made by whoever forks them.
+pub use trace::look_at_processor as prepare;
 use wire::control::Report;
 
 /// Connections that one instance serves, one after the other, before a fresh one takes its place:

@@ -305,6 +305,11 @@ pub(crate) fn signed_fields(
     fields: &[Field<'_>],
     unsigned: &[u8],
 ) -> Vec<u8> {
+    with_own_field(canon, named_fields(canon, names, fields), unsigned)
+}
+
+/// The named fields alone, each with its line end.
+pub(crate) fn named_fields(canon: Canon, names: &[&str], fields: &[Field<'_>]) -> Vec<u8> {
     let mut signed = Vec::with_capacity(4 * 1024);
     let mut taken = vec![false; fields.len()];
     for name in names {
@@ -316,6 +321,11 @@ pub(crate) fn signed_fields(
             canon::header(canon, field.raw, &mut signed);
         }
     }
+    signed
+}
+
+/// Those and the signature field itself.
+pub(crate) fn with_own_field(canon: Canon, mut signed: Vec<u8>, unsigned: &[u8]) -> Vec<u8> {
     canon::header(canon, unsigned, &mut signed);
     signed.truncate(signed.len().saturating_sub(2));
     signed

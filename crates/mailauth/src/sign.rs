@@ -5,7 +5,7 @@
 //! The same header, body, key and second give the same octets.
 
 use crate::canon::{Canon, body_hash};
-use crate::dkim::signed_fields;
+use crate::dkim::{named_fields, signed_fields, with_own_field};
 use crate::fields::{Field, take_apart};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
@@ -98,10 +98,31 @@ impl Unsigned {
 /// The DKIM-Signature (relaxed/relaxed) for a message with this header (raw fields; whatever is
 /// behind the first empty line is not looked at) and a body of this digest.
 pub fn dkim(header: &[u8], body: &[u8; 32], by: &SigningAs<'_>) -> Unsigned {
-    let parts = take_apart(header);
-    let names = names(&parts.fields);
-    let field = format!("DKIM-Signature: v=1; {}", signature_tags(&names, body, by));
-    signed(&names, &parts.fields, field)
+    Covered::of(header).dkim(body, by)
+}
+
+/// What of a header is signed, whoever signs it: made once for all keys of a domain.
+pub struct Covered {
+    names: Vec<&'static str>,
+    /// The named fields, each with its line end.
+    canonical: Vec<u8>,
+}
+
+impl Covered {
+    /// Of raw fields; whatever is behind the first empty line is not looked at.
+    pub fn of(header: &[u8]) -> Self {
+        let parts = take_apart(header);
+        let names = names(&parts.fields);
+        let canonical = named_fields(Canon::Relaxed, &names, &parts.fields);
+        Self { names, canonical }
+    }
+
+    /// The DKIM-Signature by one key, over this and a body of this digest.
+    pub fn dkim(&self, body: &[u8; 32], by: &SigningAs<'_>) -> Unsigned {
+        let field = format!("DKIM-Signature: v=1; {}", signature_tags(&self.names, body, by));
+        let canonical = with_own_field(Canon::Relaxed, self.canonical.clone(), field.as_bytes());
+        Unsigned { field, canonical }
+    }
 }
 
 /// The tags that DKIM-Signature and ARC-Message-Signature share, up to and with `b=`.
@@ -233,11 +254,14 @@ impl Signer<'_> {
 
 fn folded(base64: &str) -> String {
     let mut folded = String::with_capacity(base64.len() + base64.len() / 16);
-    for (at, letter) in base64.chars().enumerate() {
-        if at > 0 && at % LINE_OCTETS == 0 {
-            folded.push_str("\r\n\t");
-        }
-        folded.push(letter);
+    let mut rest = base64;
+    while let Some((line, behind)) =
+        rest.split_at_checked(LINE_OCTETS).filter(|(_, b)| !b.is_empty())
+    {
+        folded.push_str(line);
+        folded.push_str("\r\n\t");
+        rest = behind;
     }
+    folded.push_str(rest);
     folded
 }

@@ -87,6 +87,11 @@ pub struct Examined {
 /// Octets of a text part that are read as text: the rest is searched for marks only.
 const TEXT_BYTES: usize = 1024 * 1024;
 
+/// Makes what every process would make at its first message: for one that is forked from.
+pub fn prepare() {
+    lookalike::prepare();
+}
+
 /// Looks at a whole message.
 pub fn examine(bytes: &[u8], budget: &Budget) -> Examined {
     let (message, findings, highest) = parse_by(bytes, Reading::default());

@@ -63,6 +63,12 @@ pub enum Fault {
     Memory(#[from] std::io::Error),
 }
 
+/// What each instance would make for itself, made by whoever forks them.
+pub fn prepare() {
+    mime::detect::prepare();
+    trace::look_at_processor();
+}
+
 /// The whole life of an instance: wait for an `edge`, serve it, leave.
 pub fn serve(mut house: House) -> ExitCode {
     compartment::abort_on_panic("scanner");

@@ -1,6 +1,6 @@
 //! Which main function belongs to which kind. This is the one place where they all meet.
 
-use compartment::{House, abort_on_panic, zygote_main};
+use compartment::{House, abort_on_panic, prepared_zygote_main, zygote_main};
 use std::process::ExitCode;
 use terms::{InstanceId, Kind};
 
@@ -14,8 +14,12 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
     }
     abort_on_panic(kind.word());
     Some(match kind {
-        Kind::Edge => zygote_main(|house| unless_drilled(house, edge::serve)),
-        Kind::Scanner => zygote_main(|house| unless_drilled(house, scanner::serve)),
+        Kind::Edge => {
+            prepared_zygote_main(edge::prepare, |house| unless_drilled(house, edge::serve))
+        }
+        Kind::Scanner => {
+            prepared_zygote_main(scanner::prepare, |house| unless_drilled(house, scanner::serve))
+        }
         Kind::Access => zygote_main(|house| unless_drilled(house, access::serve)),
         Kind::Pages => zygote_main(|house| unless_drilled(house, pages::serve)),
         Kind::Admin => zygote_main(|house| unless_drilled(house, admin::serve)),
@@ -30,7 +34,9 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
         Kind::Mirror => keep(mirror::run),
         Kind::Sentinel => keep(sentinel::run),
         Kind::Zone => keep(zone::run),
-        Kind::Dispatch => zygote_main(|house| unless_drilled(house, dispatch::serve)),
+        Kind::Dispatch => {
+            prepared_zygote_main(dispatch::prepare, |house| unless_drilled(house, dispatch::serve))
+        }
         Kind::Depart => zygote_main(|house| unless_drilled(house, depart::serve)),
         Kind::Post => keep(post::run),
         Kind::Fetch => keep(fetch::run),

@@ -110,10 +110,9 @@ struct Known {
     skeleton: String,
     /// `amazon-co-jp` and `amazon.co.jp.`: how it is worn in front of another domain.
     joined: String,
-    /// A finder that is made once: to make one costs many times what it costs to look.
-    dotted: Finder<'static>,
-    /// One of the table; domains of receivers are compared, but never worn.
-    is_house: bool,
+    /// A finder that is made once: to make one costs many times what it costs to look. Domains of
+    /// receivers are compared, but never worn: they have none.
+    dotted: Option<Finder<'static>>,
 }
 
 impl Known {
@@ -126,8 +125,7 @@ impl Known {
             registrable,
             label,
             joined: domain.replace('.', "-"),
-            dotted: Finder::new(&format!("{domain}.")).into_owned(),
-            is_house,
+            dotted: is_house.then(|| Finder::new(&format!("{domain}.")).into_owned()),
         }
     }
 }
@@ -137,6 +135,11 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
     let domains = HOUSES.iter().flat_map(|house| house.domains);
     domains.map(|domain| Known::new(domain, true)).collect()
 });
+
+/// Makes the table, if nobody has yet.
+pub(crate) fn prepare() {
+    LazyLock::force(&KNOWN);
+}
 
 /// Looks at a host name that a person will read as somebody's. `own`: domains of the receivers.
 pub(crate) fn look(host: &str, own: &[String], notes: &mut Notes) {
@@ -158,10 +161,11 @@ pub(crate) fn look(host: &str, own: &[String], notes: &mut Notes) {
         return;
     }
     // `amazon-co-jp.example`, `rakuten.co.jp.example`: the house's name before the real end.
-    let worn = known().filter(|known| known.is_house).any(|known| {
+    let worn = known().any(|known| {
+        let Some(dotted) = &known.dotted else { return false };
         let tail = mine.strip_prefix(known.joined.as_str());
         tail.is_some_and(|tail| tail.starts_with(['-', '.']))
-            || known.dotted.find(shown.as_bytes()).is_some()
+            || dotted.find(shown.as_bytes()).is_some()
     });
     if worn {
         notes.note(seen::LOOKALIKE_WORN, shown.as_str());
