@@ -12,9 +12,10 @@ use crate::recorder::Recorder;
 use crate::resolvers::Allowance;
 use crate::roster::{Member, Part};
 use crate::stopping::Stopping;
+use crate::wants::Wants;
 use crate::{Fault, ports, recorder};
 use compartment::signals;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
@@ -65,7 +66,7 @@ pub struct Household {
     /// Whose control channel sits where. The hub forgets a label before its last frames are read.
     pub seats: HashMap<Peer, (InstanceId, Kind)>,
     pub pidfds: HashMap<Peer, InstanceId>,
-    pub wants: VecDeque<Want>,
+    pub wants: Wants,
     pub keys: Keys,
     pub resolvers: Allowance,
     pub dials: Allowance,
@@ -213,7 +214,7 @@ impl Household {
             members: HashMap::new(),
             seats: HashMap::new(),
             pidfds: HashMap::new(),
-            wants: VecDeque::new(),
+            wants: Wants::default(),
             keys: Keys::default(),
             resolvers: Allowance::default(),
             dials: Allowance::default(),
@@ -260,7 +261,7 @@ impl Household {
     fn is_busy(&self) -> bool {
         self.stopping.is_some()
             || !self.announced
-            || !self.wants.is_empty()
+            || self.has_wants_due()
             || self.parts.iter().any(|part| part.holder.is_none() && part.isolation.is_none())
             || self.members.values().any(|member| member.needs_attention())
     }
