@@ -84,6 +84,7 @@ impl Changes<'_> {
             FromAdmin::Cancel(part) => self.cancel_ending(part),
             FromAdmin::EndingList => self.list_endings(),
             FromAdmin::NameSalts => self.name_salts(),
+            FromAdmin::EndingWaits => self.ending_waits(),
             FromAdmin::HoldAdd { part, reason } => self.add_hold(part, &reason),
             FromAdmin::HoldList => self.list_holds(),
             FromAdmin::Patterns => self.patterns(),

@@ -1,6 +1,7 @@
 //! One whom a message is for, and who may be addressed beside whom.
 
 use smtp::{Address, Notify, Original, Reply};
+use std::time::Instant;
 use terms::TenantId;
 use wire::directory::{Absence, Onward, Path, PublicKey, Recipient, Statement, TenantSettings};
 use wire::lists;
@@ -19,6 +20,8 @@ pub(crate) struct Addressee {
     pub transit: Option<PublicKey>,
     pub absence: Option<Absence>,
     pub wishes: Wishes,
+    /// When it was noted.
+    pub at: Instant,
 }
 
 /// RFC 3461 §4.1 and §4.2, passed on as they came.
@@ -58,6 +61,7 @@ impl Addressee {
             transit: statement.transit,
             absence: statement.absence,
             wishes,
+            at: Instant::now(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::accepted;
 use crate::approval::Act;
-pub use crate::ending::{Ending, EndingState, Hold};
+pub use crate::ending::{Ending, EndingState, EndingWait, Hold};
 use crate::lists;
 pub use crate::outlet::{
     Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
@@ -24,6 +24,7 @@ use crate::tls_report;
 pub use crate::voices::{APPROVING, DECOY_ROLE, ROLES, Standing, Who, is_of_house};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::time::Duration;
 use terms::{MessageId, TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
@@ -96,6 +97,10 @@ pub enum ToEdge {
     FirstAnswer(Option<bool>),
     HasDomain(bool),
 }
+
+/// How long anybody goes by a statement that they were given before they ask again. The keys of a
+/// contract that ends outlive the last statement of it by more than that.
+pub const STATED_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 pub enum Stated {
@@ -415,6 +420,8 @@ pub enum FromAdmin {
     EndingList,
     /// What binds the names in certificates of destruction, answered by `NameSalts`.
     NameSalts,
+    /// What endings wait for that others must do, answered by `EndingWaits`.
+    EndingWaits,
     HoldAdd {
         part: Part,
         reason: String,
@@ -530,6 +537,7 @@ pub enum ToAdmin {
     Endings(Vec<Ending>),
     /// Of each part that is destroyed: with it, whoever holds a certificate can check the name.
     NameSalts(Vec<(Part, [u8; 16])>),
+    EndingWaits(Vec<(Part, EndingWait)>),
     Hold(Hold),
     Holds(Vec<Hold>),
     /// Ids; rows that still name an address of a person who is destroyed (whose, and where); files

@@ -28,6 +28,34 @@ impl EndingState {
     }
 }
 
+/// What an ending waits for, where nobody sees it at work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndingWait {
+    /// Mail is refused, and the keys go when nobody remembers a statement from before.
+    Statements,
+    /// Everything is destroyed but copies in backups: the key of these epochs opens them until
+    /// their keepers destroy it.
+    BackupEpochs(Vec<u32>),
+}
+
+impl EndingWait {
+    /// A sentence for whoever waits.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Statements => {
+                "mail is refused already; the keys are destroyed some seconds later".to_owned()
+            }
+            Self::BackupEpochs(epochs) => {
+                let epochs: Vec<String> = epochs.iter().map(u32::to_string).collect();
+                let epochs = epochs.join(", ");
+                format!(
+                    "waits for the key of backup epoch {epochs}: `keys epochs end --epoch-keys DIR`"
+                )
+            }
+        }
+    }
+}
+
 /// The end of a contract, or of one person's part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
