@@ -130,7 +130,8 @@ impl Rates {
     pub fn take_untold(&mut self) -> Vec<String> {
         let told = |tenant| {
             format!(
-                "complaints about mail of tenant {tenant} come above the hour's limit and are not kept"
+                "complaints about mail of tenant {tenant} come above the hour's limit and are not \
+                 kept"
             )
         };
         std::mem::take(&mut self.untold).into_iter().map(told).collect()

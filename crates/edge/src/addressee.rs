@@ -65,6 +65,12 @@ impl Addressee {
         }
     }
 
+    /// Whether everybody for whom it was noted is there by a later statement, too.
+    pub(crate) fn is_still(&self, now: &Statement) -> bool {
+        let is_there = |person: &Recipient| now.recipients.iter().any(|it| it.user == person.user);
+        now.tenant == self.tenant && self.people.iter().all(is_there)
+    }
+
     pub(crate) fn fare(&self) -> Fare {
         fare(&self.people, &self.onward)
     }

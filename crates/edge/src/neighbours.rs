@@ -282,8 +282,12 @@ impl Neighbours {
     /// middle of a letter must not be told that it was kept: its keys go.
     pub(crate) fn are_still_stated(&mut self, addressees: &[Addressee]) -> bool {
         addressees.iter().all(|noted| {
-            noted.at.elapsed() < STATED_FOR
-                || matches!(self.who_is(&noted.address), Who::Known(now) if now.tenant == noted.tenant)
+            let is_young = noted.at.elapsed() < STATED_FOR;
+            is_young
+                || match self.who_is(&noted.address) {
+                    Who::Known(now) => noted.is_still(&now),
+                    _ => false,
+                }
         })
     }
 
