@@ -63,6 +63,8 @@ pub struct Plan {
     pub drills: Drills,
     /// Hears what happens; called on the warden's thread, so it must not wait.
     pub tell: Box<dyn FnMut(&Happening)>,
+    /// A sentence in the reader's language: why the house cannot be opened is read by a person.
+    pub said: fn(&str) -> String,
 }
 
 impl Plan {
@@ -93,6 +95,7 @@ impl Plan {
             alarm_secret: Vec::new(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),
+            said: str::to_owned,
         }
     }
 }
