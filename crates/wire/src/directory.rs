@@ -2,7 +2,7 @@
 
 use crate::accepted;
 use crate::approval::Act;
-pub use crate::ending::{Ending, EndingState, EndingWait, Hold};
+pub use crate::ending::{Ending, EndingState, EndingWait, Hold, Part, STATED_FOR};
 use crate::lists;
 pub use crate::outlet::{
     Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
@@ -24,7 +24,6 @@ use crate::tls_report;
 pub use crate::voices::{APPROVING, DECOY_ROLE, ROLES, Standing, Who, is_of_house};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use std::time::Duration;
 use terms::{MessageId, TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
@@ -97,10 +96,6 @@ pub enum ToEdge {
     FirstAnswer(Option<bool>),
     HasDomain(bool),
 }
-
-/// How long anybody goes by a statement that they were given before they ask again. The keys of a
-/// contract that ends outlive the last statement of it by more than that.
-pub const STATED_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 pub enum Stated {
@@ -360,13 +355,6 @@ pub enum ToIdentity {
     Ending(Vec<Part>),
     Done,
     Robbed(Vec<Part>),
-}
-
-/// A contract, or one person's part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Part {
-    pub tenant: TenantId,
-    pub user: Option<UserId>,
 }
 
 /// From `admin`. Each change is recorded before it counts.

@@ -1,8 +1,19 @@
 //! Contracts that end, and what must not be destroyed meanwhile.
 
-use crate::directory::Part;
 use serde::{Deserialize, Serialize};
-use terms::HoldId;
+use std::time::Duration;
+use terms::{HoldId, TenantId, UserId};
+
+/// How long anybody goes by a statement that they were given before they ask again. The keys of a
+/// contract that ends outlive the last statement of it by more than that.
+pub const STATED_FOR: Duration = Duration::from_secs(5);
+
+/// A contract, or one person's part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    pub tenant: TenantId,
+    pub user: Option<UserId>,
+}
 
 /// The states of an ending. Each has its guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
