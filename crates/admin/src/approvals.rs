@@ -168,13 +168,22 @@ pub fn mode(peers: &mut Peers<'_>, mode: Option<&str>) -> Answer {
 
 fn mode_json(two_persons: bool, able: u32, open: u32) -> Value {
     let mode = if two_persons { "two-persons" } else { "single-operator" };
-    json!({
+    let mut told = json!({
         "mode": mode,
         "who_may_approve": able,
         "open_requests": open,
         "weakened": (!two_persons).then_some("single-operator"),
-    })
+    });
+    if two_persons && able as usize <= NEEDED {
+        set(&mut told, "warning", json!(JUST_ENOUGH));
+    }
+    told
 }
+
+/// Who asks does not answer: where nobody is left over, their request can never be approved.
+const JUST_ENOUGH: &str = "what one of them asks for cannot be approved by two others: add a third \
+                           who may approve, or ask without --as; a request is taken back by \
+                           approval deny ID";
 
 /// Does exactly what was approved.
 pub fn carry_out(peers: &mut Peers<'_>, id: &str) -> Answer {
@@ -458,5 +467,18 @@ pub fn mode_of_house(peers: &mut Peers<'_>) -> Value {
     match ask(peers, &FromAdmin::Mode) {
         Ok(ToAdmin::Mode { two_persons, able, open }) => mode_json(two_persons, able, open),
         _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mode_json;
+
+    #[test]
+    fn two_who_may_approve_hear_that_neither_can_ask() {
+        let warns = |two_persons, able| mode_json(two_persons, able, 0).get("warning").is_some();
+        assert!(warns(true, 2));
+        assert!(!warns(true, 3));
+        assert!(!warns(false, 2));
     }
 }

@@ -26,10 +26,20 @@ use check::{State, check};
 use wanted::{Ours, Wanted, gateway_json, sts_policy, wanted};
 use words::{Gap, NO_KEYS, Step, step};
 
+/// A name of other letters than those of ASCII, as people know it.
+pub fn in_letters(shown: &mut Value, domain: &str) {
+    let letters = terms::letters_name(domain);
+    if letters != domain {
+        crate::people::set(shown, "name", json!(letters));
+    }
+}
+
 pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
     let mut added = directory(peers, &FromAdmin::DomainAdd { domain, tenant }, |answer| {
         let ToAdmin::Domain(added) = answer else { return None };
-        Some(json!({ "domain": added.domain, "tenant": added.tenant }))
+        let mut shown = json!({ "domain": added.domain, "tenant": added.tenant });
+        in_letters(&mut shown, &added.domain);
+        Some(shown)
     })?;
     let word = |name: &str| added.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (domain, tenant) = (word("domain"), word("tenant"));

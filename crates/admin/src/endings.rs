@@ -62,6 +62,7 @@ pub fn list(peers: &mut Peers<'_>) -> Answer {
     let people: HashMap<UserId, Option<String>> = users.into_iter().zip(addresses).collect();
     let held = held_by(peers, &endings)?;
     let salts = name_salts(peers)?;
+    let waits = waits(peers)?;
     let shown = endings.iter().zip(held).map(|(ending, held)| {
         let mut shown = ending_json(ending);
         let contract = called.get(&ending.part.tenant).map(|called| &called.name);
@@ -71,6 +72,7 @@ pub fn list(peers: &mut Peers<'_>) -> Answer {
             ("contract", json!(contract)),
             ("person", json!(person)),
             ("held_by", json!(held)),
+            ("waits_for", json!(waits.get(&ending.part))),
             ("name_salt", json!(salt)),
         ] {
             crate::people::set(&mut shown, field, value);
@@ -91,6 +93,34 @@ fn name_salts(peers: &mut Peers<'_>) -> Result<HashMap<Part, [u8; 16]>, Refusal>
         _ => None,
     })?;
     Ok(salts)
+}
+
+/// What each waits for, in a sentence.
+pub fn waits(peers: &mut Peers<'_>) -> Result<HashMap<Part, String>, Refusal> {
+    let mut waits = HashMap::new();
+    directory(peers, &FromAdmin::EndingWaits, |answer| match answer {
+        ToAdmin::EndingWaits(found) => {
+            waits = found.into_iter().map(|(part, wait)| (part, wait.told())).collect();
+            Some(Value::Null)
+        }
+        _ => None,
+    })?;
+    Ok(waits)
+}
+
+/// Whose end waits for what, for `status`; nobody is asked more where nothing waits.
+pub fn waiting(peers: &mut Peers<'_>) -> Vec<String> {
+    if waits(peers).is_ok_and(|waits| waits.is_empty()) {
+        return Vec::new();
+    }
+    let told = list(peers).unwrap_or_default();
+    let all = told.get("items").and_then(Value::as_array).into_iter().flatten();
+    let waiting = all.filter_map(|one| {
+        let word = |field: &str| one.get(field).and_then(Value::as_str);
+        let whose = word("person").or(word("user_id")).or(word("tenant"))?;
+        Some(format!("{whose}: {}", word("waits_for")?))
+    });
+    waiting.collect()
 }
 
 /// What holds each of these: holds by their id, and those that `keys hold` set.

@@ -170,7 +170,7 @@ pub fn set_domain(peers: &mut Peers<'_>, domain: String, wish: DomainWish) -> An
 }
 
 pub fn domain_json(domain: &Domain) -> Value {
-    json!({
+    let mut shown = json!({
         "domain": domain.domain,
         "tenant": domain.tenant,
         "catch_all": domain.catch_all,
@@ -178,7 +178,9 @@ pub fn domain_json(domain: &Domain) -> Value {
             "mode": domain.transport.mode.word(),
             "max_age": domain.transport.max_age_seconds,
         },
-    })
+    });
+    crate::domains::in_letters(&mut shown, &domain.domain);
+    shown
 }
 
 /// `tls-reports list` and `send`: what is counted for reports about TLS (RFC 8460).

@@ -70,6 +70,10 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
         }
         _ => return Err(no_such(id)),
     };
+    if queued.state == State::Cancelled {
+        let hint = "its sender hears of it, and it is over; see `queue show ID`";
+        return Err(Refusal::new("a message that nobody cancelled", "cancelled already", hint));
+    }
     // What is delayed is tried at once; what is on its way already needs no release.
     if done == QueueAct::Release && matches!(queued.state, State::Ready | State::Leaving) {
         let hint = "nothing was to be done; see `queue show ID`";

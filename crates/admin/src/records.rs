@@ -233,9 +233,10 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     let approvals = crate::approvals::mode_of_house(peers);
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");
     let (sentinel, frozen) = (crate::watch::status(peers), crate::watch::frozen(peers));
+    let endings = crate::endings::waiting(peers);
     // Last of all: while the warden is listened to, nobody else is joined.
     let isolated = crate::watch::isolated(peers);
-    Ok(json!({
+    let mut status = json!({
         "mailbox": mailbox,
         "vault": vault,
         "approvals": approvals,
@@ -243,5 +244,9 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         "single_operator": !is_two,
         "isolated": isolated,
         "frozen": frozen,
-    }))
+    });
+    if !endings.is_empty() {
+        crate::people::set(&mut status, "endings", json!(endings));
+    }
+    Ok(status)
 }

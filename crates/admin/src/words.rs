@@ -304,11 +304,29 @@ fn rotated(rotation: &Rotation, about: &About<'_>) -> [String; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::{About, told};
+    use super::{About, ending, told};
     use terms::{TenantId, UserId};
     use wire::approval::Act;
     use wire::redirection::Redirection;
     use wire::vault::{KeyAct, Rotation};
+
+    /// Whoever approves an end agrees to its time.
+    #[test]
+    fn an_ending_says_its_time_as_it_is() {
+        let check = |grace_ms: u64, japanese: &str, english: &str| {
+            let [ja, en] = ending("Kaede", grace_ms);
+            assert!(ja.contains(&format!("を終える。{japanese}鍵とメールを")), "{ja}");
+            assert!(en.contains(&format!("ends: {english} its keys and mail")), "{en}");
+        };
+        let (second, minute, hour) = (1_000, 60_000, 3_600_000);
+        check(0, "直ちに", "at once");
+        check(999, "直ちに", "at once");
+        check(second, "1 秒後に", "in 1 second");
+        check(90 * minute, "90 分後に", "in 90 minutes");
+        check(25 * hour, "25 時間後に", "in 25 hours");
+        check(48 * hour, "2 日後に", "in 2 days");
+        check(30 * 24 * hour, "30 日後に", "in 30 days");
+    }
 
     #[test]
     fn whose_mail_goes_where_is_said() {

@@ -51,9 +51,48 @@ pub fn is_sound_domain(domain: &str) -> bool {
     domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label)
 }
 
+/// Why a name cannot be a domain of ours, as `domain add` takes it; what is expected instead, and
+/// a hint. Letters beyond ASCII are taken as their A-labels.
+pub fn domain_to_be(typed: &str) -> Result<String, (&'static str, &'static str)> {
+    let typed = typed.trim().trim_end_matches('.');
+    let domain = terms::ascii_name(&terms::mapped_name(typed));
+    if !is_sound_domain(&domain) {
+        let hint = "such as example.jp, 例え.jp or xn--….jp";
+        return Err(("a domain name with two labels or more", hint));
+    }
+    // RFC 1123 §2.1: by its last label a name is told from an address.
+    if domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|it| it.is_ascii_digit())) {
+        let hint = "mail is for domains; an address of the network is none";
+        return Err(("a domain name, whose last label is no number", hint));
+    }
+    match domain.split('.').all(terms::is_right_label) {
+        true => Ok(domain),
+        false => {
+            let hint = "write the name in its own letters, such as 例え.jp, or copy its A-labels";
+            Err(("labels whose `xn--` stands for a name (RFC 5891)", hint))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{canonical, is_sound, is_sound_domain};
+    use super::{canonical, domain_to_be, is_sound, is_sound_domain};
+
+    #[test]
+    fn a_domain_to_be_is_a_name_that_somebody_can_have() {
+        let is = |typed: &str, name: &str| assert_eq!(domain_to_be(typed), Ok(name.to_owned()));
+        is("Example.JP.", "example.jp");
+        is("例え.テスト", "xn--r8jz45g.xn--zckzah");
+        is("xn--r8jz45g.xn--zckzah", "xn--r8jz45g.xn--zckzah");
+        is("3.example", "3.example");
+        for none in ["1.2.3.4", "example.1", "xn--a.example", "xn--zzzzzzz99.example"] {
+            assert!(domain_to_be(none).is_err(), "{none}");
+        }
+        // Plain letters have no other spelling, and capitals none of their own.
+        for none in ["xn--example-.jp", "xn--.jp", "example", ""] {
+            assert!(domain_to_be(none).is_err(), "{none}");
+        }
+    }
 
     #[test]
     fn addresses_have_one_spelling() {

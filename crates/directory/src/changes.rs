@@ -1,6 +1,6 @@
 //! What the command line may ask and change. Each change is recorded before it counts.
 
-use crate::address::{is_sound, is_sound_domain};
+use crate::address::{domain_to_be, is_sound, is_sound_domain};
 use crate::friends::Friends;
 use crate::resolve::Lookup;
 use crate::statements::Statements;
@@ -84,6 +84,7 @@ impl Changes<'_> {
             FromAdmin::Cancel(part) => self.cancel_ending(part),
             FromAdmin::EndingList => self.list_endings(),
             FromAdmin::NameSalts => self.name_salts(),
+            FromAdmin::EndingWaits => self.ending_waits(),
             FromAdmin::HoldAdd { part, reason } => self.add_hold(part, &reason),
             FromAdmin::HoldList => self.list_holds(),
             FromAdmin::Patterns => self.patterns(),
@@ -271,12 +272,10 @@ impl Changes<'_> {
     }
 
     fn add_domain(&mut self, domain: &str, tenant: &str) -> Result<ToAdmin, Fault> {
-        let domain = domain.trim().trim_end_matches('.');
-        let domain = terms::ascii_name(&terms::mapped_name(domain));
-        if !is_sound_domain(&domain) {
-            let hint = "write it in A-label form, such as example.jp or xn--….jp";
-            return Ok(refused("a domain name with two labels or more", &domain, hint));
-        }
+        let domain = match domain_to_be(domain) {
+            Ok(domain) => domain,
+            Err((expected, hint)) => return Ok(refused(expected, domain, hint)),
+        };
         let Some((id, row)) = self.tables.tenant_by_name(self.key, tenant)? else {
             return Ok(no_tenant(tenant));
         };

@@ -7,6 +7,9 @@
 //! | destroying | no way back: keys go first; after any restart it goes on |
 //! | destroyed | nothing is left but the certificate and the minimal contact record |
 //!
+//! Before *destroying* is recorded, mail is refused and the statements that were handed out are let
+//! run out, so that no letter is taken whose keys go.
+//!
 //! The order within *destroying*: keys (from here on nothing opens, and nothing is signed in the
 //! name of its domains), identity's rows (sessions end
 //! with them), mail that waits in the queue and mail that is kept, our own rows, the dead bytes on
@@ -15,12 +18,13 @@
 use crate::Fault;
 use crate::changes::{Changes, no_tenant, refused};
 use crate::endings::{EndingRow, Swept, name_salt};
+use crate::keys::LastOpen;
 use compartment::{now_ms, random};
 use evidence::{Body, Digest, Word};
 use std::time::{Duration, Instant};
 use terms::plain::is_plain;
 use terms::{HoldId, TenantId, UserId};
-use wire::directory::{Ending, EndingState, Hold, Part, ToAdmin};
+use wire::directory::{Ending, EndingState, EndingWait, Hold, Part, ToAdmin};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The longest grace: a year.
@@ -74,6 +78,7 @@ impl Changes<'_> {
             Some(EndingState::Grace | EndingState::Held) => {
                 self.record_state(part, "active", None)?;
                 self.tables.forget_ending(self.key, part)?;
+                self.take_mail_again(part)?;
                 Ok(ToAdmin::Done)
             }
             Some(state) => Ok(refused("a contract in its grace", state.word(), hint)),
@@ -92,6 +97,26 @@ impl Changes<'_> {
         let is_over = |row: &EndingRow| row.ending.state == EndingState::Destroyed;
         let ended = rows.into_iter().filter(is_over).map(|row| row.ending.part);
         Ok(ToAdmin::NameSalts(ended.map(|part| (part, name_salt(self.key, part))).collect()))
+    }
+
+    /// What only others can end, so that nobody waits without knowing it.
+    pub fn ending_waits(&mut self) -> Result<ToAdmin, Fault> {
+        let mut waits = Vec::new();
+        for row in self.tables.endings(self.key)? {
+            let part = row.ending.part;
+            match row.ending.state {
+                EndingState::Destroying if row.keys_destroyed => {
+                    if let LastOpen::Unknown(epochs) = self.friends.last_open(row.shredded_ms)? {
+                        waits.push((part, EndingWait::BackupEpochs(epochs)));
+                    }
+                }
+                EndingState::Grace | EndingState::Held if row.withdrawn => {
+                    waits.push((part, EndingWait::Statements));
+                }
+                _ => {}
+            }
+        }
+        Ok(ToAdmin::EndingWaits(waits))
     }
 
     /// Takes every ending as far as it can go now.
@@ -116,7 +141,7 @@ impl Changes<'_> {
         if row.ending.state != EndingState::Destroyed && !row.keys_destroyed {
             self.weigh_holds(&mut row)?;
         }
-        if row.ending.state == EndingState::Held {
+        if matches!(row.ending.state, EndingState::Grace | EndingState::Held) {
             return Ok(row.ending);
         }
         self.destroy(row)
@@ -133,17 +158,41 @@ impl Changes<'_> {
         if before == state {
             return Ok(());
         }
+        if state == EndingState::Destroying && !self.withdraw(row)? {
+            return Ok(());
+        }
         self.record_state(part, state.word(), None)?;
         row.ending.state = state;
         row.people = self.people_of(part)?;
         row.ending.users = row.people.len() as u64;
         row.addresses = self.tables.address_tokens(self.key, part)?;
+        let was_refused = row.withdrawn || before == EndingState::Destroying;
+        row.withdrawn = state == EndingState::Destroying;
         self.tables.keep_ending(self.key, row)?;
-        if before == EndingState::Destroying {
-            // Mail for them was refused already, and is taken again.
-            self.restate_without(part)?;
+        if was_refused && state == EndingState::Held {
+            self.take_mail_again(part)?;
         }
         Ok(())
+    }
+
+    /// Mail is refused from here on; whether nobody knows a statement any more from before.
+    fn withdraw(&mut self, row: &mut EndingRow) -> Result<bool, Fault> {
+        let part = row.ending.part;
+        if !row.withdrawn {
+            row.withdrawn = true;
+            self.tables.keep_ending(self.key, row)?;
+        }
+        if !self.statements.is_withdrawing(part) {
+            self.restate_without(part)?;
+            self.statements.withdraw(part, Instant::now());
+        }
+        Ok(self.statements.are_withdrawn(part, Instant::now()))
+    }
+
+    /// What was refused already, or is refused no more.
+    fn take_mail_again(&mut self, part: Part) -> Result<(), Fault> {
+        self.statements.give_again(part);
+        self.restate_without(part)
     }
 
     fn destroy(&mut self, mut row: EndingRow) -> Result<Ending, Fault> {
@@ -177,7 +226,10 @@ impl Changes<'_> {
             self.sweep(&mut row)?;
         }
         if row.swept == Swept::Both && row.ending.last_open_ms.is_none() {
-            row.ending.last_open_ms = self.friends.last_open(row.shredded_ms)?;
+            row.ending.last_open_ms = match self.friends.last_open(row.shredded_ms)? {
+                LastOpen::At(last_open_ms) => Some(last_open_ms),
+                LastOpen::Unknown(_) => None, // `tenant endings` tells for which keys it waits
+            };
         }
         if row.swept == Swept::Both
             && let Some(last_open_ms) = row.ending.last_open_ms

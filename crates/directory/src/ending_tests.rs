@@ -9,10 +9,11 @@ use rows::RowKey;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use terms::{InstanceId, TenantId, UserId};
 use wire::Channel;
 use wire::approval::Act;
-use wire::directory::{EndingState, FromAdmin, Part, PublicKey, ToAdmin};
+use wire::directory::{EndingState, EndingWait, FromAdmin, Part, PublicKey, Stated, ToAdmin};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromDirectory as ToMailbox, ToDirectory as FromMailbox};
 use wire::post::{FromDirectory as ToPost, QueueAct, ToDirectory as FromPost};
@@ -211,6 +212,13 @@ enum Answer {
     Ledger(FromLedger),
 }
 
+/// Nobody remembers a statement here.
+fn at_once() -> Statements {
+    let mut statements = Statements::default();
+    statements.withdrawal = Some(Duration::ZERO);
+    statements
+}
+
 struct World {
     folder: PathBuf,
     tables: Tables,
@@ -230,7 +238,7 @@ impl World {
             folder,
             key: RowKey::new(&[9; 32]),
             friends: keepers.friends(),
-            statements: Statements::default(),
+            statements: at_once(),
             tenant: TenantId::default(),
         };
         for tenant in ["Kaede", "Sakura"] {
@@ -268,6 +276,12 @@ impl World {
         self.with(|changes| changes.carry_out(question))
     }
 
+    fn state_of(&mut self, address: &str) -> Stated {
+        let Self { tables, key, friends, statements, .. } = self;
+        let now = compartment::now_ms();
+        statements.state(tables, key, friends, address, "mx.house.example", now).unwrap()
+    }
+
     fn terminate(&mut self, grace_ms: u64) -> ToAdmin {
         let tenant = self.tenant;
         self.with(|changes| changes.carry(Act::TerminateTenant { tenant, grace_ms }))
@@ -289,7 +303,7 @@ impl World {
     fn restart(&mut self, keepers: &Keepers) {
         self.tables = Tables::open(&self.folder).unwrap();
         self.friends = keepers.friends();
-        self.statements = Statements::default();
+        self.statements = at_once();
     }
 }
 
@@ -367,6 +381,37 @@ fn a_hold_stops_it_and_says_so() {
 }
 
 #[test]
+fn mail_is_refused_before_the_keys_go_and_they_wait_for_what_was_stated() {
+    let keepers = Keepers::new(i64::MAX);
+    let mut world = World::new("withdrawn", &keepers);
+    world.statements = Statements::default();
+    assert!(matches!(world.state_of("aoi@kaede.example"), Stated::Known { .. }));
+    world.terminate(0);
+    let address = "aoi@kaede.example";
+    let turns = |world: &mut World| (0..3).for_each(|_| world.turn());
+    turns(&mut world);
+    // Refused, while whoever heard of it until now may go by that.
+    assert!(matches!(world.state_of(address), Stated::Unknown));
+    assert_eq!(world.state(), Some(EndingState::Grace));
+    assert_eq!(keepers.shreds.load(Ordering::SeqCst), 0);
+    // After a restart nothing is stated either, and the time begins anew.
+    world.restart(&keepers);
+    world.statements = Statements::default();
+    turns(&mut world);
+    assert!(matches!(world.state_of(address), Stated::Unknown));
+    assert_eq!(keepers.shreds.load(Ordering::SeqCst), 0);
+    // It can still be taken back.
+    let part = world.part();
+    assert!(matches!(world.ask(FromAdmin::Cancel(part)), ToAdmin::Done));
+    assert!(matches!(world.state_of(address), Stated::Known { .. }));
+    world.terminate(0);
+    turns(&mut world);
+    world.statements.withdrawal = Some(Duration::ZERO);
+    turns(&mut world);
+    assert_eq!(world.state(), Some(EndingState::Destroyed));
+}
+
+#[test]
 fn in_its_grace_it_can_be_taken_back_and_after_it_not() {
     let keepers = Keepers::new(i64::MAX);
     let mut world = World::new("grace", &keepers);
@@ -393,9 +438,19 @@ fn no_certificate_before_the_last_backup_is_noise() {
     }
     assert_eq!(world.state(), Some(EndingState::Destroying));
     assert_eq!(keepers.count("contract.destroyed"), 0);
+    let waits = |world: &mut World| match world.ask(FromAdmin::EndingWaits) {
+        ToAdmin::EndingWaits(waits) => waits,
+        _ => panic!(),
+    };
+    let part = world.part();
+    let told = waits(&mut world);
+    assert_eq!(told, [(part, EndingWait::BackupEpochs(vec![1]))]);
+    let command = "waits for the key of backup epoch 1: `keys epochs end --epoch-keys DIR`";
+    assert_eq!(told[0].1.told(), command);
     keepers.is_epoch_destroyed.store(1, Ordering::SeqCst);
     world.turn();
     assert_eq!(world.state(), Some(EndingState::Destroyed));
+    assert_eq!(waits(&mut world), []);
 }
 
 #[test]

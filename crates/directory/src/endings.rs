@@ -27,6 +27,10 @@ pub struct EndingRow {
     /// They stand behind the rest in the row, where older ones have nothing.
     #[serde(skip)]
     pub addresses: Vec<[u8; 16]>,
+    /// The grace is over and nobody holds it: its mail is refused, and its keys go once whoever
+    /// remembers a statement of ours has forgotten it. Behind the addresses in the row.
+    #[serde(skip)]
+    pub withdrawn: bool,
 }
 
 /// Each store is noted by itself: one that has said "nothing left" would begin anew if asked
@@ -72,6 +76,7 @@ impl EndingRow {
             rows_erased: false,
             swept: Swept::Nothing,
             addresses: Vec::new(),
+            withdrawn: false,
         }
     }
 }
@@ -79,11 +84,12 @@ impl EndingRow {
 fn unseal_ending(key: &RowKey, token: &[u8], sealed: &[u8]) -> Option<EndingRow> {
     let plain = key.open("ending", token, sealed)?;
     let (row, behind) = postcard::take_from_bytes::<EndingRow>(&plain).ok()?;
-    let addresses = match behind.is_empty() {
-        true => Vec::new(),
-        false => postcard::from_bytes(behind).ok()?,
+    let (addresses, behind) = match behind.is_empty() {
+        true => (Vec::new(), behind),
+        false => postcard::take_from_bytes(behind).ok()?,
     };
-    Some(EndingRow { addresses, ..row })
+    let withdrawn = !behind.is_empty() && postcard::from_bytes(behind).ok()?;
+    Some(EndingRow { addresses, withdrawn, ..row })
 }
 
 /// The name of an ending's row: a token, so that the id itself stands nowhere in the clear.
@@ -107,7 +113,7 @@ impl Tables {
 
     pub fn keep_ending(&self, key: &RowKey, row: &EndingRow) -> Result<(), Fault> {
         let token = key.token("ending", &name_of(row.ending.part));
-        let sealed = seal(key, "ending", &token, &(row, &row.addresses))?;
+        let sealed = seal(key, "ending", &token, &(row, &row.addresses, row.withdrawn))?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO ending (token, sealed) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![&token[..], sealed]))

@@ -10,6 +10,14 @@ use wire::vault::{BackupEpoch, FromDirectory, KeyAct, ToAdmin};
 /// An act upon keys waits for the ledger and the mirror.
 const PATIENCE: Duration = Duration::from_secs(6);
 
+/// When the last copy of keys that are destroyed could still open.
+pub enum LastOpen {
+    /// Milliseconds since 1970.
+    At(u64),
+    /// Not before the keys of these backup epochs are destroyed.
+    Unknown(Vec<u32>),
+}
+
 impl Friends {
     /// Destroys the keys of a contract, or of one person. Told again after a crash: what is
     /// destroyed already is as good as destroyed now.
@@ -53,23 +61,23 @@ impl Friends {
         }
     }
 
-    /// The last moment at which a copy of keys made before `shredded_ms` could still open. `None`
-    /// while the key of a backup epoch that had them is not said to be destroyed.
-    pub fn last_open(&mut self, shredded_ms: u64) -> Result<Option<u64>, Fault> {
+    /// The last moment at which a copy of keys made before `shredded_ms` could still open, or the
+    /// backup epochs that had them and whose key is not said to be destroyed.
+    pub fn last_open(&mut self, shredded_ms: u64) -> Result<LastOpen, Fault> {
         let epochs = match self.ask_of_keys(&FromDirectory::BackupEpochs)? {
             ToAdmin::BackupEpochs(epochs) => epochs,
             _ => return Err(Fault::VaultAway),
         };
-        let mut last = shredded_ms;
+        let (mut last, mut waiting) = (shredded_ms, Vec::new());
         // The shredding itself ended the last epoch that had these keys.
         let had = |epoch: &&BackupEpoch| epoch.ended_ms.is_some_and(|ended| ended <= shredded_ms);
         for epoch in epochs.iter().filter(had) {
             match epoch.destroyed_ms {
                 Some(destroyed) => last = last.max(destroyed),
-                None => return Ok(None),
+                None => waiting.push(epoch.epoch),
             }
         }
-        Ok(Some(last))
+        Ok(if waiting.is_empty() { LastOpen::At(last) } else { LastOpen::Unknown(waiting) })
     }
 
     pub fn hold(&mut self, part: Part, on: bool) -> Result<(), Fault> {

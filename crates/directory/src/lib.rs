@@ -84,7 +84,7 @@ mod tls_tests;
 #[cfg(test)]
 mod voices_tests;
 
-pub use address::{canonical, is_sound as is_address, is_sound_domain as is_domain};
+pub use address::{canonical, domain_to_be, is_sound as is_address};
 pub use changes::is_tenant_name;
 pub use fault::Fault;
 

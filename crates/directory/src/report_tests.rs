@@ -126,6 +126,28 @@ fn tls(id: &str, domains: &[&str]) -> Told {
     told("tls-reports@kaede.example", "there.example", Report::Tls(report))
 }
 
+/// What is turned away stands in no list: whoever looks after the house is told, once an hour.
+#[test]
+fn complaints_above_the_limit_are_told_to_the_operator() {
+    let mut house = House::new("reports-full");
+    let tell = |house: &mut House, n: u64, now| {
+        let about = format!("<other{n}@kaede.example>");
+        let noted = house.tell(complaint("there.example", &about), now);
+        (noted, house.rates.take_untold().len())
+    };
+    for n in 0..150 {
+        assert_eq!(tell(&mut house, n, NOW), (Noted::Kept, 0));
+    }
+    assert_eq!(tell(&mut house, 150, NOW), (Noted::Full, 1));
+    assert_eq!(tell(&mut house, 151, NOW), (Noted::Full, 0));
+    // A TLS report is no complaint.
+    for n in 0..151 {
+        let told = Told { by: "a.example".into(), ..tls(&format!("r{n}"), &["kaede.example"]) };
+        house.tell(Told { is_proven: true, ..told }, NOW);
+    }
+    assert!(house.rates.take_untold().is_empty());
+}
+
 fn complaint(by: &str, about: &str) -> Told {
     let feedback = Feedback {
         kind: "abuse".into(),

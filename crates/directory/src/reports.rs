@@ -14,9 +14,10 @@ use compartment::now_ms;
 use rows::RowKey;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use terms::{TenantId, UserId};
+use wire::control::Report::Attention;
 use wire::directory::ToAdmin;
 use wire::reports::{Kept, Kind, Noted, Page, Query, Report, Sent, Told, is_for_reports};
 
@@ -99,6 +100,9 @@ pub struct Rates {
     tenants: HashMap<(TenantId, Class), u32>,
     reporters: HashMap<(TenantId, Class, Token), u32>,
     complaints: HashMap<(UserId, Token), u32>,
+    /// Of which tenants an hour's limit turned complaints away, and who was not told of it yet.
+    full: BTreeSet<TenantId>,
+    untold: Vec<TenantId>,
 }
 
 impl Rates {
@@ -113,6 +117,24 @@ impl Rates {
         let of_reporter = class == Class::Unproven
             || one_more(&mut self.reporters, (tenant, class, reporter), OF_REPORTER);
         of_reporter && one_more(&mut self.tenants, (tenant, class), class.in_an_hour())
+    }
+
+    /// A complaint was turned away: said once an hour for each tenant.
+    fn turned_away(&mut self, tenant: TenantId) {
+        if self.full.insert(tenant) {
+            self.untold.push(tenant);
+        }
+    }
+
+    /// For whoever looks after the house: what nobody reads in `report list`.
+    pub fn take_untold(&mut self) -> Vec<String> {
+        let told = |tenant| {
+            format!(
+                "complaints about mail of tenant {tenant} come above the hour's limit and are not \
+                 kept"
+            )
+        };
+        std::mem::take(&mut self.untold).into_iter().map(told).collect()
     }
 
     fn may_complain(&mut self, user: UserId, reporter: Token) -> bool {
@@ -134,6 +156,9 @@ impl Desk {
             Some(mut change) => change.note_report(told, &mut rates, now_ms()),
             None => Ok(Noted::Later),
         };
+        for what in rates.take_untold() {
+            let _ = self.hub.send(self.warden, 0, &Attention { what }, Vec::new());
+        }
         self.rates = rates;
         noted.unwrap_or_else(|fault| {
             compartment::tell(format_args!("sekisho: directory: {}", fault.story()));
@@ -161,6 +186,9 @@ impl Changes<'_> {
         let reporter = self.key.token("reporter", told.by.as_bytes());
         let class = Class::of(&told);
         if !rates.may((tenant, class), reporter) {
+            if told.report.kind() == Kind::Feedback {
+                rates.turned_away(tenant);
+            }
             return Ok(Noted::Full);
         }
         let digest = told.report.about().map(trace::digest);

@@ -7,6 +7,7 @@ use crate::srs;
 use crate::tables::{PersonRow, StatementRow, Tables};
 use rows::RowKey;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 use terms::{TenantId, UserId};
 use wire::directory::{
     self, DECOY_ROLE, EndingState, Onward, Part, Path, Recipient, Stated, Statement, WAY_BACK,
@@ -17,6 +18,10 @@ use wire::post::Hop;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// A statement older than this is made anew while the vault is there to sign.
 const FRESH_MS: u64 = DAY_MS / 2;
+/// How long the keys of whoever ends outlive the last statement of them: as long as it is
+/// remembered, as long again for the letter whose recipient was noted by it, and again for the
+/// answer. `edge` asks anew before it answers for a letter that takes longer.
+const WITHDRAWAL: Duration = wire::directory::STATED_FOR.saturating_mul(3);
 /// Statements kept in memory: an hour's recipients of a large installation, about 60 MB.
 const REMEMBERED: usize = 100_000;
 
@@ -30,9 +35,38 @@ pub struct Statements {
     at_hand: HashMap<String, StatementRow>,
     /// Of unknown addresses, for the catch-all; `None`: it was somebody's.
     caught: HashMap<String, Option<StatementRow>>,
+    /// Contracts and people of whom nothing is stated since then. After a restart they wait anew.
+    withdrawn: HashMap<Part, Instant>,
+    /// Instead of [`WITHDRAWAL`].
+    #[cfg(test)]
+    pub withdrawal: Option<Duration>,
 }
 
 impl Statements {
+    pub fn is_withdrawing(&self, part: Part) -> bool {
+        self.withdrawn.contains_key(&part)
+    }
+
+    /// From now on nothing is stated of them.
+    pub fn withdraw(&mut self, part: Part, now: Instant) {
+        self.forget_all();
+        self.withdrawn.insert(part, now);
+    }
+
+    pub fn give_again(&mut self, part: Part) {
+        self.forget_all();
+        self.withdrawn.remove(&part);
+    }
+
+    /// Whether nobody remembers a statement of them any more.
+    pub fn are_withdrawn(&self, part: Part, now: Instant) -> bool {
+        let withdrawal = WITHDRAWAL;
+        #[cfg(test)]
+        let withdrawal = self.withdrawal.unwrap_or(withdrawal);
+        let since = self.withdrawn.get(&part);
+        since.is_some_and(|since| now.saturating_duration_since(*since) >= withdrawal)
+    }
+
     /// After a change of a tenant.
     pub fn forget_all(&mut self) {
         self.at_hand.clear();
@@ -59,6 +93,10 @@ impl Statements {
             ours => ours,
         };
         let Some(tenant) = ours else { return Ok(Stated::Foreign) };
+        // Lists, gateways and whatever else is nobody's own end with their contract.
+        if is_over(tables, key, Part { tenant, user: None })? {
+            return Ok(Stated::Unknown);
+        }
         if address.starts_with(WAY_BACK) {
             return state_way_back(tables, key, friends, (address, tenant), now);
         }
@@ -211,7 +249,8 @@ pub fn own_mailbox(
     Ok((sign_once(look, friends, (&address, tenant, &found)), keeps))
 }
 
-/// Whether the contract, or the person's part of it, is being destroyed: no mail any more.
+/// Whether the contract, or the person's part of it, is being destroyed or about to be: no mail
+/// any more.
 pub fn is_ended(
     tables: &Tables,
     key: &RowKey,
@@ -219,13 +258,17 @@ pub fn is_ended(
     user: UserId,
 ) -> Result<bool, Fault> {
     for user in [None, Some(user)] {
-        let row = tables.ending(key, Part { tenant, user })?;
-        let state = row.map(|row| row.ending.state);
-        if matches!(state, Some(EndingState::Destroying | EndingState::Destroyed)) {
+        if is_over(tables, key, Part { tenant, user })? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+fn is_over(tables: &Tables, key: &RowKey, part: Part) -> Result<bool, Fault> {
+    let Some(row) = tables.ending(key, part)? else { return Ok(false) };
+    let is_past = matches!(row.ending.state, EndingState::Destroying | EndingState::Destroyed);
+    Ok(is_past || row.withdrawn)
 }
 
 /// `<postmaster>` without a domain, as `canonical` completes it.

@@ -28,7 +28,9 @@ use std::time::{Duration, Instant};
 use telling::Untold;
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
-use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch, server_of};
+use wire::directory::{
+    FromDispatch, Onward, STATED_FOR, Sending, Stated, Statement, ToDispatch, server_of,
+};
 use wire::lists::{Answer as Listed, May as MayPost, Question as Posting};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::post::{Limits, Route};
@@ -41,8 +43,7 @@ const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
 /// Two signatures are milliseconds.
 const SIGNER_LIMIT: Duration = Duration::from_secs(6);
-/// Statements are remembered so long: a person who is shut out sends on for this much longer at
-/// most, and the sign-out ends this instance anyway.
+/// What recipients are is remembered so long; whoever carries the mail asks again.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Recipients remembered for so long: those of one message.
 const REMEMBERED_RECIPIENTS: usize = terms::RECIPIENTS;
@@ -233,7 +234,7 @@ impl Neighbours {
     /// signature and nobody else's word.
     pub(crate) fn whose(&mut self, address: &str) -> Whose {
         if let Some((since, sending)) = self.statements.get(address)
-            && since.elapsed() < REMEMBERED
+            && since.elapsed() < STATED_FOR
         {
             return Whose::Theirs(Box::new(sending.clone()));
         }

@@ -1,6 +1,7 @@
 //! One whom a message is for, and who may be addressed beside whom.
 
 use smtp::{Address, Notify, Original, Reply};
+use std::time::Instant;
 use terms::TenantId;
 use wire::directory::{Absence, Onward, Path, PublicKey, Recipient, Statement, TenantSettings};
 use wire::lists;
@@ -19,6 +20,8 @@ pub(crate) struct Addressee {
     pub transit: Option<PublicKey>,
     pub absence: Option<Absence>,
     pub wishes: Wishes,
+    /// When it was noted.
+    pub at: Instant,
 }
 
 /// RFC 3461 §4.1 and §4.2, passed on as they came.
@@ -58,7 +61,14 @@ impl Addressee {
             transit: statement.transit,
             absence: statement.absence,
             wishes,
+            at: Instant::now(),
         }
+    }
+
+    /// Whether everybody for whom it was noted is there by a later statement, too.
+    pub(crate) fn is_still(&self, now: &Statement) -> bool {
+        let is_there = |person: &Recipient| now.recipients.iter().any(|it| it.user == person.user);
+        now.tenant == self.tenant && self.people.iter().all(is_there)
     }
 
     pub(crate) fn fare(&self) -> Fare {

@@ -125,6 +125,9 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
     if let Err(reply) = reports::note(&judged, house) {
         return Some(reply);
     }
+    if !house.are_still_stated(&judged.received.offered.addressees) {
+        return Some(ended_meanwhile(house));
+    }
     commit(&judged, sealed, partings, house)
 }
 
@@ -154,6 +157,10 @@ fn commit(
     }
     let id = judged.id();
     let kept = house.keep(sealed);
+    // A keeper may have taken long.
+    if !house.are_still_stated(&judged.received.offered.addressees) {
+        return Some(ended_meanwhile(house));
+    }
     if judged.people.is_empty() {
         // All that the mailbox was told is the message's way, for `trace`.
         return Some(Reply::new(250, (0, 0), format!("{id} queued")));
@@ -203,6 +210,11 @@ fn overlong(house: &mut Neighbours) -> Reply {
 fn going_round(house: &mut Neighbours) -> Reply {
     house.report(&Report::Note { text: "refused: it goes round in a circle".to_owned() });
     Reply::new(554, (4, 6), "this message has been here before, or comes through too many hosts")
+}
+
+/// Asked again, the directory says for good what is no more.
+fn ended_meanwhile(house: &mut Neighbours) -> Reply {
+    try_later(house, "a recipient of a message is no longer known, or cannot be looked up")
 }
 
 pub(crate) fn try_later(house: &mut Neighbours, why: &str) -> Reply {

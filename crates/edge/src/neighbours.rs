@@ -4,6 +4,7 @@
 //! question is put once more where asking twice does no harm.
 
 use crate::Fault;
+use crate::addressee::Addressee;
 pub(crate) use crate::heard::{Handed, Kept, Queued, Who};
 use crate::judgement::Judged;
 use crate::patience;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use terms::{ConnectionId, Kind, TenantId, UserId};
 use tls::SignerLink;
 use wire::control::{Order, Report};
-use wire::directory::{self, Stated, ToEdge};
+use wire::directory::{self, STATED_FOR, Stated, ToEdge};
 use wire::gate::{FromGate, ToGate};
 use wire::mailbox;
 use wire::names::{Answer, Outcome, Question, Security};
@@ -50,7 +51,7 @@ const KEPT_BYTES: u64 = terms::DOOR_BYTES as u64;
 const STEP_BYTES: u64 = 1024 * 1024;
 /// A burst for one recipient asks the directory and the mailbox once. A person who is disabled
 /// meanwhile gets mail for this much longer.
-const REMEMBERED: Duration = Duration::from_secs(5);
+const REMEMBERED: Duration = STATED_FOR;
 /// Answers of the DNS are remembered this long at most, and so many of them; `names` has the rest.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 const ANSWERS: usize = 128;
@@ -275,6 +276,19 @@ impl Neighbours {
             Ok(ToEdge::Stated(Stated::Checking | Stated::Unsaid)) => Who::Unsaid,
             _ => Who::Later,
         }
+    }
+
+    /// Whether every recipient is still theirs for whom they were noted. Whose contract ends in the
+    /// middle of a letter must not be told that it was kept: its keys go.
+    pub(crate) fn are_still_stated(&mut self, addressees: &[Addressee]) -> bool {
+        addressees.iter().all(|noted| {
+            let is_young = noted.at.elapsed() < STATED_FOR;
+            is_young
+                || match self.who_is(&noted.address) {
+                    Who::Known(now) => noted.is_still(&now),
+                    _ => false,
+                }
+        })
     }
 
     /// The directory's word; while the address's own server is being asked, once more and again.

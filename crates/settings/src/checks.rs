@@ -101,12 +101,13 @@ impl Settings {
             ("listen.https", &listen.https),
             ("listen.metrics", &listen.metrics),
         ];
-        for (setting, addresses) in lists {
+        for (setting, addresses) in &lists {
             if let Some(none) = addresses.iter().find(|address| address.port() == 0) {
                 let hint = "port 0 means any free one; name the port, or leave the list empty";
                 return Err(wanting(setting, "a port from 1 to 65535", none, hint));
             }
         }
+        check_once(&lists)?;
         let relay = &self.relay;
         let hosts = relay.smart_host_ports.iter().map(|port| ("relay.smart_host_ports", *port));
         let ports = [
@@ -255,6 +256,36 @@ impl Settings {
             found => Err(wanting("alarms.mail_to", "1 to 20 addresses", found, "who is to know?")),
         }
     }
+}
+
+/// One socket serves one thing: the second to listen at an address would be refused by the system.
+fn check_once(lists: &[(&str, &Vec<SocketAddr>)]) -> Result<(), Fault> {
+    let mut known: Vec<(&str, SocketAddr)> = Vec::new();
+    for (setting, addresses) in lists {
+        for address in addresses.iter() {
+            let takes = |other: &&(&str, SocketAddr)| is_taken(other.1, *address);
+            if let Some((other, _)) = known.iter().find(takes) {
+                let found = format!("{address}, which stands in `{other}` already");
+                let hint = "name each address and port once: one service listens at each";
+                return Err(wanting(
+                    setting,
+                    "addresses that nothing else listens at",
+                    found,
+                    hint,
+                ));
+            }
+            known.push((setting, *address));
+        }
+    }
+    Ok(())
+}
+
+/// Whether whoever listens at the first leaves no room for the second.
+fn is_taken(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port()
+        && one.is_ipv4() == other.is_ipv4()
+        && (is_any || one.ip() == other.ip())
 }
 
 /// `IP:PORT`, of a port that something can answer at.

@@ -357,6 +357,23 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What a file that a setting names must be, as a fault of that setting.
+    pub fn wanting(
+        path: &Path,
+        setting: &str,
+        (expected, found): (&str, String),
+        hint: &'static str,
+    ) -> Fault {
+        let (setting, expected) = (setting.to_owned(), expected.to_owned());
+        let line = Self::line_of(path, &setting);
+        Fault::Wanting { line, setting: Some(setting), expected, found, hint }
+    }
+
+    /// The line of a file that sets `section.name`, if one does.
+    pub fn line_of(path: &Path, setting: &str) -> Option<usize> {
+        place::line_of(&std::fs::read_to_string(path).ok()?, setting)
+    }
+
     /// The name of the public pages.
     pub fn pages_name(&self) -> String {
         match self.house.pages_name.as_str() {
@@ -419,6 +436,18 @@ mod tests {
         check("", "ok");
         check("[house]\ndata = \"/srv/mail\"\n[listen]\nsmtp = [\"127.0.0.1:2525\"]", "ok");
         check("[house]\ndata = \"here\"", "an absolute path");
+        let twice = "line 2: `listen.smtp`: expected addresses that nothing else listens at, found \
+                     127.0.0.1:2525, which stands in `listen.smtp` already";
+        check("[listen]\nsmtp = [\"127.0.0.1:2525\", \"127.0.0.1:2525\"]", twice);
+        let other = "line 3: `listen.imaps`: expected addresses that nothing else listens at, \
+                     found 127.0.0.1:2525, which stands in `listen.smtp` already";
+        let both = "[listen]\nsmtp = [\"127.0.0.1:2525\"]\nimaps = [\"127.0.0.1:2525\"]";
+        check(both, other);
+        check(
+            "[listen]\nsmtp = [\"0.0.0.0:2525\", \"127.0.0.1:2525\"]",
+            "in `listen.smtp` already",
+        );
+        check("[listen]\nsmtp = [\"127.0.0.2:2525\", \"127.0.0.1:2525\", \"[::1]:2525\"]", "ok");
         let known =
             "line 2: expected a setting of [house]: data, host_name, pages_name, uid_base, ";
         check("[house]\ncolour = 1", known);

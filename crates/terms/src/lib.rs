@@ -33,4 +33,4 @@ pub use limit::{
 pub use name::{
     FULL_STOPS, is_joined_mark, is_mark, is_unseen, mapped_name, plain_letters, push_plain,
 };
-pub use punycode::ascii_name;
+pub use punycode::{ascii_name, is_right_label, letters_name};

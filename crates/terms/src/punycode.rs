@@ -34,6 +34,65 @@ fn ascii_label(label: &str) -> String {
     encoded.filter(|label| label.len() <= LABEL_OCTETS).unwrap_or(lowered)
 }
 
+/// The name in its own letters, for people; a label that stands for none stays as it is.
+pub fn letters_name(name: &str) -> String {
+    let letters = |label: &str| {
+        let is_right = is_right_label(label);
+        let decoded = label.strip_prefix(PREFIX).filter(|_| is_right).and_then(decode);
+        decoded.unwrap_or_else(|| label.to_owned())
+    };
+    name.split('.').map(letters).collect::<Vec<String>>().join(".")
+}
+
+/// Whether a label is what it seems: one that begins with `xn--` must be what its letters are
+/// written as (RFC 5891 §5.4), lower case as everywhere here.
+pub fn is_right_label(label: &str) -> bool {
+    let Some(encoded) = label.strip_prefix(PREFIX) else { return true };
+    let Some(letters) = decode(encoded).filter(|letters| !letters.is_ascii()) else { return false };
+    !letters.contains(crate::is_unseen) && ascii_name(&crate::mapped_name(&letters)) == label
+}
+
+const PREFIX: &str = "xn--";
+
+/// RFC 3492 §6.2.
+fn decode(encoded: &str) -> Option<String> {
+    let (plain, rest) = encoded.rsplit_once('-').unwrap_or(("", encoded));
+    let mut letters: Vec<char> = plain.chars().collect();
+    let (mut code, mut bias, mut at) = (FIRST_CODE, FIRST_BIAS, 0u32);
+    let mut digits = rest.bytes().peekable();
+    while digits.peek().is_some() {
+        let (before, mut weight, mut step) = (at, 1u32, BASE);
+        loop {
+            let value = digit_value(digits.next()?)?;
+            at = at.checked_add(value.checked_mul(weight)?)?;
+            let threshold = step.saturating_sub(bias).clamp(THRESHOLD_LEAST, THRESHOLD_MOST);
+            if value < threshold {
+                break;
+            }
+            weight = weight.checked_mul(BASE - threshold)?;
+            step += BASE;
+        }
+        let count = u32::try_from(letters.len()).ok()? + 1;
+        if letters.len() >= LABEL_OCTETS {
+            return None;
+        }
+        bias = adapt(at - before, count, before == 0);
+        code = code.checked_add(at / count)?;
+        at %= count;
+        letters.insert(at as usize, char::from_u32(code)?);
+        at += 1;
+    }
+    Some(letters.into_iter().collect())
+}
+
+fn digit_value(octet: u8) -> Option<u32> {
+    match octet {
+        b'a'..=b'z' => Some(u32::from(octet - b'a')),
+        b'0'..=b'9' => Some(u32::from(octet - b'0') + 26),
+        _ => None,
+    }
+}
+
 /// RFC 3492 §6.3. `None` for a label too long to be one.
 fn encode(label: &str) -> Option<String> {
     let letters: Vec<u32> = label.chars().map(u32::from).collect();
@@ -103,7 +162,22 @@ fn adapt(delta: u32, count: u32, first: bool) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::ascii_name;
+    use super::{ascii_name, is_right_label, letters_name};
+
+    #[test]
+    fn labels_in_ascii_are_read_again() {
+        for name in ["日本語.jp", "例え.テスト", "münchen.example", "bücher.example", "a-é.example"]
+        {
+            assert_eq!(letters_name(&ascii_name(name)), name);
+            assert!(ascii_name(name).split('.').all(is_right_label), "{name}");
+        }
+        // Nothing is written so: too short, beyond all letters, plain, not as it is written.
+        for label in ["xn--a", "xn--zzzzzzz99", "xn--", "xn--example-", "xn--99999999", "xn--é"] {
+            assert!(!is_right_label(label), "{label}");
+            assert_eq!(letters_name(label), label);
+        }
+        assert!(is_right_label("example"));
+    }
 
     #[test]
     fn names_in_other_scripts_are_written_in_ascii() {

@@ -5,7 +5,6 @@ use crate::plan::{Drafted, Happening};
 use crate::roster::{Member, Part, Role, has_evidence_shown, has_zygote, needs, takes_connections};
 use crate::{Fault, feeds, ports, recorder};
 use compartment::{Birth, spawn};
-use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId, UserId};
@@ -13,11 +12,9 @@ use wire::Channel;
 use wire::control::{Label, Order, Start};
 use wire::directory::server_of;
 
-/// Instances that may be wanted at once: a burst of connections, bounded.
-const WANTS: usize = 4_096;
 /// Instances of one kind alive at once.
 const MAX_ALIVE: usize = 4_000;
-/// Births in one round, so that reports are heard in between.
+/// Births of one kind in one round, so that reports are heard in between.
 const BIRTHS_ROUND: usize = 16;
 /// That nobody more is born is said so often at most.
 const FULL_SAID: Duration = Duration::from_secs(60);
@@ -287,41 +284,52 @@ impl Household {
         }
     }
 
-    /// Notes that an instance is needed.
+    /// Notes that an instance is needed. Of a kind that is isolated nothing is wanted by number: it
+    /// would all be born at once when it is let in again.
     pub fn want(&mut self, want: Want) {
-        if self.wants.len() < WANTS {
-            self.wants.push_back(want);
+        if want.is_numbered() && self.is_isolated(want.kind()) {
+            return;
+        }
+        let Self { wants, members, .. } = self;
+        wants.push(want, |want| match want {
+            Want::Scanner(client) | Want::Dispatch(client) | Want::Outlet(client, _) => {
+                members.contains_key(client)
+            }
+            Want::Idle(_) | Want::Depart | Want::Admin(_) => true,
+        });
+    }
+
+    fn is_isolated(&self, kind: Kind) -> bool {
+        self.parts.iter().any(|part| part.kind == kind && part.isolation.is_some())
+    }
+
+    /// Whether somebody is wanted who can be had: what waits for an isolated kind is not due.
+    pub fn has_wants_due(&self) -> bool {
+        self.wants.kinds().into_iter().any(|kind| !self.is_isolated(kind))
+    }
+
+    /// Births what is wanted and can be had now, a round of each kind; the rest stays wanted.
+    pub fn fulfil_wants(&mut self) {
+        if !self.serves(Kind::Gate) {
+            // The next gate begins with a pool of its own.
+            let kinds = self.wants.kinds().into_iter().filter(|kind| takes_connections(*kind));
+            kinds.for_each(|kind| self.wants.forget_numbered(kind));
+        }
+        for kind in self.wants.kinds() {
+            if self.serves(kind) {
+                self.fulfil_round(kind);
+            }
         }
     }
 
-    /// Births what is wanted and can be had now; the rest stays wanted.
-    pub fn fulfil_wants(&mut self) {
-        let mut later = VecDeque::new();
-        for _ in 0..BIRTHS_ROUND.min(self.wants.len()) {
-            let Some(want) = self.wants.pop_front() else {
-                break;
-            };
-            let kind = match &want {
-                Want::Idle(kind) => *kind,
-                Want::Scanner(_) => Kind::Scanner,
-                Want::Dispatch(_) | Want::Outlet(..) => Kind::Dispatch,
-                Want::Depart => Kind::Depart,
-                Want::Admin(_) => Kind::Admin,
-            };
-            if matches!(want, Want::Idle(_)) && !self.serves(Kind::Gate) {
-                // The next gate begins with a pool of its own.
-                continue;
-            }
-            if !self.serves(kind) {
-                later.push_back(want);
-                continue;
-            }
+    fn fulfil_round(&mut self, kind: Kind) {
+        for _ in 0..BIRTHS_ROUND {
+            let Some(want) = self.wants.next(kind) else { return };
             // A zygote that dies meanwhile is replaced; the gate asks again by itself.
             if self.fulfil(&want).is_err() && !matches!(want, Want::Idle(_)) {
-                later.push_back(want);
+                return self.wants.put_back(want);
             }
         }
-        self.wants.append(&mut later);
     }
 
     /// Says once a minute why nobody more is served.
@@ -447,11 +455,13 @@ impl Household {
     /// A fresh gate gets a fresh pool: instances of the last one finish what they have and leave.
     pub fn fill_pools(&mut self) {
         let kinds: Vec<Kind> = self.parts.iter().map(|part| part.kind).collect();
-        for kind in kinds.into_iter().filter(|kind| takes_connections(*kind)) {
-            for _ in 0..self.plan.pool {
-                self.want(Want::Idle(kind));
-            }
-        }
+        kinds.into_iter().for_each(|kind| self.fill_pool(kind));
+    }
+
+    /// A usual pool of one kind, if it takes connections.
+    pub fn fill_pool(&mut self, kind: Kind) {
+        let instances = if takes_connections(kind) { self.plan.pool } else { 0 };
+        (0..instances).for_each(|_| self.want(Want::Idle(kind)));
     }
 
     /// Whether each kind that takes connections has one idle, jailed instance at least.

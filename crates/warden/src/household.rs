@@ -12,9 +12,10 @@ use crate::recorder::Recorder;
 use crate::resolvers::Allowance;
 use crate::roster::{Member, Part};
 use crate::stopping::Stopping;
+use crate::wants::Wants;
 use crate::{Fault, ports, recorder};
 use compartment::signals;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
@@ -65,7 +66,7 @@ pub struct Household {
     /// Whose control channel sits where. The hub forgets a label before its last frames are read.
     pub seats: HashMap<Peer, (InstanceId, Kind)>,
     pub pidfds: HashMap<Peer, InstanceId>,
-    pub wants: VecDeque<Want>,
+    pub wants: Wants,
     pub keys: Keys,
     pub resolvers: Allowance,
     pub dials: Allowance,
@@ -95,9 +96,10 @@ pub struct Household {
 /// Runs the whole service until it is told to stop. Call it on the main thread, before any other
 /// thread is started: the compartments die with this thread, and signals are taken here.
 pub fn run(plan: Plan) -> ExitCode {
+    let said = plan.said;
     let mut household = match Household::open(plan) {
         Ok(household) => household,
-        Err(fault) => return complain(&fault),
+        Err(fault) => return complain(&fault, said),
     };
     household.recall_isolations();
     loop {
@@ -111,7 +113,7 @@ pub fn run(plan: Plan) -> ExitCode {
         let pulse = if household.is_busy() { QUICK } else { CALM };
         match household.hub.wait(Some(pulse)) {
             Ok(events) => events.into_iter().for_each(|event| household.attend(event)),
-            Err(fault) => return complain(&fault.into()),
+            Err(fault) => return complain(&fault.into(), said),
         }
     }
 }
@@ -144,28 +146,25 @@ fn is_unwritable(source: &std::io::Error) -> bool {
     source.kind() == std::io::ErrorKind::ReadOnlyFilesystem
 }
 
-fn complain(fault: &Fault) -> ExitCode {
+fn complain(fault: &Fault, said: fn(&str) -> String) -> ExitCode {
     let mut source = std::error::Error::source(fault);
-    compartment::tell(format_args!("sekisho: {fault}"));
+    compartment::tell(format_args!("sekisho: {}", said(&fault.to_string())));
     while let Some(cause) = source {
-        compartment::tell(format_args!("  because: {cause}"));
+        compartment::tell(format_args!("  {}", said(&format!("because: {cause}"))));
         source = cause.source();
     }
-    match fault {
-        Fault::Taken { .. } => {
-            compartment::tell(format_args!("  hint: stop it first, or give another --data"))
-        }
+    let hint = match fault {
+        Fault::Taken { .. } => "hint: stop it first, or give another --data",
         Fault::Unable { source, .. } if is_unwritable(source) => {
-            compartment::tell(format_args!(
-                "  hint: the data lies on a disk that may only be read; set it right, start"
-            ));
+            "hint: the data lies on a disk that may only be read; set it right, start"
         }
-        Fault::Unable { .. } => compartment::tell(format_args!(
-            "  hint: another --port-base (demo), other addresses under [listen] (run), or another \
+        Fault::Unable { .. } => {
+            "hint: another --port-base (demo), other addresses under [listen] (run), or another \
              --data may be free"
-        )),
-        _ => {}
-    }
+        }
+        _ => return ExitCode::from(FAULT),
+    };
+    compartment::tell(format_args!("  {}", said(hint)));
     ExitCode::from(FAULT)
 }
 
@@ -213,7 +212,7 @@ impl Household {
             members: HashMap::new(),
             seats: HashMap::new(),
             pidfds: HashMap::new(),
-            wants: VecDeque::new(),
+            wants: Wants::default(),
             keys: Keys::default(),
             resolvers: Allowance::default(),
             dials: Allowance::default(),
@@ -260,7 +259,7 @@ impl Household {
     fn is_busy(&self) -> bool {
         self.stopping.is_some()
             || !self.announced
-            || !self.wants.is_empty()
+            || self.has_wants_due()
             || self.parts.iter().any(|part| part.holder.is_none() && part.isolation.is_none())
             || self.members.values().any(|member| member.needs_attention())
     }

@@ -106,9 +106,13 @@ impl Household {
             true => Body::Isolate { kind, by },
             false => Body::Rejoin { kind, by },
         });
-        if isolated && let Some(holder) = holder {
-            // Its instances end with their zygote.
-            self.dismiss_member(holder, true);
+        match (isolated, holder) {
+            // Its instances end with their zygote, and nobody new is born for those who asked.
+            (true, holder) => {
+                self.wants.forget_numbered(kind);
+                holder.into_iter().for_each(|holder| self.dismiss_member(holder, true));
+            }
+            (false, _) => self.fill_pool(kind),
         }
         let text = if isolated { "is isolated" } else { "is let in again" };
         self.note(format!("{} {text}", kind.word()));

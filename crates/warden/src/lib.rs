@@ -7,8 +7,8 @@
 //! # Never          parses a byte from outside; waits for a compartment; opens a key
 //!
 //! Reading order: [`plan`] (what to run), [`household`] (the loop), `roster` (who is alive),
-//! `births`, `joins`, `endings`, `ears` (refused calls), `eyes` (programs that are started),
-//! `feeds` (what the sentinel is told), `isolations`, `recorder` (evidence), `stopping`.
+//! `wants`, `births`, `joins`, `endings`, `ears` (refused calls), `eyes` (programs that are
+//! started), `feeds` (what the sentinel is told), `isolations`, `recorder` (evidence), `stopping`.
 
 #![cfg_attr(
     test,
@@ -38,6 +38,7 @@ mod reports;
 mod resolvers;
 mod roster;
 mod stopping;
+mod wants;
 
 pub use endings::NO_ROOM;
 pub use household::run;

@@ -65,6 +65,8 @@ pub struct Plan {
     pub drills: Drills,
     /// Hears what happens; called on the warden's thread, so it must not wait.
     pub tell: Box<dyn FnMut(&Happening)>,
+    /// A sentence in the reader's language: why the house cannot be opened is read by a person.
+    pub said: fn(&str) -> String,
 }
 
 /// Of the warden, with whoever tells alarms outside.
@@ -112,6 +114,7 @@ impl Plan {
             patience: Patience::default(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),
+            said: str::to_owned,
         }
     }
 }

@@ -131,6 +131,9 @@ fn keeper(kind: Kind) -> ExitCode {
                     }
                     Order::SignedIn(instance) => {
                         assert_eq!(kind, Kind::Gate);
+                        // More than once, like a gate for which nobody came.
+                        let need = Report::Need { kind: Kind::Pages, instances: 8 };
+                        hub.send(control, 0, &need, Vec::new()).unwrap();
                         say(&mut hub, control, format!("signed in {instance}"));
                     }
                     Order::Pulse => {
@@ -254,8 +257,9 @@ fn a_strange_program_is_seen(happenings: &Receiver<Happening>, mut seen: Vec<Str
     }
 }
 
-/// Nobody connects.
+/// Nobody connects. The gate's channel is held: it would ask for another one.
 fn pages(mut house: House) -> ExitCode {
+    let _gate = house.next_join(Kind::Gate, LIMIT);
     wait_for_stop(&mut house)
 }
 
@@ -266,6 +270,11 @@ fn admin(mut house: House) -> ExitCode {
     let mut caller = UnixStream::from(std::os::fd::OwnedFd::from(caller));
     let mut line = String::new();
     BufReader::new(caller.try_clone().unwrap()).read_line(&mut line).unwrap();
+    if let Some(isolated) = ["release pages\n", "isolate pages\n"].iter().position(|it| *it == line)
+    {
+        let isolate = Report::Isolate { kind: Kind::Pages, isolated: isolated == 1 };
+        house.report(&isolate, &[]).unwrap();
+    }
     caller.write_all(format!("heard {line}").as_bytes()).unwrap();
     ExitCode::SUCCESS
 }
@@ -404,11 +413,7 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
     println!("ok  off charter and crash noticed, zygotes retired, people bound, the gate told");
     a_strange_program_is_seen(happenings, seen);
 
-    let mut admin = UnixStream::connect(data.join("admin.sock")).unwrap();
-    admin.write_all(b"hello\n").unwrap();
-    let mut line = String::new();
-    BufReader::new(admin).read_line(&mut line).unwrap();
-    assert_eq!(line, "heard hello\n");
+    command(data, "hello");
     println!("ok  the command socket is answered by an admin of its own");
 
     for kind in [Kind::Mailbox, Kind::Ledger, Kind::Gate, Kind::Vault, Kind::Edge] {
@@ -439,7 +444,47 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
             );
         }
     }
+    nothing_is_wanted_of_who_is_isolated(happenings, &mut pids, data);
     std::thread::sleep(Duration::from_millis(300));
+}
+
+fn command(data: &Path, words: &str) {
+    let mut admin = UnixStream::connect(data.join("admin.sock")).unwrap();
+    admin.write_all(format!("{words}\n").as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(admin).read_line(&mut line).unwrap();
+    assert_eq!(line, format!("heard {words}\n"));
+}
+
+/// What a gate asks for meanwhile is not born at the release: that starts a usual pool.
+fn nothing_is_wanted_of_who_is_isolated(
+    happenings: &Receiver<Happening>,
+    pids: &mut HashMap<Kind, u32>,
+    data: &Path,
+) {
+    command(data, "isolate pages");
+    until(
+        happenings,
+        pids,
+        "pages are isolated",
+        |one| matches!(one, Happening::Note { text, .. } if text == "pages is isolated"),
+    );
+    let gate = rustix::process::Pid::from_raw(pids[&Kind::Gate] as i32).unwrap();
+    rustix::process::kill_process(gate, rustix::process::Signal::KILL).unwrap();
+    for _ in 0..2 {
+        until(
+            happenings,
+            pids,
+            "another gate asks for pages",
+            |one| matches!(one, Happening::Note { text, .. } if text.starts_with("signed in")),
+        );
+    }
+    command(data, "release pages");
+    std::thread::sleep(Duration::from_secs(1));
+    let born =
+        |one: &Happening| matches!(one, Happening::Born { kind: Kind::Pages, zygote: Some(_), .. });
+    assert_eq!(happenings.try_iter().filter(born).count(), 2);
+    println!("ok  a release starts a usual pool");
 }
 
 fn check_the_end(happenings: &Receiver<Happening>) {

@@ -2,7 +2,7 @@
 
 use crate::accepted;
 use crate::approval::Act;
-pub use crate::ending::{Ending, EndingState, Hold};
+pub use crate::ending::{Ending, EndingState, EndingWait, Hold, Part, STATED_FOR};
 use crate::lists;
 pub use crate::outlet::{
     Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
@@ -357,13 +357,6 @@ pub enum ToIdentity {
     Robbed(Vec<Part>),
 }
 
-/// A contract, or one person's part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Part {
-    pub tenant: TenantId,
-    pub user: Option<UserId>,
-}
-
 /// From `admin`. Each change is recorded before it counts.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum FromAdmin {
@@ -415,6 +408,8 @@ pub enum FromAdmin {
     EndingList,
     /// What binds the names in certificates of destruction, answered by `NameSalts`.
     NameSalts,
+    /// What endings wait for that others must do, answered by `EndingWaits`.
+    EndingWaits,
     HoldAdd {
         part: Part,
         reason: String,
@@ -530,6 +525,7 @@ pub enum ToAdmin {
     Endings(Vec<Ending>),
     /// Of each part that is destroyed: with it, whoever holds a certificate can check the name.
     NameSalts(Vec<(Part, [u8; 16])>),
+    EndingWaits(Vec<(Part, EndingWait)>),
     Hold(Hold),
     Holds(Vec<Hold>),
     /// Ids; rows that still name an address of a person who is destroyed (whose, and where); files

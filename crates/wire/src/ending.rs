@@ -1,8 +1,19 @@
 //! Contracts that end, and what must not be destroyed meanwhile.
 
-use crate::directory::Part;
 use serde::{Deserialize, Serialize};
-use terms::HoldId;
+use std::time::Duration;
+use terms::{HoldId, TenantId, UserId};
+
+/// How long anybody goes by a statement that they were given before they ask again. The keys of a
+/// contract that ends outlive the last statement of it by more than that.
+pub const STATED_FOR: Duration = Duration::from_secs(5);
+
+/// A contract, or one person's part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    pub tenant: TenantId,
+    pub user: Option<UserId>,
+}
 
 /// The states of an ending. Each has its guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +35,34 @@ impl EndingState {
             Self::Held => "held",
             Self::Destroying => "destroying",
             Self::Destroyed => "destroyed",
+        }
+    }
+}
+
+/// What an ending waits for, where nobody sees it at work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndingWait {
+    /// Mail is refused, and the keys go when nobody remembers a statement from before.
+    Statements,
+    /// Everything is destroyed but copies in backups: the key of these epochs opens them until
+    /// their keepers destroy it.
+    BackupEpochs(Vec<u32>),
+}
+
+impl EndingWait {
+    /// A sentence for whoever waits.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Statements => {
+                "mail is refused already; the keys are destroyed some seconds later".to_owned()
+            }
+            Self::BackupEpochs(epochs) => {
+                let epochs: Vec<String> = epochs.iter().map(u32::to_string).collect();
+                let epochs = epochs.join(", ");
+                format!(
+                    "waits for the key of backup epoch {epochs}: `keys epochs end --epoch-keys DIR`"
+                )
+            }
         }
     }
 }

@@ -265,6 +265,27 @@ fn memory_quota_and_disk_answer_452_and_keep_nothing() {
     }
 }
 
+/// Whose contract ends while their letter comes is not told that it was kept.
+#[test]
+fn whoever_is_gone_when_the_letter_ends_gets_none() {
+    let around = settle(Plan::default());
+    let mut client = around.connect();
+    client.begin(&["aoi@example.jp", "ending@example.jp"]);
+    client.say("Subject: slow\r\n");
+    std::thread::sleep(wire::directory::STATED_FOR);
+    client.say("\r\n.\r\n");
+    let reply = client.hear();
+    assert!(reply.starts_with("451 4.3.0"), "{}", client.said);
+    assert!(around.seen.lock().unwrap().copies.is_empty());
+    drop(client);
+    // Whoever is still here is looked up again, and gets theirs.
+    let mut client = around.connect();
+    client.begin(&["aoi@example.jp"]);
+    std::thread::sleep(wire::directory::STATED_FOR);
+    client.say(&format!("{TEXT}.\r\n"));
+    assert!(client.hear().contains(" kept\r\n"), "{}", client.said);
+}
+
 #[test]
 fn memory_is_given_back() {
     let around = settle(Plan::default());

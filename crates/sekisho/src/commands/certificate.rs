@@ -83,6 +83,8 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
     let no_such = || format!("no such name: {name}");
     let state = item.and_then(|item| word(item, "state")).unwrap_or_else(no_such);
     let (Some(item), "destroyed") = (item, state.as_str()) else {
+        let waits = item.and_then(|item| word(item, "waits_for"));
+        let state = waits.map_or(state.clone(), |waits| format!("{state}: {waits}"));
         let hint = "`tenant endings` tells how far it is; a person who is destroyed is called by \
                     the `user_id` that it prints";
         return Err(Trouble::refused("a contract that is destroyed", state, hint));

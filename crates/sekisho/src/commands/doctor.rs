@@ -41,6 +41,8 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
     weakened.extend(amiss.flatten());
+    weakened.extend(just_enough(service.as_ref()));
+    weakened.extend(endings.iter().flat_map(waiting_for_keys));
     weakened.extend(near);
     weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
     weakened.extend(back.found.iter().map(|place| format!("{place}: keys epochs end destroys it")));
@@ -101,6 +103,26 @@ fn weak_points(
     weakened
 }
 
+/// Two persons decide, and no third is there whom one of them could ask.
+fn just_enough(service: Option<&Value>) -> Option<String> {
+    let approvals = service?.get("approvals")?;
+    let warning = approvals.get("warning")?.as_str()?;
+    let able = approvals.get("who_may_approve")?.as_u64()?;
+    Some(format!("only {able} may approve: {warning}"))
+}
+
+/// Ends of contracts that wait until somebody destroys the key of a backup.
+fn waiting_for_keys(endings: &Value) -> Vec<String> {
+    let all = endings.as_array().into_iter().flatten();
+    let waiting = all.filter_map(|one| {
+        let word = |field: &str| one.get(field).and_then(Value::as_str);
+        let waits = word("waits_for").filter(|_| word("state") == Some("destroying"))?;
+        let whose = word("person").or(word("user_id")).or(word("tenant"))?;
+        Some(format!("{whose}: {waits}"))
+    });
+    waiting.collect()
+}
+
 /// Whether ledger or mirror is away, by what the vault says in `status`.
 fn nothing_opens(status: &Value) -> bool {
     status.pointer("/vault/evidence").and_then(Value::as_bool) == Some(false)
@@ -150,8 +172,29 @@ fn about_keys(data: &Path) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::weak_points;
+    use super::{just_enough, waiting_for_keys, weak_points};
     use serde_json::json;
+
+    #[test]
+    fn it_is_said_that_no_third_may_approve() {
+        let approvals = json!({ "who_may_approve": 2, "warning": "what one of them asks for" });
+        let told = just_enough(Some(&json!({ "approvals": approvals })));
+        assert_eq!(told.as_deref(), Some("only 2 may approve: what one of them asks for"));
+        assert_eq!(just_enough(Some(&json!({ "approvals": { "who_may_approve": 3 } }))), None);
+    }
+
+    #[test]
+    fn it_is_said_for_whose_key_an_ending_waits() {
+        let waits = "waits for the key of backup epoch 1, 2: `keys epochs end --epoch-keys DIR`";
+        let endings = json!([
+            { "tenant": "house2", "state": "destroying", "waits_for": waits },
+            { "tenant": "acme", "state": "destroying", "waits_for": null },
+        ]);
+        let told = waiting_for_keys(&endings);
+        assert_eq!(told, [format!("house2: {waits}")]);
+        let japanese = crate::words::in_japanese(&told[0]).unwrap();
+        assert!(japanese.contains("バックアップ期 1, 2 の鍵"), "{japanese}");
+    }
 
     #[test]
     fn it_is_said_that_nobody_can_read() {

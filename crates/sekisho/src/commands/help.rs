@@ -163,10 +163,19 @@ pub fn help(mut arguments: Arguments) -> Answer {
     let japanese = is_japanese();
     let shown = match arguments.word("a command") {
         Ok(word) => {
+            let act = arguments.word("an act of it").ok();
             arguments.finish()?;
-            let lines = lines_of(&word);
+            let mut lines = lines_of(&word);
             if lines.is_empty() {
                 return Err(Trouble::wrong_use("a command", word, "sekisho help"));
+            }
+            if let Some(act) = act {
+                lines = lines_about(&lines, &act);
+                if lines.is_empty() {
+                    let hint = "`sekisho help COMMAND` shows all of them";
+                    let expected = format!("something that `{word}` does");
+                    return Err(Trouble::wrong_use(&expected, act, hint));
+                }
             }
             explained(&lines, japanese)
         }
@@ -218,6 +227,14 @@ fn lines_of(command: &str) -> Vec<&'static str> {
     lines
 }
 
+/// Of a command's lines those of one act: whole usages, as several acts share their options.
+fn lines_about(lines: &[&'static str], act: &str) -> Vec<&'static str> {
+    let is_between = |letter: char| !letter.is_alphanumeric() && letter != '-';
+    let names = |line: &&str| line.split(is_between).any(|word| word == act);
+    let usages = lines.chunk_by(|_, next| command_of(next).is_none());
+    usages.filter(|usage| usage.iter().any(names)).flatten().copied().collect()
+}
+
 /// Whether any command takes such an option.
 pub fn has_option(name: &str) -> bool {
     let is_end = |next: Option<char>| next.is_none_or(|one| !one.is_alphanumeric() && one != '-');
@@ -230,7 +247,7 @@ pub fn has_option(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ENDS, SUMMARIES, USAGE, command_of, explained, has_option, lines_of};
+    use super::{ENDS, SUMMARIES, USAGE, command_of, explained, has_option, lines_about, lines_of};
     use crate::outcome::columns;
 
     #[test]
@@ -242,6 +259,16 @@ mod tests {
         assert_eq!(lines_of("version").len(), 1);
         assert_eq!(lines_of("release").len(), 1);
         assert!(lines_of("dance").is_empty());
+    }
+
+    #[test]
+    fn help_is_of_one_act() {
+        let of = |command, act| lines_about(&lines_of(command), act).join("\n");
+        let told = of("tenant", "terminate");
+        assert!(told.contains("terminate NAME") && !told.contains("tenant outlet"), "{told}");
+        assert!(of("ledger", "acknowledge-loss").contains("acknowledge-loss"));
+        assert!(of("tenant", "outlet").starts_with("  sekisho tenant outlet NAME"));
+        assert_eq!(of("tenant", "dance"), "");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use crate::arguments::Arguments;
 use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
 use crate::words;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use settings::Settings;
 use std::collections::BTreeSet;
@@ -80,8 +82,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let data = &settings.house.data;
     if !data.is_dir() {
         // A mistyped path must not start an empty house beside the full one.
-        let hint = "`house.data` names it; `sekisho init --data DIR` makes it";
-        return Err(Trouble::refused("a data folder", data.display().to_string(), hint));
+        return Err(no_folder(&path, data));
     }
     super::keeping::must_be_restored_whole(data)?;
     if data.join("directory/directory.db").exists() && !data.join("vault").exists() {
@@ -110,6 +111,19 @@ pub fn run(mut arguments: Arguments) -> Answer {
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
 }
 
+/// Not made yet, or a disk that is not mounted.
+fn no_folder(path: &Path, data: &Path) -> Trouble {
+    let hint = "`house.data` names it; `sekisho init --data DIR` makes it";
+    let (data, file) = (data.display(), path.display());
+    Trouble::fault(
+        match Settings::line_of(path, "house.data") {
+            Some(line) => format!("there is no data folder {data} ({file}, line {line})"),
+            None => format!("there is no data folder {data} ({file} does not set it)"),
+        },
+        hint,
+    )
+}
+
 /// Another root than the one of this data opens nothing of it: said here, and not by a vault that
 /// starts in vain again and again. Before the first start only `init` knows.
 fn require_own(data: &Path, root: &root::Root) -> Result<(), Trouble> {
@@ -129,7 +143,25 @@ fn require_own(data: &Path, root: &root::Root) -> Result<(), Trouble> {
 
 /// The settings in a file, or what is wrong with them: expected, found, the file and the line.
 pub fn settings_in(path: &Path) -> Result<Settings, Trouble> {
-    Settings::read(path).map_err(|fault| unfit(path, fault))
+    let settings = Settings::read(path).map_err(|fault| unfit(path, fault))?;
+    believes_somebody(path, &settings.relay.authorities)?;
+    Ok(settings)
+}
+
+/// A file of authorities without any would be believed to say that nobody is to be believed. One
+/// that cannot be read is a fault of the start.
+fn believes_somebody(path: &Path, file: &Path) -> Result<(), Trouble> {
+    if file.as_os_str().is_empty() || !file.is_file() {
+        return Ok(());
+    }
+    let mut found = CertificateDer::pem_file_iter(file).into_iter().flatten();
+    if found.any(|one| one.is_ok()) {
+        return Ok(());
+    }
+    let hint = "PEM, as authorities publish it: `-----BEGIN CERTIFICATE-----`";
+    let (expected, found) = ("a file with a certificate", format!("none in {}", file.display()));
+    let fault = Settings::wanting(path, "relay.authorities", (expected, found), hint);
+    Err(unfit(path, fault))
 }
 
 fn unfit(path: &Path, fault: settings::Fault) -> Trouble {
@@ -201,6 +233,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.rules = super::rules::of_house(&sentinel.rules, &sentinel.rules_from)?;
     plan.countries = super::countries::of_house(&settings.brake.countries)?;
     plan.tell = Box::new(log);
+    plan.said = words::said;
     Ok(plan)
 }
 
@@ -310,7 +343,7 @@ fn resolvers(settings: &Settings) -> Vec<SocketAddr> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{bounds, settings_in};
+    use super::{bounds, no_folder, settings_in};
     use crate::outcome::Trouble;
 
     /// Expected, found, the file, the line and the setting, in either language; all wrong use.
@@ -370,5 +403,46 @@ mod tests {
     #[test]
     fn what_is_not_set_is_bounded_as_a_house_without_settings_is() {
         assert_eq!(bounds(&settings::Queue::default()), wire::post::Bounds::default());
+    }
+
+    /// The same address twice, and authorities of whom none is one: seen in the file and what it
+    /// names, before anything is started.
+    #[test]
+    fn what_a_start_would_only_stumble_over_is_told_from_the_file() {
+        let folder = std::env::temp_dir().join(format!("sekisho-twice-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("sekisho.toml");
+        let check = |text: &str, words: [&[&str]; 2]| {
+            std::fs::write(&path, text).unwrap();
+            for (is_japanese, words) in [(false, words[0]), (true, words[1])] {
+                let Err(trouble) = settings_in(&path) else { panic!("{text}") };
+                assert!(matches!(trouble, Trouble::WrongUse { .. }));
+                let told = trouble.for_people(is_japanese);
+                assert!(words.iter().all(|word| told.contains(word)), "{told}");
+            }
+        };
+        check(
+            "[listen]\nsmtp = [\"127.0.0.1:2525\"]\nimaps = [\"127.0.0.1:2525\"]\n",
+            [
+                &["`listen.imaps`", "stands in `listen.smtp` already", "sekisho.toml, line 3"],
+                &["`listen.imaps`", "`listen.smtp` にすでにある", "sekisho.toml の 3 行目"],
+            ],
+        );
+        let file = folder.join("lib.py");
+        std::fs::write(&file, "import this\n").unwrap();
+        check(
+            &format!("[relay]\nauthorities = \"{}\"\n", file.display()),
+            [
+                &["`relay.authorities` a file with a certificate", "sekisho.toml, line 2"],
+                &["`relay.authorities`", "証明書の入ったファイル", "sekisho.toml の 2 行目"],
+            ],
+        );
+        std::fs::write(&path, "[house]\ndata = \"/nowhere/at/all\"\n").unwrap();
+        let trouble = || no_folder(&path, std::path::Path::new("/nowhere/at/all"));
+        assert!(matches!(trouble(), Trouble::Fault { .. }));
+        assert!(trouble().for_people(false).contains("sekisho.toml, line 2)"));
+        let told = trouble().for_people(true);
+        assert!(told.contains("データフォルダ /nowhere/at/all がありません"), "{told}");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

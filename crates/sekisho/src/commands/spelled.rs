@@ -48,13 +48,8 @@ pub fn elsewhere(address: &str) -> Result<(), Trouble> {
 
 /// A domain that is to be ours.
 pub fn domain(name: String) -> Result<String, Trouble> {
-    match directory::is_domain(name.trim().trim_end_matches('.')) {
-        true => Ok(name),
-        false => {
-            let hint = "write it in A-label form, such as example.jp or xn--….jp";
-            Err(Trouble::wrong_use("a domain name with two labels or more", told(&name), hint))
-        }
-    }
+    directory::domain_to_be(&name)
+        .map_err(|(expected, hint)| Trouble::wrong_use(expected, told(&name), hint))
 }
 
 /// What an app password is for.

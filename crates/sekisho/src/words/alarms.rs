@@ -48,6 +48,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the index of {} chapters was made from the entries", "{} 章の索引を記録から作りました"),
     ("tiles did not agree with the entries and were written anew", "タイルが記録と食い違っていたため、書き直しました"),
     ("the index could not be written: {}; a start makes it anew", "索引を書き込めません: {}。次の起動で作り直します"),
+    ("complaints about mail of tenant {} come above the hour's limit and are not kept", "テナント {} のメールへの苦情が 1 時間の上限を超えたため、控えていません"),
     // who is out of the house
     ("{} instances left their charter within {} minutes", "{1} 分のうちに {0} 個の実体が、許されていない動作を試みました"),
     ("the note of what is isolated cannot be read: {}", "切り離した区画の控えが読み取れません: {}"),

@@ -253,6 +253,10 @@ fn sentences_with_values() {
         "/a/admin.sock でサービスが応答しません: ファイルもフォルダもありません (os error 2)";
     check(away, Some(said));
     check("a value after the address", Some("アドレス の後の値"));
+    // Why a house cannot be opened is said by the warden, in the reader's language.
+    check("could not listen on 127.0.0.1:25", Some("127.0.0.1:25 で待ち受けられません"));
+    let used = "原因: アドレスは使用中です (os error 98)";
+    check("because: Address already in use (os error 98)", Some(used));
     check("aoi@example.jp", None);
     assert_eq!(values_of("a {} b {}", "a x b y b z"), Some(vec!["x", "y b z"]));
     assert_eq!(values_of("a {}", "b"), None);

@@ -390,6 +390,11 @@ fn a_contract_ends_and_leaves_nothing() {
         signal(demo.pid_of(kind), rustix::process::Signal::KILL);
         std::thread::sleep(Duration::from_millis(700));
     }
+    within(PATIENCE, "it says for whose key it waits", || {
+        let (endings, _) = demo.ask(&["tenant", "endings"]);
+        let told = endings["items"][0]["waits_for"].as_str().unwrap_or_default();
+        told.contains("backup epoch 1: `keys epochs end")
+    });
     within(PATIENCE, "destroyed or waiting for the epoch's key", || {
         let _ = demo.ask(&["keys", "epochs", "end"]);
         state() == "destroyed"

@@ -279,6 +279,8 @@ fn what_waits_is_seen_and_taken_back() {
         |id: &str| list["items"].as_array().unwrap().iter().find(|item| item["id"] == id).cloned();
     assert_eq!(find(&one).unwrap()["tenant"], "Example Net");
     assert_eq!(demo.ask(&["queue", "cancel", &one]).1, 0);
+    // Once: whoever cancels it again hears that it is.
+    assert_eq!(demo.ask(&["queue", "cancel", &one]).1, 1);
     // Whoever wrote it hears of that.
     let mut reader = Reader::sign_in(demo, "bob@example.net");
     within(PATIENCE, "the notice", || {
