@@ -71,10 +71,11 @@ impl Missing {
         })
     }
 
-    /// Whether the mirror holds what is missing.
+    /// Whether the mirror holds what is missing. Where two histories stand, none is taken back.
     pub(crate) fn at_mirror(self, signed: &SignedCheckpoint, mirror: Option<&Reader>) -> Self {
         let holds = |mirror: &Reader| sight_of(mirror, signed) == Sight::Consistent;
-        Self { at_mirror: self.same_key && mirror.is_some_and(holds), ..self }
+        let is_missing = self.same_key && self.found_root.is_none();
+        Self { at_mirror: is_missing && mirror.is_some_and(holds), ..self }
     }
 
     /// In words, for whoever must do something about it.
