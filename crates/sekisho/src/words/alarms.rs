@@ -64,6 +64,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("a search for remains could not read everything: {} places, {}", "名残の検索で読めない場所がありました: {} か所、{}"),
     ("{} is the key of destroyed backup epoch {}", "{} は、破棄したはずのバックアップ期 {} の鍵です"),
     ("{} is the key of destroyed backup epoch {}: keys epochs end destroys it", "{} は、破棄したはずのバックアップ期 {} の鍵です。keys epochs end で破棄します"),
+    ("the key store has no keys for {} people: mail for them waits; restore with a key backup that is as new as the data", "{} 名の鍵が鍵の保管庫にありません。宛てられたメールは待たせています。データと同じ新しさの鍵のバックアップで復元してください"),
+    ("the key store has no keys for {}: mail for them waits, and what they have opens for nobody; restore with a key backup that is as new as the data", "{} の鍵が鍵の保管庫にありません。宛てられたメールは待たせており、手元にあるメールは誰にも開けません。データと同じ新しさの鍵のバックアップで復元してください"),
     // what was lost, or is another's
     ("{} was gone at a start of a house that had run before", "以前に動いていたサービスの起動時に、{}がなくなっていました"),
     ("{} lost entries: {} were cosigned with the root {}, {} are left", "{0}の記録が失われました: 根 {2} の {1} 件が連署されていましたが、残りは {3} 件です"),
