@@ -65,13 +65,7 @@ impl Tally {
         let contracts = contracts.collect();
         let (messages, could) = (self.messages.messages(), self.messages.could_open());
         let lower_bound = proven.losses.iter().any(|loss| self.is_wanting_by(loss));
-        let bound = match self.question.component {
-            _ if lower_bound => PART_LOST,
-            Kind::Gate => UNSEEN,
-            Kind::Warden => EVERYTHING_AT_HAND,
-            _ if self.opens_all() => OPENS_ALL,
-            _ => "exact for releases, an upper bound for transit",
-        };
+        let bound = self.bound(lower_bound);
         let traces = &self.traces;
         let standing = self.made.standing(traces.now(), |tenant| traces.is_shredded(tenant));
         let mut containment = traces.judge(self.question.component, &standing);
@@ -107,6 +101,17 @@ impl Tally {
             could,
         };
         Finished { scope, overflowed }
+    }
+
+    /// What the figures mean.
+    fn bound(&self, lower_bound: bool) -> &'static str {
+        match self.question.component {
+            _ if lower_bound => PART_LOST,
+            Kind::Gate => UNSEEN,
+            Kind::Warden => EVERYTHING_AT_HAND,
+            _ if self.opens_all() => OPENS_ALL,
+            _ => "exact for releases, an upper bound for transit",
+        }
     }
 
     /// Whether a loss can have taken what would be counted here: of the window; or of before it,
