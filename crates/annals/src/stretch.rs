@@ -48,19 +48,21 @@ impl Traces {
         }
     }
 
-    /// The birth with which the log was taken up again; `None`: nobody knows.
-    fn taken_up(&self, root: Hash) -> Option<(u64, u64)> {
+    /// The first and the last birth with which the log can have been taken up again; `None`: nobody
+    /// knows.
+    fn taken_up(&self, root: Hash) -> Option<[(u64, u64); 2]> {
         let root = root.to_base64();
         let alarm = self.alarms.iter().find(|(_, what)| what.contains(&root))?.0;
         let mut before = self.births.iter().rev().filter(|birth| birth.0 < alarm);
-        let mut found = *before.next()?;
+        let last = *before.next()?;
+        let mut found = last;
         for earlier in before {
             if found.1.saturating_sub(earlier.1) > SILENT_MS {
                 break;
             }
             found = *earlier;
         }
-        Some(found)
+        Some([found, last])
     }
 }
 
@@ -86,16 +88,16 @@ impl Acknowledgements {
 impl Acknowledged {
     fn stretch(&self, traces: &Traces, reader: &Reader) -> Result<Loss, Fault> {
         let birth = match self.size {
-            0 => traces.births.first().copied(),
+            0 => traces.births.first().map(|birth| [*birth; 2]),
             _ => traces.taken_up(self.root),
         };
         let before = match birth.filter(|_| self.size > 0) {
-            Some(birth) => last_before(reader, birth)?,
+            Some([first, _]) => last_before(reader, first)?,
             None => None,
         };
         let from_entry = before.map_or(0, |(index, _)| index + 1).min(self.size);
         let from_ms = before.map_or(0, |(_, at_ms)| at_ms);
-        let to_ms = birth.map_or(self.at_ms, |(_, at_ms)| at_ms);
+        let to_ms = birth.map_or(self.at_ms, |[_, (_, at_ms)]| at_ms);
         Ok(Loss {
             whose: self.whose.clone(),
             from_entry,
@@ -146,6 +148,8 @@ mod tests {
         let check = |births: &[(u64, u64)], alarm_at: u64, expected: Option<(u64, u64)>| {
             let alarms = vec![(alarm_at, alarm.clone())];
             let traces = Traces { births: births.to_vec(), alarms };
+            let last = births.iter().rev().find(|birth| birth.0 < alarm_at).copied();
+            let expected = expected.zip(last).map(|(first, last)| [first, last]);
             assert_eq!(traces.taken_up(root), expected, "{births:?}");
             assert_eq!(traces.taken_up(Hash([2; 32])), None, "another loss");
         };

@@ -95,8 +95,7 @@ fn every_scope_tells(demo: &Demo) {
             assert_eq!((code, &value["lower_bound"]), (0, &json!(true)), "{value}");
             assert_eq!(value["verified"], false, "{value}");
             let loss = &value["losses"][0];
-            assert!(loss["entries"].as_u64() > Some(0) && loss["from"].is_string(), "{value}");
-            assert!(loss["from_entry"].as_u64() > Some(0), "{value}");
+            assert!(loss["entries"].as_u64() > Some(0) && loss["to"].is_string(), "{value}");
         }
     }
     let (value, _) = demo.ask(&["touched", "--person", "aoi@example.jp"]);
