@@ -77,6 +77,16 @@ impl Acknowledgements {
     /// Files that cannot be read.
     pub fn read(reader: &Reader) -> Result<Self, Fault> {
         let index = Index::of(reader);
+        // Approvals are many: they are read only where something is acknowledged.
+        let mut is_any = false;
+        index.visit_deeds(&[ACKNOWLEDGED], &mut |_, bytes| {
+            let frame = Frame::parse(bytes);
+            is_any |= frame.is_some_and(|one| one.entry.body.deed_number() == ACKNOWLEDGED);
+            !is_any
+        })?;
+        if !is_any {
+            return Ok(Self::default());
+        }
         let mut found: Vec<Acknowledged> = Vec::new();
         let mut voices: HashMap<RequestId, Vec<UserId>> = HashMap::new();
         index.visit_deeds(&[APPROVE, ACKNOWLEDGED], &mut |at, bytes| {

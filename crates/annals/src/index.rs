@@ -175,6 +175,17 @@ impl<'a> Index<'a> {
         self.tail_entries(note)
     }
 
+    /// Hands on entries that say which keys were made, and whatever no chapter holds yet.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn made(&self, mut note: impl FnMut(&[u8])) -> Result<(), Fault> {
+        self.visit_deeds(&[CREATE], &mut |_, bytes| {
+            note(bytes);
+            true
+        })
+    }
+
     /// Hands on the entries behind the last full chapter.
     pub(crate) fn tail_entries(
         &self,

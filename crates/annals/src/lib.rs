@@ -35,6 +35,7 @@ mod seen;
 mod segments;
 mod series;
 mod sorted;
+mod stretch;
 mod sums;
 mod telling;
 mod view;

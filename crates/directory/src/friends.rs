@@ -14,7 +14,7 @@ use wire::mailbox;
 use wire::post::{self, Awaited, Outgoing, ToSender};
 use wire::reports::Sent;
 use wire::signer::{self, FromSigner, ToSigner};
-use wire::vault::{FromDirectory, Proven, ToDirectory};
+use wire::vault::{FromDirectory, PEOPLE_AT_ONCE, Proven, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
 /// ledger and the mirror.
@@ -99,6 +99,22 @@ impl Friends {
             ToDirectory::NeedsChange { .. } => Ok(None),
             _ => Err(Fault::VaultAway),
         }
+    }
+
+    /// Whose keys the vault does not have, of these.
+    pub fn without_keys(
+        &mut self,
+        people: &[(TenantId, UserId)],
+    ) -> Result<Vec<(TenantId, UserId)>, Fault> {
+        let mut without = Vec::new();
+        for some in people.chunks(PEOPLE_AT_ONCE) {
+            match self.ask(&FromDirectory::WhoIsWithout(some.to_vec()))? {
+                ToDirectory::Done => {}
+                ToDirectory::Without(these) => without.extend(these),
+                _ => return Err(Fault::VaultAway),
+            }
+        }
+        Ok(without)
     }
 
     /// The key that this tenant's outgoing mail is sealed to today.

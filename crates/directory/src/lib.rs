@@ -257,6 +257,15 @@ impl Desk {
         if self.key.is_none() {
             self.key = self.friends.policy_key().map(|key| RowKey::new(&key));
         }
+        let Some(key) = &self.key else { return };
+        let found = self.statements.confirm_keys(&self.tables, key, &mut self.friends);
+        if let Ok(Some(count @ 1..)) = found {
+            let what = format!(
+                "the key store has no keys for {count} people: mail for them waits; restore with \
+                 a key backup that is as new as the data"
+            );
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
     }
 
     fn answer(&mut self, peer: Peer, frame: Frame) {

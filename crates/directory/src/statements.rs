@@ -6,7 +6,7 @@ use crate::resolve::{self, Found, Lookup};
 use crate::srs;
 use crate::tables::{PersonRow, StatementRow, Tables};
 use rows::RowKey;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use terms::{TenantId, UserId};
 use wire::directory::{
@@ -40,6 +40,9 @@ pub struct Statements {
     /// Instead of [`WITHDRAWAL`].
     #[cfg(test)]
     pub withdrawal: Option<Duration>,
+    /// People whose keys the vault does not have; `None`: this start has not asked yet. What it
+    /// signed before a restore may still be good, and nobody would open what is sealed to it.
+    keyless: Option<HashSet<UserId>>,
 }
 
 impl Statements {
@@ -71,6 +74,39 @@ impl Statements {
     pub fn forget_all(&mut self) {
         self.at_hand.clear();
         self.caught.clear();
+    }
+
+    /// Asks the vault, once per start, whose keys it does not have. Gives how many are without,
+    /// when that has just become known.
+    pub fn confirm_keys(
+        &mut self,
+        tables: &Tables,
+        key: &RowKey,
+        friends: &mut Friends,
+    ) -> Result<Option<usize>, Fault> {
+        if self.keyless.is_some() {
+            return Ok(None);
+        }
+        let mut people = Vec::new();
+        for (tenant, _) in tables.tenants(key)? {
+            for (user, _) in tables.people(key, tenant)? {
+                if !is_ended(tables, key, tenant, user)? {
+                    people.push((tenant, user));
+                }
+            }
+        }
+        let without = friends.without_keys(&people)?;
+        let count = without.len();
+        self.keyless = Some(without.into_iter().map(|(_, user)| user).collect());
+        Ok(Some(count))
+    }
+
+    /// Whether mail for these has to wait: the vault has not said yet that it has their keys.
+    fn must_wait(&mut self, look: Lookup<'_>, friends: &mut Friends, people: &[UserId]) -> bool {
+        let _ = self.confirm_keys(look.tables, look.key, friends);
+        let keyless = self.keyless.as_ref();
+        !people.is_empty()
+            && keyless.is_none_or(|keyless| people.iter().any(|user| keyless.contains(user)))
     }
 
     pub fn state(
@@ -107,6 +143,9 @@ impl Statements {
         let Some(found) = look.find(address, tenant)? else { return Ok(Stated::Unknown) };
         if found.is_made_up {
             return Ok(self.state_caught(look, friends, (address, tenant, &found)));
+        }
+        if self.must_wait(look, friends, &found.people) {
+            return Ok(Stated::Later);
         }
         let kept = tables.statement(key, address)?.filter(is_legible);
         if let Some(row) = kept.as_ref().filter(|row| is_fresh(row, now)) {

@@ -296,7 +296,8 @@ fn without_the_vault_a_kept_statement_still_counts() {
     world.settle();
     assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
     world.friends.vault = None;
-    world.statements = Statements::default();
+    // The vault has said in this start that it has everybody's keys.
+    world.statements.forget_all();
     assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
     // What was said of it when it was added counts, too; what was never said waits.
     assert_eq!(world.state("info@kaede.example"), "Known info@kaede.example");
@@ -375,4 +376,42 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
         _ => false,
     });
     assert_eq!(words.count(), 3);
+}
+
+/// After a restore with older keys than data: what the vault signed before is still good, and
+/// nobody could ever open what is sealed to it.
+#[test]
+fn mail_for_whoever_has_no_keys_waits() {
+    let mut world = World::new("keyless");
+    world.settle();
+    assert!(world.state("aoi@kaede.example").starts_with("Known"));
+    let aoi = world.tables.person_by_address(&world.key, "aoi@kaede.example").unwrap().unwrap();
+    // The next start, with this statement on its disk.
+    let restart = |world: &mut World, is_without: bool| {
+        world.statements = Statements::default();
+        world.friends.vault = Some(answering(move |question: FromDirectory| match question {
+            FromDirectory::WhoIsWithout(people) => match is_without {
+                true => {
+                    let without = people.into_iter().filter(|one| one.1 == aoi).collect();
+                    ToDirectory::Without(without)
+                }
+                false => ToDirectory::Done,
+            },
+            _ => ToDirectory::Refused("expected a user with keys, found none".to_owned()),
+        }));
+    };
+    restart(&mut world, false);
+    assert!(world.state("aoi@kaede.example").starts_with("Known"));
+    restart(&mut world, true);
+    assert_eq!(world.state("aoi@kaede.example"), "Later");
+    assert_eq!(world.state("info@kaede.example"), "Later", "by another name");
+    assert_eq!(world.state("nobody@kaede.example"), "Unknown");
+    let (tables, key) = (&world.tables, &world.key);
+    let mut fresh = Statements::default();
+    assert_eq!(fresh.confirm_keys(tables, key, &mut world.friends).unwrap(), Some(1));
+    assert_eq!(fresh.confirm_keys(tables, key, &mut world.friends).unwrap(), None, "said once");
+    // A vault that does not say so yet confirms nothing.
+    world.statements = Statements::default();
+    world.friends.vault = None;
+    assert_eq!(world.state("aoi@kaede.example"), "Later");
 }

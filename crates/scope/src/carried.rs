@@ -22,6 +22,8 @@ pub(crate) struct Carried {
     instances: Set<InstanceId>,
     /// When they were given the first and the last of what they brought.
     times: Option<(u64, u64)>,
+    /// When the first of them was born.
+    born_ms: Option<u64>,
 }
 
 impl Carried {
@@ -33,6 +35,11 @@ impl Carried {
             let (first, last) = self.times.unwrap_or((fact.at_ms, fact.at_ms));
             self.times = Some((first.min(fact.at_ms), last.max(fact.at_ms)));
         }
+    }
+
+    /// Whether one of them lived at that time or before.
+    pub fn lived_at(&self, at_ms: u64) -> bool {
+        self.born_ms.is_some_and(|born_ms| born_ms <= at_ms)
     }
 
     /// With what the other half of the counting heard.
@@ -61,6 +68,8 @@ impl Tally {
     pub fn carry(&mut self, instance: InstanceId, life: &Life) {
         if self.lived_into(life) {
             self.carried.instances.insert(instance);
+            let born_ms = self.carried.born_ms.unwrap_or(u64::MAX).min(life.from_ms);
+            self.carried.born_ms = Some(born_ms);
         }
     }
 

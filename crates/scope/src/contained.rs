@@ -242,11 +242,17 @@ impl Traces {
             && made.shown.live == 0;
         let secrets_end = made.last_end.max(made.shown.last_end).map(|told| told.0);
         let over_ms = ended.max(grants_end).max(secrets_end).filter(|_| is_over);
+        // Where nothing lived, nothing was exposed, and nothing has to end.
+        let nobody = is_over && over_ms.is_none() && self.in_all.unwrap_or_default() == 0;
+        let is_silent = |condition, last: Option<Told>| match nobody && last.is_none() {
+            true => self.never(condition),
+            false => self.silent(condition, last, over_ms),
+        };
         let mut conditions = vec![
             self.stopped(alive, component),
             self.no_grant(now_ms),
-            self.silent("no alarm since", self.last_alarm, over_ms),
-            self.silent("decoys silent", self.last_decoy, over_ms),
+            is_silent("no alarm since", self.last_alarm),
+            is_silent("decoys silent", self.last_decoy.filter(|_| !nobody)),
             self.keys_changed(),
         ];
         conditions.extend((made.shown.in_all > 0).then(|| shown_ended(made)));
@@ -289,6 +295,12 @@ impl Traces {
             to_do: Vec::new(),
             next: live.map(|(until_ms, _)| waiting(until_ms)),
         }
+    }
+
+    /// Nobody was there of whom it could be said.
+    fn never(&self, condition: &'static str) -> Condition {
+        let (entry, missing, to_do, next) = (self.newest_entry(), None, Vec::new(), None);
+        Condition { condition, met: true, entry, missing, to_do, next }
     }
 
     fn silent(

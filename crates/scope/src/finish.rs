@@ -1,6 +1,7 @@
 //! From what was counted to the answer.
 
 use crate::counted::{Columns, Counted, Mark, Part};
+use crate::lost::{Loss, uncontained};
 use crate::measure::{Contract, Proven, Scope, Tally};
 use crate::shares::{Class, Share};
 use evidence::rfc3339;
@@ -17,6 +18,10 @@ pub(crate) const UNSEEN: &str = "all that came while it lived, at most; what cam
 pub(crate) const EVERYTHING_AT_HAND: &str = "everything in the house was at hand while it lived: \
                                              all that was kept until then, at most; what it took \
                                              of it stands in no ledger";
+
+/// Of whoever it is, where entries are lost that can be of what is counted.
+pub(crate) const PART_LOST: &str = "a lower bound: entries are lost that can be of what is counted \
+                                    here, and what stood in them nobody can count";
 
 /// An instance as if it were a message: they are counted alike.
 pub fn as_message(InstanceId(instance): InstanceId) -> MessageId {
@@ -59,15 +64,12 @@ impl Tally {
         });
         let contracts = contracts.collect();
         let (messages, could) = (self.messages.messages(), self.messages.could_open());
-        let bound = match self.question.component {
-            Kind::Gate => UNSEEN,
-            Kind::Warden => EVERYTHING_AT_HAND,
-            _ if self.opens_all() => OPENS_ALL,
-            _ => "exact for releases, an upper bound for transit",
-        };
+        let lower_bound = proven.losses.iter().any(|loss| self.is_wanting_by(loss));
+        let bound = self.bound(lower_bound);
         let traces = &self.traces;
         let standing = self.made.standing(traces.now(), |tenant| traces.is_shredded(tenant));
-        let containment = traces.judge(self.question.component, &standing);
+        let mut containment = traces.judge(self.question.component, &standing);
+        uncontained(&mut containment, &proven.losses, &self.question);
         let live = standing.live.len() as u64;
         let by_credentials = self.made.told(live, by_made.all, self.question.to_ms);
         let scope = Scope {
@@ -90,13 +92,35 @@ impl Tally {
             containment,
             entries: proven.entries,
             root: proven.root,
-            verified: proven.checked.is_right(),
+            verified: proven.checked.is_right() && !lower_bound,
             checked: proven.checked.word(),
             problems: proven.checked.problems().to_vec(),
+            losses: proven.losses,
+            lower_bound,
             messages,
             could,
         };
         Finished { scope, overflowed }
+    }
+
+    /// What the figures mean.
+    fn bound(&self, lower_bound: bool) -> &'static str {
+        match self.question.component {
+            _ if lower_bound => PART_LOST,
+            Kind::Gate => UNSEEN,
+            Kind::Warden => EVERYTHING_AT_HAND,
+            _ if self.opens_all() => OPENS_ALL,
+            _ => "exact for releases, an upper bound for transit",
+        }
+    }
+
+    /// Whether a loss can have taken what would be counted here: of the window; or of before it,
+    /// where what was kept counts by months or as a whole, or for somebody who lived since.
+    fn is_wanting_by(&self, loss: &Loss) -> bool {
+        let counts_what_is_kept = self.opens_all() || !self.months.is_empty();
+        loss.touches(&self.question)
+            || loss.is_before(&self.question)
+                && (counts_what_is_kept || self.carried.lived_at(loss.to_ms))
     }
 
     /// Those that were met one by one, and those in columns, none of them twice.

@@ -8,6 +8,7 @@ use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Mark, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
 use crate::listed::{List, Listed};
+use crate::lost::Loss;
 use crate::made::{ByCredentials, Secrets};
 use crate::meetings::Meetings;
 use crate::months::Months;
@@ -41,6 +42,8 @@ pub struct Proven {
     pub root: String,
     /// What of the log was checked before.
     pub checked: Checked,
+    /// What it lost, and is known to have lost.
+    pub losses: Vec<Loss>,
 }
 
 /// One contract's share.
@@ -97,7 +100,11 @@ pub struct Scope {
     pub containment: Containment,
     pub entries: u64,
     pub root: String,
-    /// What was checked was checked whole and found right.
+    /// What is known to be lost of the log, whenever.
+    pub losses: Vec<Loss>,
+    /// Something lost can be of what is counted here: the figures are of what is left.
+    pub lower_bound: bool,
+    /// What was checked was checked whole and found right, and nothing of it is known to be lost.
     pub verified: bool,
     /// What that was: `nothing`, `ledger and mirror`, `ledger`, `mirror`; or `wanting`.
     pub checked: &'static str,

@@ -2,6 +2,7 @@
 //! for it was handed to whoever took it.
 
 use crate::counted::Part;
+use crate::lost::Loss;
 use crate::made::Secrets;
 use crate::measure::{Proven, Question};
 use crate::roll::Roll;
@@ -122,11 +123,16 @@ pub struct Statement {
     /// The vault's own numbers of the first and last release in the window.
     pub first_release: Option<u64>,
     pub last_release: Option<u64>,
-    /// Numbers that are missing between them: none may be.
+    /// Numbers that are missing between them: none may be. Over a loss that says nothing: a log
+    /// that was put back counts on from an older number.
     pub gaps: u64,
+    /// What is known to be lost of the log, whenever.
+    pub losses: Vec<Loss>,
+    /// Something lost can be of what is counted here: the figures are of what is left.
+    pub lower_bound: bool,
     /// No key was released to this component, nor before to a process of it that lived into the
     /// window, nor with a credential that it made; none is missing from the count, and the log was
-    /// checked.
+    /// checked, and nothing is known to be lost of that time.
     pub holds: bool,
     pub entries: u64,
     pub root: String,
@@ -267,9 +273,26 @@ impl StatementMaker {
         self.before.iter().filter(|(one, _)| lived(one)).map(|(_, count)| count).sum()
     }
 
+    /// Whether a loss can have taken a release that would be told here: one of the window, or to a
+    /// process that lived through the loss into the window.
+    fn is_wanting_by(&self, loss: &Loss) -> bool {
+        let lived = || {
+            let lives = self
+                .roll
+                .0
+                .iter()
+                .filter(|(one, life)| life.from_ms <= loss.to_ms && !self.ended_before(one));
+            lives.into_iter().any(|(one, _)| self.may_be_of_component(one))
+        };
+        loss.touches(&self.question) || loss.is_before(&self.question) && lived()
+    }
+
     pub fn finish(self, proven: Proven) -> Statement {
-        let Proven { entries, root, checked } = proven;
-        let verified = checked.is_right();
+        let Proven { entries, root, checked, losses } = proven;
+        // Ciphertexts that were kept before the window are told, too.
+        let lower_bound = losses.iter().any(|loss| loss.from_ms < self.question.to_ms);
+        let is_wanting = losses.iter().any(|loss| self.is_wanting_by(loss));
+        let verified = checked.is_right() && !lower_bound;
         let mut contracts: BTreeMap<TenantId, Kept> = BTreeMap::new();
         for ((tenant, _), kept) in &self.kept {
             let of = contracts.remove(tenant).unwrap_or_default();
@@ -306,7 +329,9 @@ impl StatementMaker {
             first_release: self.numbers.map(|numbers| numbers.0),
             last_release: self.numbers.map(|numbers| numbers.1),
             gaps: self.gaps,
-            holds: silent && verified,
+            losses,
+            lower_bound,
+            holds: silent && checked.is_right() && !is_wanting,
             entries,
             root,
             verified,

@@ -361,7 +361,7 @@ fn the_answer_has_its_agreed_shape() {
 #[test]
 fn words_say_only_what_was_checked() {
     let told = |checked: Checked| {
-        let proven = Proven { entries: 9, root: String::new(), checked };
+        let proven = Proven { entries: 9, checked, ..Proven::default() };
         let question =
             Question { component: Kind::Edge, version: None, from_ms: 0, to_ms: u64::MAX };
         let scope = measure(&question, proven.clone(), |_| Ok::<(), Infallible>(())).unwrap();
@@ -555,7 +555,7 @@ fn what_a_session_was_given_before_the_window_counts_while_it_lives() {
         (0..).zip(&history).for_each(|(index, entry)| maker.note(index, entry));
         (
             scope.unwrap(),
-            maker.finish(Proven { entries: 9, root: String::new(), checked: Checked::Both }),
+            maker.finish(Proven { entries: 9, checked: Checked::Both, ..Proven::default() }),
         )
     };
     let all = "addresses headers bodies";
@@ -973,4 +973,177 @@ fn destroyed_ciphertext_is_told_apart() {
         let text = tell_statement(&whole, language, |_| None);
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
     }
+}
+
+/// Entries of 2026-11-02 from 9:00 to 11:00 are lost, and somebody said that they know.
+fn one_loss() -> Loss {
+    Loss {
+        whose: "both".to_owned(),
+        from_entry: 13,
+        entries: Some(40),
+        size: 53,
+        root: "abc=".to_owned(),
+        from: Some("2026-11-02T09:00:00.000Z".to_owned()),
+        to: "2026-11-02T11:00:00.000Z".to_owned(),
+        acknowledged_at: "2026-11-02T11:05:00.000Z".to_owned(),
+        acknowledged_by_entry: 20,
+        from_ms: at("2026-11-02T09:00:00Z"),
+        to_ms: at("2026-11-02T11:00:00Z"),
+        ..Loss::default()
+    }
+}
+
+fn proven_with(losses: Vec<Loss>) -> Proven {
+    Proven { checked: Checked::Both, losses, ..Proven::default() }
+}
+
+fn ask_over(losses: Vec<Loss>, component: Kind, from: &str, to: &str) -> Scope {
+    let (from_ms, to_ms) = (at(from), at(to));
+    let question = Question { component, version: None, from_ms, to_ms };
+    let history = history();
+    let scope = measure(&question, proven_with(losses), |seen| {
+        (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+        Ok::<(), Infallible>(())
+    });
+    scope.unwrap()
+}
+
+#[test]
+fn over_a_loss_nothing_is_exact_or_contained() {
+    let over = ("2026-11-02T10:00:00Z", "2026-11-03");
+    let whole = ask_over(Vec::new(), Kind::Access, over.0, over.1);
+    assert!(whole.verified && !whole.lower_bound && whole.bound.starts_with("exact"));
+    let torn = ask_over(vec![one_loss()], Kind::Access, over.0, over.1);
+    assert!(!torn.verified && torn.lower_bound && torn.bound.starts_with("a lower bound"));
+    assert!(!torn.containment.contained);
+    for (language, words) in [
+        (
+            Language::English,
+            ["a lower bound", "entries lost (acknowledged): up to 40 entries", "stands in neither"],
+        ),
+        (
+            Language::Japanese,
+            ["下限", "失われた証跡（承知ずみ）: 根 abc= の 53 件のうち", "そのどれにもない"],
+        ),
+    ] {
+        let told = tell(&torn, language, |_| None);
+        assert!(words.iter().all(|word| told.contains(word)), "{told}");
+        assert!(!told.contains("exact") && !told.contains("開示は正確"), "{told}");
+        assert!(!told.contains("at most") && !told.contains("（上限）"), "{told}");
+    }
+    let value = serde_json::to_value(&torn).unwrap();
+    assert_eq!((&value["lower_bound"], &value["losses"][0]["entries"]), (&true.into(), &40.into()));
+}
+
+#[test]
+fn what_was_lost_after_a_window_leaves_its_figures_and_shows_no_silence() {
+    let scope = ask_over(vec![one_loss()], Kind::Edge, "2026-10-31", "2026-11-01");
+    assert!(scope.verified && !scope.lower_bound && scope.bound.starts_with("exact"));
+    let last = scope.containment.conditions.last().unwrap();
+    assert_eq!((last.condition, last.met), ("no evidence lost since", false));
+    assert!(!scope.containment.contained && scope.losses.len() == 1);
+    // And what was lost before it: only where what was kept counts as a whole, or for whoever lived
+    // through it.
+    let later = ("2026-11-02T12:00:00Z", "2026-11-03");
+    let check = |component, is_lower| {
+        let scope = ask_over(vec![one_loss()], component, later.0, later.1);
+        assert_eq!(scope.lower_bound, is_lower, "{component:?}");
+        assert!(scope.containment.conditions.iter().all(|one| !one.condition.contains("lost")));
+    };
+    check(Kind::Vault, false);
+    check(Kind::Identity, true);
+    check(Kind::Edge, true);
+    check(Kind::Depart, false);
+}
+
+#[test]
+fn no_statement_holds_over_a_loss() {
+    let state = |losses: Vec<Loss>, from: &str, to: &str| {
+        let (from_ms, to_ms) = (at(from), at(to));
+        let question = Question { component: Kind::Depart, version: None, from_ms, to_ms };
+        let mut maker = StatementMaker::new(question);
+        (0..).zip(&history()).for_each(|(index, entry)| maker.note(index, entry));
+        maker.finish(proven_with(losses))
+    };
+    let over = ("2026-11-02T09:30:00Z", "2026-11-02T09:40:00Z");
+    assert!(state(Vec::new(), over.0, over.1).holds);
+    let torn = state(vec![one_loss()], over.0, over.1);
+    assert!(!torn.holds && !torn.verified && torn.lower_bound);
+    let told = tell_statement(&torn, Language::English, |_| None);
+    assert!(told.contains("not known over a loss") && told.contains("up to 40 entries"), "{told}");
+    let told = tell_statement(&torn, Language::Japanese, |_| None);
+    assert!(told.contains("欠損の間は不明") && told.contains("最大 40 件"), "{told}");
+    // Behind it, releases are all there; what was kept in it is not.
+    let behind = state(vec![one_loss()], "2026-11-03", "2026-11-04");
+    assert!(behind.holds && behind.lower_bound);
+    let before = state(vec![one_loss()], "2026-10-01", "2026-10-02");
+    assert!(before.holds && !before.lower_bound && before.verified);
+}
+
+/// The next warden's birth is the end of all that the one before had borne: nobody else was left
+/// to write it down.
+#[test]
+fn a_wardens_birth_ends_every_life_before_it() {
+    let w = (Kind::Warden, 0);
+    let mut roll = Roll::default();
+    roll.note(&entry(w, "2026-11-02T10:00:00Z", start(0, Kind::Warden, None)));
+    roll.note(&entry(w, "2026-11-02T10:00:01Z", start(ACCESS, Kind::Access, None)));
+    roll.note(&entry(w, "2026-11-02T10:00:01Z", start(9, Kind::Ledger, None)));
+    assert!(roll.0.values().all(|life| life.to_ms.is_none()));
+    let next = (Kind::Warden, 30);
+    roll.note(&entry(next, "2026-11-02T11:00:00Z", start(30, Kind::Warden, None)));
+    let ended = Some(at("2026-11-02T11:00:00Z"));
+    for one in [0, ACCESS, 9] {
+        assert_eq!(roll.0[&instance(one)].to_ms, ended, "{one}");
+    }
+    assert_eq!(roll.0[&instance(30)].to_ms, None);
+}
+
+/// What was never there needs no end.
+#[test]
+fn a_window_in_which_nothing_lived_is_contained() {
+    let empty = ask(Kind::Access, None, "1970-01-01", "1970-01-02");
+    assert_eq!((empty.instances, empty.upper), (0, 0));
+    assert!(empty.containment.contained, "{:?}", empty.containment.conditions);
+    assert_eq!(empty.containment.exposure_ended, None);
+    let lived = ask(Kind::Access, None, "2026-11-02", "2026-11-03");
+    assert!(!lived.containment.contained && lived.instances > 0);
+}
+
+/// Nobody is told as "0 people" of whom much could have been opened.
+#[test]
+fn who_could_have_been_read_is_not_told_as_nobody() {
+    let scope = ask(Kind::Identity, None, "2026-10-31T09:00:00Z", "2026-11-02");
+    let told = tell(&scope, Language::English, |_| None);
+    assert!(told.contains("could have opened 4 messages"), "{told}");
+    assert!(!told.contains("0 people") && !told.contains(":  ("), "{told}");
+    let told = tell(&scope, Language::Japanese, |_| None);
+    assert!(told.contains("開示し得たメール 4 通") && !told.contains("0 名"), "{told}");
+}
+
+/// A ledger cannot write that it ended: the start after it does.
+#[test]
+fn a_ledger_ended_with_the_start_after_it() {
+    let w = (Kind::Warden, 40);
+    let mut history = vec![
+        entry(w, "2026-11-02T10:00:00Z", start(40, Kind::Warden, None)),
+        entry(w, "2026-11-02T10:00:01Z", start(41, Kind::Ledger, None)),
+    ];
+    let ask = |history: &[Entry]| {
+        let (from_ms, to_ms) = (at("2026-11-02T10:00:00Z"), at("2026-11-02T11:00:00Z"));
+        let question = Question { component: Kind::Ledger, version: None, from_ms, to_ms };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap().containment
+    };
+    let before = ask(&history);
+    assert!(before.exposure_ended.is_none() && !before.conditions[0].met);
+    let next = (Kind::Warden, 50);
+    history.push(entry(next, "2026-11-02T12:00:00Z", start(50, Kind::Warden, None)));
+    history.push(entry(next, "2026-11-02T12:00:01Z", start(51, Kind::Ledger, None)));
+    let after = ask(&history);
+    assert!(after.conditions[0].met, "{:?}", after.conditions);
+    assert_eq!(after.exposure_ended.as_deref(), Some("2026-11-02T12:00:00.000Z"));
 }

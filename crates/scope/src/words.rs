@@ -3,7 +3,8 @@
 
 use crate::checked;
 use crate::contained::{Containment, ToDo};
-use crate::finish::{EVERYTHING_AT_HAND, OPENS_ALL, UNSEEN};
+use crate::finish::{EVERYTHING_AT_HAND, OPENS_ALL, PART_LOST, UNSEEN};
+use crate::lost::{self, NOT_THERE};
 use crate::made::ByCredentials;
 use crate::measure::{Contract, Scope};
 use crate::statement::{Ciphertexts, Statement};
@@ -27,7 +28,7 @@ impl Language {
         }
     }
 
-    pub(crate) fn say<'a>(self, japanese: &'a str, english: &'a str) -> &'a str {
+    pub fn say<'a>(self, japanese: &'a str, english: &'a str) -> &'a str {
         match self {
             Self::Japanese => japanese,
             Self::English => english,
@@ -56,6 +57,7 @@ fn condition(language: Language, word: &str) -> &str {
         "credentials rotated" => language.say("資格情報の更新", word),
         "credentials it saw ended" => language.say("対象が受け取った認証情報の失効", word),
         "keys it held changed" => language.say("対象が保持し得た鍵の更新", word),
+        "no evidence lost since" => language.say("以後の証跡の欠損なし", word),
         "credentials it made ended" => language.say("対象が発行した認証情報の失効", word),
         other => other,
     }
@@ -72,6 +74,9 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     };
     if scope.checked == "wanting" {
         line(say("注意", "attention"), checked::warning(language).to_owned());
+    }
+    if scope.lower_bound {
+        line(say("注意", "attention"), lost::lower_bound(language).to_owned());
     }
     line(
         say("対象", "component"),
@@ -106,7 +111,7 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     for (label, value) in told_containment(&scope.containment, language) {
         line(&label, value);
     }
-    let checked = checked::told(scope.checked, language);
+    let checked = told_checked(scope.checked, &scope.losses, language);
     line(
         say("根拠", "basis"),
         format!("{} {} · {} · {checked}", scope.entries, say("件", "entries"), scope.root),
@@ -114,7 +119,21 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     for problem in &scope.problems {
         line(say("問題", "problem"), problem.clone());
     }
+    to.push_str(&lost::tell_losses(&scope.losses, language));
     to
+}
+
+/// What was checked, and that what is lost is not in it.
+pub(crate) fn told_checked(word: &str, losses: &[lost::Loss], language: Language) -> String {
+    let checked = checked::told(word, language);
+    match losses.is_empty() {
+        true => checked.to_owned(),
+        false => {
+            let [japanese, english] = NOT_THERE;
+            let and = language.say("。", "; ");
+            format!("{checked}{and}{}", language.say(japanese, english))
+        }
+    }
 }
 
 /// How many, and what that means.
@@ -124,7 +143,13 @@ fn told_figures(scope: &Scope, language: Language) -> Vec<(&'static str, String)
     let mut line = |label, value| told.push((label, value));
     line(say("対象プロセス数", "instances"), scope.instances.to_string());
     line(
-        say("閲覧され得たメール（上限）", "messages that can have been read, at most"),
+        match scope.lower_bound {
+            false => say("閲覧され得たメール（上限）", "messages that can have been read, at most"),
+            true => say(
+                "閲覧され得たメール（残っている証跡による下限）",
+                "messages that can have been read, by what is left, at least",
+            ),
+        },
         scope.upper.to_string(),
     );
     line(say("確実に開示されたメール", "messages certainly opened"), scope.lower.to_string());
@@ -142,6 +167,10 @@ fn told_figures(scope: &Scope, language: Language) -> Vec<(&'static str, String)
             "動作中は家のすべてに手が届き、何を取ったかはどの台帳にも現れない。\
              件数はその時までに保存されたすべて（上限）",
             EVERYTHING_AT_HAND,
+        ),
+        PART_LOST => say(
+            "下限。ここで数えるべき証跡が失われており、そこに何があったかは誰にも数えられない",
+            PART_LOST,
         ),
         UNSEEN => say(
             "動作中に届いたすべて（上限）。みずから応答した接続は、どの台帳にも現れない",
@@ -266,6 +295,9 @@ fn lacking(language: Language, missing: &str) -> String {
         (one, _) if one.starts_with("every private key was within its reach") => {
             "すべての秘密鍵に手が届いた。これまでに封じたものは、鍵を写した者には開ける".to_owned()
         }
+        (one, _) if one.starts_with("entries are lost of ") => {
+            one.replace("entries are lost of ", "証跡が失われている: ")
+        }
         (one, _) if one.starts_with("the key that it signs with") => {
             "署名鍵に手が届いた。これを更新するコマンドはまだない".to_owned()
         }
@@ -285,6 +317,15 @@ fn lacking(language: Language, missing: &str) -> String {
 
 fn told_contract(one: &Contract, language: Language) -> String {
     let classes: Vec<&str> = one.classes.iter().map(|word| class(language, word)).collect();
+    // Of whom nothing was read: people are counted who were.
+    if classes.is_empty() && one.could_open > 0 {
+        return match language {
+            Language::Japanese => format!("開示の記録なし、開示し得たメール {} 通", one.could_open),
+            Language::English => {
+                format!("nobody recorded as read; could have opened {} messages", one.could_open)
+            }
+        };
+    }
     let mut value = match language {
         Language::Japanese => {
             format!("{} 名、メール {} 通、{}", one.accounts, one.messages, classes.join("・"))
@@ -324,6 +365,9 @@ pub fn tell_statement(
         ),
     };
     let _ = writeln!(to, "{head}");
+    if statement.lower_bound {
+        let _ = writeln!(to, "{}: {}", say("注意", "attention"), lost::lower_bound(language));
+    }
     for one in &statement.ciphertexts {
         let who = name(&one.tenant).unwrap_or_else(|| one.tenant.clone());
         let _ = writeln!(
@@ -345,17 +389,22 @@ pub fn tell_statement(
         say("対象へ", "to this component"),
         statement.releases_to_component,
         say("連番の欠落", "gaps in their numbers"),
-        statement.gaps,
+        match statement.lower_bound {
+            false => statement.gaps.to_string(),
+            true =>
+                format!("{} ({})", statement.gaps, say("欠損の間は不明", "not known over a loss")),
+        },
     );
     tell_more_releases(&mut to, statement, language);
     let _ = writeln!(to, "{}", told_holds(statement.holds, language));
     let (basis, entries) = (say("根拠", "basis"), say("件", "entries"));
-    let checked = checked::told(statement.checked, language);
+    let checked = told_checked(statement.checked, &statement.losses, language);
     let _ =
         writeln!(to, "{basis}: {} {entries} · {} · {checked}", statement.entries, statement.root);
     for problem in &statement.problems {
         let _ = writeln!(to, "{}: {problem}", say("問題", "problem"));
     }
+    to.push_str(&lost::tell_losses(&statement.losses, language));
     to
 }
 

@@ -14,7 +14,7 @@ use wire::directory::{
 use wire::lists;
 use wire::post::Hop;
 use wire::reports;
-use wire::vault::{FromAdmin, FromDirectory, KeyAct, Proven, ToAdmin, ToDirectory};
+use wire::vault::{FromAdmin, FromDirectory, KeyAct, PEOPLE_AT_ONCE, Proven, ToAdmin, ToDirectory};
 
 /// A statement lives a day, with a little for clocks.
 const STATEMENT_MS: u64 = 24 * 3_600_000 + 60_000;
@@ -61,6 +61,10 @@ impl Vault {
             }
             FromDirectory::BackupEpochs => {
                 self.admin(asker, FromAdmin::BackupEpochs);
+                Ok(())
+            }
+            FromDirectory::WhoIsWithout(people) => {
+                self.who_is_without(asker, people);
                 Ok(())
             }
             FromDirectory::PolicyKey => {
@@ -113,6 +117,22 @@ impl Vault {
             None => self.refuse(asker, "expected a user with keys, found none"),
         }
         Ok(())
+    }
+
+    /// After a restore with older keys than data, a statement that this vault signed may still be
+    /// good for somebody whose keys are not here.
+    fn who_is_without(&mut self, asker: Asker, mut people: Vec<(TenantId, UserId)>) {
+        if people.len() > PEOPLE_AT_ONCE {
+            return self.refuse(asker, "expected fewer people at once");
+        }
+        let state = &self.keys.state;
+        people.retain(|(tenant, user)| {
+            !state.users.contains_key(&(*tenant, *user)) && !state.is_shredded(*tenant, *user)
+        });
+        match people.is_empty() {
+            true => self.answer(asker, &ToDirectory::Done),
+            false => self.answer(asker, &ToDirectory::Without(people)),
+        }
     }
 
     fn transit(&mut self, asker: Asker, tenant: TenantId) -> Result<(), Fault> {

@@ -59,7 +59,9 @@ mod crash_tests;
 #[cfg(test)]
 mod tests;
 
-pub use offline::{Destroyed, Shred, Told, apply_shreds, look, note_epoch_key, opens, reseal};
+pub use offline::{
+    Destroyed, Shred, Told, apply_shreds, look, made_of, missing, note_epoch_key, opens, reseal,
+};
 pub use rows::{BackupKey, epoch_print};
 pub use unseal::Suite;
 

@@ -108,6 +108,39 @@ pub fn note_epoch_key(folder: &Path, epoch: u32, key: &BackupKey) -> Result<(), 
     journal.append(&[row.write().ok_or(Fault::Torn { at: 0 })?])
 }
 
+/// Whose key an entry says was made: a contract's, or a person's.
+pub fn made_of(entry: &Entry) -> Option<(TenantId, Option<UserId>)> {
+    let Body::KeyCreate { what, tenant: Some(tenant), user, .. } = &entry.body else { return None };
+    match (what.as_str(), user) {
+        ("tenant", None) => Some((*tenant, None)),
+        ("user", Some(user)) => Some((*tenant, Some(*user))),
+        _ => None,
+    }
+}
+
+/// Of those whose keys were made, whose the store in `folder` neither has nor had destroyed. Also
+/// beside a running vault.
+pub fn missing(
+    folder: &Path,
+    made: &[(TenantId, Option<UserId>)],
+) -> Result<Vec<(TenantId, Option<UserId>)>, Fault> {
+    let bytes = std::fs::read(folder.join("keys"))
+        .map(Zeroizing::new)
+        .map_err(|source| Fault::Store { doing: "look into", source })?;
+    let (records, _) = journal::read(&bytes)?;
+    let state = State::of(&records)?;
+    let is_there = |(tenant, user): &(TenantId, Option<UserId>)| match user {
+        None => state.tenants.contains_key(tenant) || state.shredded.contains_key(&(*tenant, None)),
+        Some(user) => {
+            state.users.contains_key(&(*tenant, *user)) || state.is_shredded(*tenant, *user)
+        }
+    };
+    let mut missing: Vec<_> = made.iter().filter(|one| !is_there(one)).copied().collect();
+    missing.sort_unstable();
+    missing.dedup();
+    Ok(missing)
+}
+
 /// Destroys again what was destroyed before: an older backup brought it back. Gives how many keys
 /// went.
 pub fn apply_shreds(folder: &Path, shreds: &[Shred]) -> Result<u64, Fault> {

@@ -20,7 +20,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use annals::{Naming, Reader, Seen, Series, Told, check_copy, find_keys};
+use annals::{Acknowledgements, Naming, Reader, Seen, Series, Told, check_copy, find_keys};
 use evidence::Entry;
 use options::{Listing, Options, Task};
 use report::Report;
@@ -86,7 +86,12 @@ fn look(options: &Options) -> Result<Report, String> {
             let mut report = evidence_of(options, keep).map_err(told)?;
             report.judge_keys(options);
             report.names = names(options)?;
-            report.scope = Some(count(question, &report, &entries));
+            let losses = match (lost(&options.folder), report.problems.is_empty()) {
+                (Err(fault), true) => return Err(told(fault)),
+                // What stands above says that it cannot be read.
+                (losses, _) => losses.unwrap_or_default(),
+            };
+            report.scope = Some(count(question, &report, &entries, losses));
             report.whose = options.list.map(|list| whose(question, list, &entries)).transpose()?;
             return Ok(report);
         }
@@ -184,8 +189,23 @@ fn whose(
     found.map(|()| people).map_err(|fault| fault.to_string())
 }
 
-fn count(question: &Question, report: &Report, entries: &[(u64, Entry)]) -> scope::Scope {
+/// What a mirror says that was lost. A view holds one contract's entries, and cannot.
+fn lost(folder: &Path) -> Result<Vec<scope::Loss>, annals::Fault> {
+    if folder.join("entries").is_file() {
+        return Ok(Vec::new());
+    }
+    let reader = Reader::open(folder, find_keys(folder)?)?;
+    Acknowledgements::read(&reader)?.lost(&reader)
+}
+
+fn count(
+    question: &Question,
+    report: &Report,
+    entries: &[(u64, Entry)],
+    losses: Vec<scope::Loss>,
+) -> scope::Scope {
     let proven = Proven {
+        losses,
         entries: report.size,
         root: report.root.to_base64(),
         checked: match report.what {

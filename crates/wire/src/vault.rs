@@ -5,6 +5,9 @@ use crate::ledger::Proof;
 use serde::{Deserialize, Serialize};
 use terms::{GrantId, InstanceId, MessageId, TenantId, UserId};
 
+/// People asked about in one question: sixteen octets each, well within a frame.
+pub const PEOPLE_AT_ONCE: usize = 2_000;
+
 /// From `directory`.
 #[derive(Serialize, Deserialize)]
 pub enum FromDirectory {
@@ -38,6 +41,9 @@ pub enum FromDirectory {
     /// Answered as `admin` is, by `Keys` and `BackupEpochs`.
     EndedKeys(TenantId),
     BackupEpochs,
+    /// Whose keys are not there, of these people: `Done`, or `Without`. Not of whom they were
+    /// destroyed. At most [`PEOPLE_AT_ONCE`].
+    WhoIsWithout(Vec<(TenantId, UserId)>),
     /// Who of several people behind an address may write as it: these and nobody else. `Done`, or
     /// `NeedsChange` where some of them could not before: then with the proof that it stands in
     /// the ledger.
@@ -76,6 +82,8 @@ pub enum ToDirectory {
     Key(Vec<u8>),
     Refused(String),
     EvidenceAway,
+    /// These have no keys, and never had any here: their mail would open for nobody.
+    Without(Vec<(TenantId, UserId)>),
     /// Record a `rule.change` whose `what` is this word, with its proof, then `SignChanged`.
     NeedsChange {
         what: String,

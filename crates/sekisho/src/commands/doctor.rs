@@ -1,7 +1,7 @@
 //! `sekisho doctor`: which walls this machine grants, what is weakened here, and whether the
 //! evidence is whole.
 
-use super::{epochs, install, losses, returned, site, sources, unsealing, whole};
+use super::{epochs, install, keyless, losses, returned, site, sources, unsealing, whole};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
@@ -33,6 +33,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let near = queue.as_ref().and_then(|told| told.get("near")?.get(language)?.as_str());
     let near = near.map(str::to_owned);
     let losses = data.as_deref().map(losses::told);
+    let keyless = data.as_deref().and_then(|data| keyless::missing(data).ok());
     let back = data.as_deref().map(|data| returned::search(data, &[])).unwrap_or_default();
     let (doubts, is_read) = data.as_deref().map(whole::examined).unwrap_or_default();
     let glance = is_asked && is_read.is_none();
@@ -47,6 +48,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
     weakened.extend(back.found.iter().map(|place| format!("{place}: keys epochs end destroys it")));
     weakened.extend(back.unread);
+    weakened.extend(keyless.as_deref().and_then(keyless::warning));
     let is_sound = missing.is_empty() && weakened.is_empty();
     let found = json!({
         "walls": granted,

@@ -280,22 +280,25 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         })?;
     }
     let (entries, root) = (reader.size(), reader.head().root.to_base64());
-    let proven = ::scope::Proven { entries, root, checked };
+    let known = Acknowledgements::read(&reader).and_then(|known| known.lost(&reader));
+    let proven = ::scope::Proven { entries, root, checked, losses: known.map_err(fault)? };
     let index = annals::Index::of(&reader);
     if people || messages {
         let wish = whose::Wish { with_messages: messages, as_json, language };
         return whose::tell(&data, &index, &question, &proven, &wish);
     }
-    let names = Names::ask(&data, &std::collections::HashSet::new());
+    let names = Names::ask(&data, &losses::who_knew(&proven.losses));
     let name = |id: &str| names.tenant(id, is_japanese);
     if statement {
         let made = stated(&reader, question, proven)?;
         let text = ::scope::tell_statement(&made, language, name);
+        let text = losses::named(text, &made.losses, &names, is_japanese);
         let is_wanting = made.checked == WANTING;
         return answer(text, &made, &names, is_wanting, (as_json, is_japanese));
     }
     let found = index.measure(&question, &proven).map_err(fault)?;
     let text = ::scope::tell(&found.scope, language, name);
+    let text = losses::named(text, &found.scope.losses, &names, is_japanese);
     let is_wanting = found.scope.checked == WANTING;
     answer(text, &found.scope, &names, is_wanting, (as_json, is_japanese))
 }

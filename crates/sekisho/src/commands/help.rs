@@ -91,7 +91,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                [--new-passphrase-fd N]
   sekisho backup --to DIR [--keys-to DIR [--epoch-keys DIR]]             --data DIR
   sekisho restore --from DIR [--keys-from DIR [--epoch-keys DIR]]
-               [--shreds-from DIR]                                       --data DIR
+               [--shreds-from DIR] [--without-missing-keys]              --data DIR
   sekisho status                                                         --data DIR
   sekisho authority                                                      --data DIR
   sekisho certificate install --chain FILE --key FILE | remove | renew   --data DIR

@@ -9,6 +9,7 @@
 
 use super::demo::make_folder;
 use super::epochs::{self, EpochKey};
+use super::keyless;
 use crate::arguments::Arguments;
 use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
@@ -25,6 +26,8 @@ use terms::Kind;
 
 /// In a folder that a restore is filling.
 const CUT_OFF: &str = "restore-not-ended";
+/// In a data folder that a backup is filling: where its keys go. It goes when both manifests stand.
+const NOT_ENDED: &str = "backup-not-ended";
 const MANIFEST: &str = "MANIFEST.json";
 const NO_KEYS_JA: &str = "鍵は含まれていません。鍵のバックアップ（--keys-to）なしに復元したデータでは、\
     サービスは起動しません。";
@@ -75,6 +78,7 @@ pub fn backup(mut arguments: Arguments, as_json: bool) -> Answer {
         }
     }
     let key = keys_to.as_ref().map(|_| epochs::going_on(&data, &epoch_keys)).transpose()?;
+    begin(&to, keys_to.as_deref())?;
     let files = copy_out(&data, &to, None)?;
     let mut told = json!({ "to": to, "files": files, "keys_to": keys_to, "key_files": null });
     if let (Some(keys_to), Some((key, epoch)), Some(told)) = (&keys_to, &key, told.as_object_mut())
@@ -84,10 +88,61 @@ pub fn backup(mut arguments: Arguments, as_json: bool) -> Answer {
         told.insert("epoch".to_owned(), json!(epoch));
         told.insert("epoch_keys".to_owned(), json!(epoch_keys));
     }
+    sync_folder(&to).and_then(|()| fs::remove_file(to.join(NOT_ENDED))).map_err(fault(&to))?;
     if keys_to.is_none() {
         super::insert(&mut told, "about", json!({ "ja": NO_KEYS_JA, "en": NO_KEYS_EN }));
     }
     Ok(in_words(Outcome::Done(told), as_json))
+}
+
+/// Both parts of a backup are begun, or begun anew: one that was killed left its mark in the data's
+/// folder, and whichever manifest stood already goes. A mark that names another place of keys says
+/// nothing of this one.
+fn begin(to: &Path, keys_to: Option<&Path>) -> Result<(), Trouble> {
+    let place = keys_to.map(absolute).transpose()?.unwrap_or_default();
+    let place = place.display().to_string();
+    let mark = to.join(NOT_ENDED);
+    let named = fs::read_to_string(&mark).ok();
+    let whole = |folder: &Path, is_begun: bool| {
+        let found = folder.join(MANIFEST);
+        match found.exists() && !is_begun {
+            true => Err(folder.display().to_string()),
+            false => Ok(found),
+        }
+    };
+    let is_same = named.as_deref() == Some(place.as_str());
+    let parts = [Some(whole(to, named.is_some())), keys_to.map(|keys| whole(keys, is_same))];
+    let found: Result<Vec<PathBuf>, String> = parts.into_iter().flatten().collect();
+    let manifests = found.map_err(|found| {
+        Trouble::refused("a folder without a backup", found, "choose a new folder")
+    })?;
+    write(&mark, place.as_bytes())?;
+    sync_folder(to).map_err(fault(to))?;
+    for manifest in manifests.iter().filter(|manifest| manifest.exists()) {
+        fs::remove_file(manifest).map_err(fault(manifest))?;
+    }
+    Ok(())
+}
+
+/// Before anything of it is restored.
+fn must_be_whole(from: &Path, is_of_keys: bool) -> Result<Value, Trouble> {
+    let found = from.display().to_string();
+    if from.join(NOT_ENDED).exists() {
+        let hint = "the same `backup` again begins it anew, or take another one";
+        return Err(Trouble::refused("a backup that has ended", found, hint));
+    }
+    if !from.join(MANIFEST).exists() {
+        let hint = "give the folder that `sekisho backup` wrote to";
+        return Err(Trouble::refused("a backup", found, hint));
+    }
+    let manifest = read_manifest(from)?;
+    let has_keys = manifest.get("keys").and_then(Value::as_bool).unwrap_or(is_of_keys);
+    if has_keys == is_of_keys {
+        return Ok(manifest);
+    }
+    let hint = "--from is the folder of `backup --to`, --keys-from that of `--keys-to`";
+    let expected = if is_of_keys { "a backup of keys" } else { "a backup of data" };
+    Err(Trouble::refused(expected, found, hint))
 }
 
 /// People read one language.
@@ -130,18 +185,15 @@ pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
     let keys_from = arguments.option("--keys-from")?.map(PathBuf::from);
     let epoch_keys = arguments.option("--epoch-keys")?.map(PathBuf::from);
     let shreds_from = arguments.option("--shreds-from")?.map(PathBuf::from);
+    let takes_missing = arguments.switch("--without-missing-keys");
     arguments.finish()?;
     let was_cut_off = is_cut_off(&data);
     if !was_cut_off && fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
         let hint = "restore into a new folder, then start the service on it";
         return Err(Trouble::refused("an empty folder", data.display().to_string(), hint));
     }
-    for from in std::iter::once(&from).chain(&keys_from) {
-        if !from.join(MANIFEST).exists() {
-            let hint = "give the folder that `sekisho backup` wrote to";
-            return Err(Trouble::refused("a backup", from.display().to_string(), hint));
-        }
-    }
+    must_be_whole(&from, false)?;
+    keys_from.as_deref().map(|keys| must_be_whole(keys, true)).transpose()?;
     let key_files =
         keys_from.as_deref().map(|keys| KeyBackup::open(keys, epoch_keys)).transpose()?;
     // What a restore left that was killed counts as nothing.
@@ -150,8 +202,8 @@ pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
         empty(&data).map_err(fault(&data))?;
     }
     make_folder(&data)?;
-    let filled = fill(&data, &from, key_files, shreds_from.as_deref());
-    let Filled { files, key_files, shredded, found } =
+    let filled = fill(&data, &from, key_files, (shreds_from.as_deref(), takes_missing));
+    let Filled { files, key_files, shredded, found, without } =
         filled.map_err(|trouble| emptied(&data, was_there, trouble))?;
     let mut value = json!({
         "data": data,
@@ -161,7 +213,11 @@ pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
         "ledger_ok": found.ok,
         "ledger_size": found.size,
         "problems": found.problems,
+        "without_keys": without.len(),
     });
+    if let Some(warning) = keyless::warning(&without) {
+        super::insert(&mut value, "warning", json!(warning));
+    }
     if key_files.is_none() {
         super::insert(&mut value, "about", json!({ "ja": NO_KEYS_JA, "en": NO_KEYS_EN }));
     }
@@ -175,13 +231,15 @@ struct Filled {
     key_files: Option<usize>,
     shredded: Option<u64>,
     found: ledger::Verified,
+    /// Taken without their keys.
+    without: Vec<keyless::Whose>,
 }
 
 fn fill(
     data: &Path,
     from: &Path,
     key_files: Option<KeyBackup>,
-    shreds_from: Option<&Path>,
+    (shreds_from, takes_missing): (Option<&Path>, bool),
 ) -> Result<Filled, Trouble> {
     // First and last: as long as this lies there, nothing starts on what is only a part.
     let mark = data.join(CUT_OFF);
@@ -190,10 +248,32 @@ fn fill(
     let files = copy_in(from, data)?;
     let key_files = key_files.map(|keys| keys.copy_in(data)).transpose()?;
     let shredded = key_files.map(|_| shred_again(data, shreds_from)).transpose()?;
+    let mut without = Vec::new();
+    if key_files.is_some() {
+        must_belong(data)?;
+        without = keyless::missing(data)?;
+    }
+    if !without.is_empty() && !takes_missing {
+        return Err(Trouble::refused(
+            "keys of everybody whom the ledger names",
+            format!("none for {}", keyless::told(&without)),
+            "give the key backup that was made with this data, or a newer one; with \
+             --without-missing-keys mail for them waits, and what they have opens for nobody",
+        ));
+    }
     let found = ledger::verify(&data.join("ledger"), Some(&data.join("mirror")))
         .map_err(|error| Trouble::fault(error.to_string(), "the backup's ledger cannot be read"))?;
     sync_folder(data).and_then(|()| fs::remove_file(&mark)).map_err(fault(&mark))?;
-    Ok(Filled { files, key_files, shredded, found })
+    Ok(Filled { files, key_files, shredded, found, without })
+}
+
+/// Keys of another house sign nothing here, and nothing starts with them.
+fn must_belong(data: &Path) -> Result<(), Trouble> {
+    let problems = ledger::key_problems(&data.join("ledger"), Some(&data.join("mirror")));
+    let hint = "give the key backup that was made with this data";
+    problems.first().map_or(Ok(()), |first| {
+        Err(Trouble::refused("the keys of this house", first.clone(), hint))
+    })
 }
 
 /// A restore that failed leaves nothing that could be taken for a house: the folder was empty, or
@@ -320,10 +400,6 @@ pub fn lock(data: &Path) -> Result<File, Trouble> {
 fn copy_out(data: &Path, to: &Path, keys: Option<&Under<'_>>) -> Result<usize, Trouble> {
     // Sizes and times of mail are told to nobody else, from the top on.
     fs::DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(fault(to))?;
-    if to.join(MANIFEST).exists() {
-        let found = to.display().to_string();
-        return Err(Trouble::refused("a folder without a backup", found, "choose a new folder"));
-    }
     let mut manifest = BTreeMap::new();
     for kind in keepers() {
         let files = files_of(&data.join(kind.word()))?;

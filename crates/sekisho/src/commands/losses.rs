@@ -37,6 +37,24 @@ pub fn with_names(data: &Path, known: &Acknowledgements, notes: &mut [String], i
     }
 }
 
+/// Who acknowledged these.
+pub fn who_knew(losses: &[::scope::Loss]) -> HashSet<UserId> {
+    losses.iter().flat_map(|one| &one.by).filter_map(|id| UserId::parse(id)).collect()
+}
+
+/// Sentences about losses with names in the place of ids.
+pub fn named(
+    mut text: String,
+    losses: &[::scope::Loss],
+    names: &Names,
+    is_japanese: bool,
+) -> String {
+    for id in who_knew(losses).iter().map(ToString::to_string) {
+        text = text.replace(&id, &names.person(&id, is_japanese));
+    }
+    text
+}
+
 /// For `status` and `doctor`: every loss that is remembered, and every one that was acknowledged.
 /// `None`: the logs cannot be read from here.
 pub fn told(data: &Path) -> Option<Vec<Value>> {

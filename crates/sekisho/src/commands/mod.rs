@@ -16,6 +16,7 @@ mod help;
 mod install;
 mod journeys;
 mod keeping;
+mod keyless;
 mod keys;
 mod lists;
 mod losses;

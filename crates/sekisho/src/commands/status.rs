@@ -2,7 +2,7 @@
 //! is whole.
 
 use super::people::folder;
-use super::{losses, whole};
+use super::{keyless, losses, whole};
 use crate::arguments::Arguments;
 use crate::client::value;
 use crate::demo::screen::say;
@@ -16,6 +16,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = folder(data)?;
     let mut status = value(&data, &Request::Status)?;
     super::insert(&mut status, "losses", json!(losses::told(&data)));
+    super::insert(&mut status, "without_keys", json!(keyless::listed(&data)));
     if !as_json {
         mark(&mut status);
     }
@@ -44,7 +45,7 @@ fn mark(status: &mut Value) {
             *value = json!(say("応答なし", "does not answer"));
         }
         let is_none = value.as_array().is_some_and(Vec::is_empty);
-        if is_none && matches!(name.as_str(), "isolated" | "frozen" | "losses") {
+        if is_none && matches!(name.as_str(), "isolated" | "frozen" | "losses" | "without_keys") {
             *value = json!(say("なし", "none"));
         }
     }

@@ -8,7 +8,8 @@ mod marks;
 
 use super::certificate::proven;
 use super::deeds::deed;
-use super::evidence::time;
+use super::evidence::{fault, time};
+use super::losses;
 use super::named::Names;
 use super::people::folder;
 use super::subject::{self, Subject};
@@ -16,6 +17,8 @@ use super::whole;
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
+use ::scope::Language;
+use annals::Acknowledgements;
 use evidence::{Body, Entry, rfc3339};
 use marks::{Mark, Marks};
 use serde_json::{Value, json};
@@ -25,6 +28,7 @@ use terms::plain::shown;
 use terms::{InstanceId, RequestId, TenantId, UserId};
 use wire::admin::Request;
 
+const HINT: &str = "give --data the folder of the service, as a user who may read it";
 /// People named in one line.
 const TOLD: usize = 8;
 
@@ -123,15 +127,15 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     arguments.finish()?;
     let data = folder(data)?;
     let subject = subject::find(&data, person.as_deref(), tenant.as_deref())?;
-    let hint = "give --data the folder of the service, as a user who may read it";
     let doubts = whole::doubts(&data)?;
     let mut threads = Threads::default();
     let proofs = ledger::prove(&data.join("ledger"), Some(&data.join("mirror")), |index, entry| {
         // Every entry is followed; only those of the window are told.
         subject.is_touched(index, entry, &mut threads) && (from..=to).contains(&entry.time_ms)
     })
-    .map_err(|error| Trouble::fault(error.to_string(), hint))?;
-    let names = Names::ask(&data, &named(&proofs.found));
+    .map_err(|error| Trouble::fault(error.to_string(), HINT))?;
+    let (lost, is_wanting) = lost(&data, from, to)?;
+    let names = Names::ask(&data, &named(&proofs.found, &lost));
     let reasons = reasons(&data, &proofs.found);
     let mut counts: HashMap<String, u64> = HashMap::new();
     let mut items = Vec::with_capacity(proofs.found.len());
@@ -161,6 +165,8 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         "counts": counts,
         "reasons": reasons,
         "names": names.people(),
+        "losses": lost,
+        "lower_bound": is_wanting,
         "items": items,
         "next": null,
         "cut": proofs.cut,
@@ -175,7 +181,28 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         return Ok(whole::told(&doubts, Outcome::Done(value)));
     }
     tell_end(&proofs, &names, is_japanese);
+    tell_lost(&lost, is_wanting, &names, is_japanese);
     Ok(whole::told(&doubts, Outcome::Told(0)))
+}
+
+/// What the log is known to have lost, and whether any of it can be of this time.
+fn lost(data: &Path, from: u64, to: u64) -> Result<(Vec<::scope::Loss>, bool), Trouble> {
+    let reader = ledger::reader(&data.join("ledger")).map_err(fault)?;
+    let lost = Acknowledgements::read(&reader).and_then(|known| known.lost(&reader));
+    let lost = lost.map_err(fault)?;
+    let is_wanting = lost.iter().any(|one| one.from_ms <= to && one.to_ms >= from);
+    Ok((lost, is_wanting))
+}
+
+/// What is not told above, because nobody has it any more.
+fn tell_lost(lost: &[::scope::Loss], is_wanting: bool, names: &Names, is_japanese: bool) {
+    let language = if is_japanese { Language::Japanese } else { Language::English };
+    let text = ::scope::tell_losses(lost, language);
+    print!("{}", losses::named(text, lost, names, is_japanese));
+    if is_wanting {
+        let label = language.say("注意", "attention");
+        println!("{label}: {}", ::scope::lower_bound(language));
+    }
 }
 
 /// What stands below all entries: how many, and by what they can be checked.
@@ -231,8 +258,8 @@ fn is_japanese(language: Option<&str>) -> Result<bool, Trouble> {
 }
 
 /// Everybody who is named.
-fn named(proofs: &[ledger::Proof]) -> HashSet<UserId> {
-    let mut users = HashSet::new();
+fn named(proofs: &[ledger::Proof], lost: &[::scope::Loss]) -> HashSet<UserId> {
+    let mut users = losses::who_knew(lost);
     for proof in proofs {
         ::scope::facts(proof.index, &proof.entry, |fact| {
             users.extend(fact.person.and_then(|person| person.user));

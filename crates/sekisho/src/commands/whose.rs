@@ -2,6 +2,7 @@
 //! stream of lines, however many they are.
 
 use super::evidence::fault;
+use super::losses;
 use super::named::Names;
 use crate::outcome::{Answer, Outcome};
 use ::scope::{Language, Question, tell_message, tell_person};
@@ -37,11 +38,17 @@ pub fn tell(
     let naming = Naming::default();
     index.list(question, &naming).map_err(fault)?;
     let whose = naming.settle(wish.with_messages).map_err(fault)?;
-    let people: HashSet<UserId> = whose.people().map(|one| one.user).collect();
+    let mut people: HashSet<UserId> = whose.people().map(|one| one.user).collect();
+    people.extend(losses::who_knew(&proven.losses));
     let names = Names::ask(data, &people);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (mut counts, mut broken) = (Counts::default(), None);
     let is_japanese = wish.language == Language::Japanese;
+    let is_lower = proven.losses.iter().any(|one| one.from_ms < question.to_ms);
+    if is_lower && !wish.as_json {
+        let label = wish.language.say("注意", "attention");
+        broken = writeln!(out, "{label}: {}", ::scope::lower_bound(wish.language)).err();
+    }
     whose
         .each(|told| {
             let line = counts.line(told, &names, wish);
@@ -50,8 +57,14 @@ pub fn tell(
         })
         .map_err(fault)?;
     if broken.is_none() {
-        let last = counts.last(proven, wish);
-        broken = writeln!(out, "{last}").and_then(|()| out.flush()).err();
+        let last = counts.last(proven, wish, is_lower);
+        let lost = match wish.as_json {
+            true => String::new(),
+            false => ::scope::tell_losses(&proven.losses, wish.language),
+        };
+        let lost = losses::named(lost, &proven.losses, &names, is_japanese);
+        broken = writeln!(out, "{last}").and_then(|()| write!(out, "{lost}")).err();
+        broken = broken.or(out.flush().err());
     }
     let is_wanting = proven.checked.word() == "wanting";
     match broken {
@@ -93,17 +106,18 @@ impl Counts {
         value.to_string()
     }
 
-    fn last(&self, proven: &::scope::Proven, wish: &Wish) -> String {
+    fn last(&self, proven: &::scope::Proven, wish: &Wish, lower_bound: bool) -> String {
         let Self { people, messages } = self;
         let (entries, root) = (proven.entries, &proven.root);
         if wish.as_json {
             let messages = wish.with_messages.then_some(messages);
             let checked = proven.checked.word();
             let problems = proven.checked.problems();
-            let (row, verified) = ("end", proven.checked.is_right());
+            let (row, verified) = ("end", proven.checked.is_right() && !lower_bound);
             return json!({
                 "row": row, "people": people, "messages": messages, "entries": entries,
                 "root": root, "verified": verified, "checked": checked, "problems": problems,
+                "losses": proven.losses, "lower_bound": lower_bound,
             })
             .to_string();
         }

@@ -207,7 +207,102 @@ fn from_init_to_a_restored_letter() {
     let service = Service::start(&home, "restored", free_ports());
     assert_eq!(service.inbox(&authority, &secret), before);
     service.stop();
+    what_is_no_whole_backup_is_refused(&home, [&restored, &to, &keys_to]);
+    keys_older_than_the_data_are_told(&home, &restored, &keys_to);
     let _ = std::fs::remove_dir_all(&home);
+}
+
+/// Swapped parts, keys of another house, and a backup that was killed between its two parts.
+fn what_is_no_whole_backup_is_refused(home: &Path, [data, to, keys_to]: [&str; 3]) {
+    let text = |name: &str| home.join(name).display().to_string();
+    let into = text("refused");
+    let restore = |from: &str, keys: &str| {
+        let (told, code) =
+            command(&["restore", "--data", &into, "--from", from, "--keys-from", keys]);
+        assert!(!home.join("refused").exists(), "something is left: {told}");
+        (told.to_string(), code)
+    };
+    let (told, code) = restore(keys_to, to);
+    assert!(code == 1 && told.contains("a backup of data"), "{told}");
+    let (from, keys) = (text("half"), text("half-keys"));
+    let epochs = text("data.epochs");
+    let words =
+        ["backup", "--data", data, "--to", &from, "--keys-to", &keys, "--epoch-keys", &epochs];
+    assert_eq!(command(&words).1, 0);
+    // As it was killed: the keys' manifest is not there, or is, and the mark still is.
+    for is_there in [false, true] {
+        let mark = home.join("half/backup-not-ended");
+        std::fs::write(&mark, &keys).unwrap();
+        if !is_there {
+            std::fs::remove_file(home.join("half-keys/MANIFEST.json")).unwrap();
+        }
+        let (told, code) = restore(&from, keys_to);
+        assert!(code == 1 && told.contains("a backup that has ended"), "{told}");
+        let (told, code) = command(&words);
+        assert_eq!(code, 0, "begun anew: {told}");
+        assert!(!mark.exists());
+    }
+    assert_eq!(command(&words).1, 1, "a whole one is not written over");
+    // Keys of another house, as its backup would have them.
+    let foreign = home.join("foreign");
+    let copied = Command::new("cp").args(["-a", &from]).arg(&foreign).status().unwrap();
+    assert!(copied.success());
+    for (folder, name) in [("ledger", "key.pub"), ("mirror", "ledger.pub")] {
+        let path = foreign.join(folder).join(name);
+        let own = std::fs::read_to_string(&path).unwrap();
+        let last = own.trim_end().len() - 6;
+        let letter = if &own[last..=last] == "A" { "B" } else { "A" };
+        std::fs::write(&path, [&own[..last], letter, &own[last + 1..]].concat()).unwrap();
+    }
+    let manifest = foreign.join("MANIFEST.json");
+    let mut listed: Value =
+        serde_json::from_str(&std::fs::read_to_string(&manifest).unwrap()).unwrap();
+    for name in ["ledger/key.pub", "mirror/ledger.pub"] {
+        use sha2::Digest;
+        let bytes = std::fs::read(foreign.join(name)).unwrap();
+        let digest = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(bytes));
+        listed["files"][name] = Value::from(digest);
+    }
+    std::fs::write(&manifest, listed.to_string()).unwrap();
+    let (told, code) = restore(&foreign.display().to_string(), &keys);
+    assert!(code != 0, "{told}");
+}
+
+/// A key backup that is older than the data has no keys for whoever came later: nobody could ever
+/// open what is sealed to them.
+fn keys_older_than_the_data_are_told(home: &Path, data: &str, keys: &str) {
+    let ports = free_ports();
+    answer_nothing_known(ports + 53);
+    let service = Service::start(home, "restored", ports);
+    let added = service.ask(&["user", "add", "late@kaede.example", "--tenant", "Kaede"]);
+    let late = added["user"].as_str().unwrap().to_owned();
+    let code = |service: &Service, to: &str| {
+        deliver(&format!("127.0.0.1:{}", service.ports + 25), &[to], LETTER).code
+    };
+    within(Duration::from_secs(60), "a letter", || code(&service, "late@kaede.example") == 250);
+    service.stop();
+    let (newer, into) = (home.join("newer"), home.join("older-keys"));
+    let (newer, into_) = (newer.display().to_string(), into.display().to_string());
+    assert_eq!(command(&["backup", "--data", data, "--to", &newer]).1, 0);
+    let words = ["restore", "--data", &into_, "--from", &newer, "--keys-from", keys];
+    let (refused, status) = command(&words);
+    assert_eq!(status, 1, "{refused}");
+    assert!(refused.to_string().contains(&late) && !into.exists(), "{refused}");
+    let (taken, status) = command(&[&words[..], &["--without-missing-keys"]].concat());
+    assert_eq!((status, &taken["without_keys"]), (0, &json!(1)), "{taken}");
+    let ports = free_ports();
+    answer_nothing_known(ports + 53);
+    let service = Service::start(home, "older-keys", ports);
+    within(Duration::from_secs(60), "a letter", || code(&service, "kei@kaede.example") == 250);
+    let reply = code(&service, "late@kaede.example");
+    assert!((400..500).contains(&reply), "{reply}");
+    assert_eq!(service.ask(&["status"])["without_keys"][0]["user"], late.as_str());
+    let told = service.try_ask(&["doctor"]).0;
+    assert!(told["weakened"].to_string().contains(&late), "{told}");
+    within(Duration::from_secs(30), "the alarm", || {
+        service.ask(&["alarms", "list"]).to_string().contains("the key store has no keys for 1")
+    });
+    service.stop();
 }
 
 /// Two of three people start the house; keys change while mail is read; a backup of an epoch that

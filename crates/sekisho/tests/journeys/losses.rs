@@ -71,6 +71,47 @@ fn make_one_up(demo: &Demo) -> String {
     answer
 }
 
+/// Whoever asks what was seen, or who touched what, hears that a part of the evidence is gone.
+fn every_scope_tells(demo: &Demo) {
+    let data = demo.data().display().to_string();
+    let wide = ["--component", "access", "--from", "0", "--to", "9999999999999"];
+    for more in [&[][..], &["--people"], &["--messages"], &["--statement"], &["--recheck"]] {
+        let mut words = [&["scope"][..], &wide, &["--data", &data]].concat();
+        words.extend(more);
+        for (locale, lost, bound) in [
+            ("en_US.UTF-8", "entries lost (acknowledged): up to ", "lower bound"),
+            ("ja_JP.UTF-8", "失われた証跡（承知ずみ）: ", "下限"),
+        ] {
+            let (told, _, code) = plainly(&words, locale);
+            assert_eq!(code, 0, "{told}");
+            assert!(told.contains(lost) && told.contains(bound), "{words:?}: {told}");
+            assert!(!told.contains("exact") && !told.contains("contained: yes"), "{told}");
+            assert!(!told.contains("開示は正確") && !told.contains("封じ込め: はい"), "{told}");
+        }
+        let mut words = [&["scope"][..], &wide].concat();
+        words.extend(more);
+        if !more.iter().any(|word| matches!(*word, "--people" | "--messages")) {
+            let (value, code) = demo.ask(&words);
+            assert_eq!((code, &value["lower_bound"]), (0, &json!(true)), "{value}");
+            assert_eq!(value["verified"], false, "{value}");
+            let loss = &value["losses"][0];
+            assert!(loss["entries"].as_u64() > Some(0) && loss["to"].is_string(), "{value}");
+        }
+    }
+    let (value, _) = demo.ask(&["touched", "--person", "aoi@example.jp"]);
+    assert_eq!(value["lower_bound"], true, "{value}");
+    assert!(value["losses"][0]["acknowledged_at"].is_string(), "{value}");
+    let words = ["touched", "--person", "aoi@example.jp", "--lang", "en", "--data", &data];
+    let (told, _, _) = plainly(&words, "en_US.UTF-8");
+    assert!(told.contains("entries lost (acknowledged)") && told.contains("lower bound"), "{told}");
+    // From the mirror alone, by whoever trusts nobody here.
+    let mirror = demo.data().join("mirror").display().to_string();
+    let words = [&["scope", &*mirror][..], &wide, &["--lang", "en"]].concat();
+    let told = verifier::answer(words.into_iter().map(str::to_owned).collect()).text;
+    assert!(told.contains("entries lost (acknowledged)") && told.contains("lower bound"), "{told}");
+    assert!(!told.contains("exact"), "{told}");
+}
+
 #[test]
 fn what_was_lost_is_acknowledged_and_stays_told() {
     let mut demo = Demo::fresh("loss");
@@ -118,6 +159,7 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
     let (status, code) = demo.ask(&["status"]);
     assert!(code == 0 && status["incomplete"].is_null(), "{status}");
     assert_eq!(demo.ask(&KNOW).1, 1, "there is no more to say");
+    every_scope_tells(&demo);
     let entries = demo.entries();
     let said: Vec<&Value> =
         entries.iter().filter(|one| one["entry"] == "loss.acknowledged").collect();
