@@ -42,6 +42,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the checkpoint is not signed by the ledger", "チェックポイントに台帳の署名がありません"),
     ("the checkpoint speaks of {} entries under {}; these are {} under {}", "チェックポイントは根 {1} の {0} 件を指しますが、ここにあるのは根 {3} の {2} 件です"),
     ("the file of entries is cut off or damaged at {}", "記録のファイルが {} で途切れているか、壊れています"),
+    ("the file of entries goes on behind its end", "記録のファイルが、その終わりの後ろに続いています。裏づけがありません"),
     ("dropped {} octets of an unfinished batch", "書きかけの {} オクテットを捨てました"),
     ("the anchor does not fit the log, which was read whole", "起点が記録と合わないため、全体を読み直しました"),
     ("the anchor does not fit the copy, which was read whole", "起点が写しと合わないため、全体を読み直しました"),
