@@ -173,6 +173,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("depart {} asks for mail that is not in its hand", "depart {} が、任されていないメールを求めました"),
     ("directory asks for {}", "directory が {} を求めました"),
     ("others stand behind an address: {}", "アドレスの受取人が変わりました: {}"),
+    ("a person's password was guessed wrong five times at the command line: locked for 15 minutes", "コマンドラインで、ある人のパスワードが 5 回続けて間違えられたため、15 分間受け付けません。本人に確かめてください"),
     ("others would stand behind an address: {}", "アドレスの受取人が変わるところでした: {}"),
     ("others write as an address of several: tenant {}, as recorded before", "複数の人のアドレスの名前で送信できる人が変わりました: 組織 {}（記録済み）"),
     ("tenant {} has more addresses than can be watched", "組織 {} のアドレスが多すぎて、見張りきれません"),
