@@ -72,7 +72,13 @@ fn whom(items: &Value) -> HashSet<UserId> {
 /// People read names.
 fn with_names(item: &mut Value, names: &Names, is_japanese: bool) {
     let id = |item: &Value, name: &str| item.get(name)?.as_str().map(str::to_owned);
-    if let Some(name) = id(item, "tenant").and_then(|id| names.tenant(&id, is_japanese)) {
+    if let Some(id) = id(item, "tenant")
+        && let Some(name) = names.tenant(&id, is_japanese)
+    {
+        // An alarm's own words have the id as well: `tenant 0011223344556677`.
+        if let Some(Value::String(what)) = item.get_mut("what") {
+            *what = what.replace(&format!("tenant {id}"), &format!("tenant {name}"));
+        }
         super::insert(item, "tenant", json!(name));
     }
     if let Some(user) = id(item, "user") {
@@ -249,8 +255,21 @@ pub fn decoy(mut arguments: Arguments) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::without_pointers;
+    use super::super::named::Names;
+    use super::{with_names, without_pointers};
     use serde_json::json;
+
+    #[test]
+    fn an_alarms_own_words_name_the_tenant() {
+        let names = Names::known(&json!({
+            "tenants": [{ "tenant": "0011223344556677", "name": "Kaede", "ended": false }],
+        }));
+        let what = "others would stand behind an address: tenant 0011223344556677, stands/ab";
+        let mut item = json!({ "tenant": "0011223344556677", "what": what });
+        with_names(&mut item, &names, false);
+        let expected = "others would stand behind an address: tenant Kaede, stands/ab";
+        assert_eq!(item, json!({ "tenant": "Kaede", "what": expected }));
+    }
 
     #[test]
     fn pointers_say_nothing_to_people() {
