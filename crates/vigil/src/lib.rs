@@ -7,8 +7,8 @@
 //!
 //! Reading order: [`Vigil`] (facts in, incidents out), [`incident`] (what is said), `entries` (the
 //! ledger's stream), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
-//! `guesses` (passwords at the command line), `strikes` (who comes again and again), `folds` (a storm is one incident with a number), `words`
-//! (what is one sort).
+//! `guesses` (passwords at the command line), `strikes` (who comes again and again), `folds` (a
+//! storm is one incident with a number), `words` (what is one sort).
 //!
 //! # Never  fails; asks anybody; knows a clock of its own; learns a name, an address, a subject
 
