@@ -76,12 +76,30 @@ pub fn epochs(peers: &mut Peers<'_>) -> Answer {
 /// is an act for two, and reaches the vault by identity's word.
 pub fn act(peers: &mut Peers<'_>, word: &str, named: Named) -> Answer {
     let act = understood(peers, word, named)?;
+    if let KeyAct::SealTenant { tenant } = &act {
+        must_be_open(&rows(peers, Some(*tenant))?, *tenant)?;
+    }
     if act.needs_two() {
         let permission = approvals::permission(peers)?;
         return act_under(peers, act, permission);
     }
     let answer = ask(peers, &FromAdmin::Act(act.clone()))?;
     acted_json(&act, answer, None)
+}
+
+/// A request to seal what is sealed would wait, and be carried out after somebody unsealed it.
+fn must_be_open(rows: &[TenantKeys], tenant: TenantId) -> Result<(), Refusal> {
+    match rows.iter().any(|row| row.tenant == tenant && row.sealed) {
+        true => {
+            let hint = "see `keys list`";
+            Err(Refusal::new(
+                "a tenant that is not sealed",
+                "sealed already: nothing was to be done",
+                hint,
+            ))
+        }
+        false => Ok(()),
+    }
 }
 
 /// An act upon keys, with the grounds for it.
@@ -195,5 +213,33 @@ fn done(answer: ToAdmin) -> Result<ToAdmin, Refusal> {
             "the ledger or its mirror is away: nothing was done; try again in a moment".to_owned(),
         )),
         answer => Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Refusal, TenantKeys, must_be_open};
+    use terms::TenantId;
+
+    #[test]
+    fn what_is_sealed_is_not_asked_to_be_sealed() {
+        let row = |number: u8, sealed| TenantKeys {
+            tenant: TenantId([number; 8]),
+            epoch: 1,
+            users: 1,
+            pairs: 1,
+            credentials: 0,
+            sealed,
+            held: Vec::new(),
+            shredded_ms: None,
+        };
+        let rows = [row(1, false), row(2, true)];
+        assert!(must_be_open(&rows, TenantId([1; 8])).is_ok());
+        let refused = must_be_open(&rows, TenantId([2; 8]));
+        let said = |one: Refusal| match one {
+            Refusal::Wanting { found, .. } => found.starts_with("sealed already"),
+            _ => false,
+        };
+        assert!(refused.is_err_and(said));
     }
 }

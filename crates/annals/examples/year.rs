@@ -104,7 +104,7 @@ fn main() {
     let shown = write_view(&Index::of(&reader), &reader, signed, None, &view, &to).unwrap();
     println!("view: {shown} entries written in {:?}", begun.elapsed());
     let begun = Instant::now();
-    let (found, _) = check_view(&to, |_, _| {}).unwrap();
+    let (found, _) = check_view(&to, None, |_, _| {}).unwrap();
     println!(
         "view: {} entries checked in {:?}, {:?}",
         found.entries,

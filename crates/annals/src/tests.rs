@@ -307,7 +307,7 @@ fn a_view_proves_what_it_shows(folder: &Path, frames: &[Vec<u8>]) {
     let shown = write_view(&index, &own, signed, Some(&cosigner().public()), &view, &to).unwrap();
     let (mut ours, mut others) = (0, 0);
     let mut entries = Vec::new();
-    let (found, _) = check_view(&to, |index, entry| {
+    let (found, _) = check_view(&to, None, |index, entry| {
         entries.push((index, entry.clone()));
         assert_eq!(*entry, evidence::Frame::parse(&frames[index as usize]).unwrap().entry);
         let mut tenants = Vec::new();
@@ -344,14 +344,14 @@ fn a_view_proves_what_it_shows(folder: &Path, frames: &[Vec<u8>]) {
         let mut changed = whole.clone();
         changed[at] ^= 1;
         fs::write(&name, changed).unwrap();
-        assert!(!check_view(&to, |_, _| {}).unwrap().0.problems.is_empty(), "octet {at}");
+        assert!(!check_view(&to, None, |_, _| {}).unwrap().0.problems.is_empty(), "octet {at}");
     }
     fs::write(&name, &whole[..whole.len() / 2]).unwrap();
-    assert!(!check_view(&to, |_, _| {}).unwrap().0.problems.is_empty());
+    assert!(!check_view(&to, None, |_, _| {}).unwrap().0.problems.is_empty());
     fs::write(&name, whole).unwrap();
     let note = fs::read_to_string(to.join("checkpoint")).unwrap();
     fs::write(to.join("checkpoint"), note.replacen("140000", "140001", 1)).unwrap();
-    assert!(!check_view(&to, |_, _| {}).unwrap().0.problems.is_empty());
+    assert!(!check_view(&to, None, |_, _| {}).unwrap().0.problems.is_empty());
 }
 
 #[test]

@@ -49,6 +49,10 @@ pub struct ViewCheck {
     pub root: Hash,
     pub entries: u64,
     pub cosigned_at: Option<u64>,
+    /// The root of as many entries as were asked about, where the hashes come apart there.
+    pub before: Option<Hash>,
+    /// The checkpoint, as it lies in the folder.
+    pub note: Vec<u8>,
     pub problems: Vec<String>,
 }
 
@@ -210,12 +214,14 @@ fn names_only(tenant: TenantId, entry: &Entry) -> bool {
 }
 
 /// Checks a view with nothing but its folder: the signatures of its checkpoint, that its entries
-/// and hashes make up the tree, and that each entry is its author's. `seen` is given every entry.
+/// and hashes make up the tree, and that each entry is its author's. `seen` is given every entry;
+/// `before`: how many entries the reader knows of already.
 ///
 /// # Errors
 /// Files that cannot be read; everything else is a problem that is said.
 pub fn check_view(
     folder: &Path,
+    before: Option<u64>,
     mut seen: impl FnMut(u64, &Entry),
 ) -> Result<(ViewCheck, Keys), Fault> {
     let mut found = ViewCheck::default();
@@ -226,6 +232,9 @@ pub fn check_view(
     let mut range = CompactRange::new();
     let mut series = Series::with_gaps();
     loop {
+        if before == Some(range.size()) {
+            found.before = Some(range.root());
+        }
         match next(&mut from) {
             Ok(Item::Entry(bytes)) => {
                 let index = range.size();
@@ -242,7 +251,13 @@ pub fn check_view(
                     break;
                 }
             }
-            Ok(Item::End) => break,
+            Ok(Item::End) => {
+                // Nothing vouches for it.
+                if from.read(&mut [0]).map_err(file(&*name))? > 0 {
+                    found.problems.push("the file of entries goes on behind its end".to_owned());
+                }
+                break;
+            }
             Err(_) => {
                 let at = range.size();
                 found.problems.push(format!("the file of entries is cut off or damaged at {at}"));
@@ -285,6 +300,7 @@ fn read_head(
     let keys = Keys { ledger, mirror };
     let note = fs::read(folder.join("checkpoint")).map_err(file("checkpoint"))?;
     let signed = SignedCheckpoint::parse(&note);
+    found.note = note;
     match &signed {
         None => found.problems.push("the checkpoint cannot be read".to_owned()),
         Some(signed) if !signed.note.is_signed_by(&keys.ledger) => {

@@ -47,8 +47,12 @@ impl Changes<'_> {
             return Ok(no_tenant(&part.tenant.to_string()));
         };
         if let Some(row) = self.tables.ending(self.key, part)? {
-            let hint = "tenant show tells how far it is";
-            return Ok(refused("a contract that is not ending", row.ending.state.word(), hint));
+            let hint = match part.user {
+                Some(_) => "`tenant endings` tells how far it is",
+                None => "tenant show tells how far it is",
+            };
+            let found = format!("one whose state is {}", row.ending.state.word());
+            return Ok(refused("a contract that is not ending", &found, hint));
         }
         let now = now_ms();
         let grace_until_ms = now + grace_ms.min(LONGEST_GRACE_MS);
@@ -81,7 +85,10 @@ impl Changes<'_> {
                 self.take_mail_again(part)?;
                 Ok(ToAdmin::Done)
             }
-            Some(state) => Ok(refused("a contract in its grace", state.word(), hint)),
+            Some(state) => {
+                let found = format!("one whose state is {}", state.word());
+                Ok(refused("a contract in its grace", &found, hint))
+            }
             None => Ok(refused("a contract in its grace", "one that goes on", hint)),
         }
     }

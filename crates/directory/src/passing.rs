@@ -22,6 +22,11 @@ const FORWARDS: usize = 20;
 /// Addresses that are looked at for a circle: ten times as many as one address may lead to.
 const GROUPS_FOLLOWED: usize = 1_000;
 
+/// The `what` of an entry that names who reads a group's mail from now on, behind a slash.
+const READER: &str = "group.reader";
+/// Of more at once no entry names each: the ledger is no list of members.
+const READERS_NAMED: usize = 3;
+
 impl Changes<'_> {
     /// Where a person's mail goes on to, changed or only shown.
     pub fn forward(
@@ -280,7 +285,8 @@ impl Changes<'_> {
                 None => return Ok(no_group(&address)),
             },
         };
-        // What its domain's own server has until now, or what an outsider is to read.
+        // What its domain's own server has until now, what an outsider is to read, and what is
+        // written to a group already: whoever joins it reads that, a fresh account as well.
         let (_, domain) = address.rsplit_once('@').unwrap_or_default();
         let mut is_for_two =
             what == "group.add" && self.tables.gateway(self.key, domain)?.is_some();
@@ -299,7 +305,7 @@ impl Changes<'_> {
                 return Ok(refused("groups that do not contain each other", &found, hint));
             }
             if !members.contains(&member) {
-                is_for_two |= self.is_outside(&member, tenant)?;
+                is_for_two |= what == "group.set" || self.is_outside(&member, tenant)?;
                 members.push(member);
             }
         }
@@ -313,14 +319,44 @@ impl Changes<'_> {
             return Ok(answer);
         }
         let row = GroupRow { address, members, speakers };
+        let before = self.readers(&row.address, tenant)?;
         self.tables.try_out()?;
         let tried = self.tables.keep_group(self.key, tenant, &row);
         if let Some(refusal) = self.decide(tried, &row.address, (tenant, None, what))? {
             return Ok(refusal);
         }
+        self.tell_readers(&row.address, tenant, &before)?;
         self.restate_all(vec![row.address.clone()])?;
         let row = self.without_leavers(tenant, row)?;
         Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
+    }
+
+    /// Whose mailboxes a group's mail reaches.
+    fn readers(&self, address: &str, tenant: TenantId) -> Result<BTreeSet<UserId>, Fault> {
+        let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
+        let found = look.find(address, tenant)?;
+        Ok(found.map(|found| found.people.into_iter().collect()).unwrap_or_default())
+    }
+
+    /// For each who read a group's mail `before`, an entry that names who reads it now as well.
+    fn tell_readers(
+        &mut self,
+        address: &str,
+        tenant: TenantId,
+        before: &BTreeSet<UserId>,
+    ) -> Result<(), Fault> {
+        let now = self.readers(address, tenant)?;
+        let mut joined: Vec<String> =
+            now.difference(before).map(|user| format!("{READER}/{user}")).collect();
+        if joined.len() > READERS_NAMED {
+            joined = vec![READER.to_owned()];
+        }
+        for user in before {
+            for what in &joined {
+                self.friends.record_change(tenant, Some(*user), what)?;
+            }
+        }
+        Ok(())
     }
 
     /// The group, at `from` or behind it, that has `address` among its members. Mail is passed by

@@ -6,6 +6,7 @@ use crate::tests::{World, is_refused};
 use terms::TenantId;
 use wire::approval::Act;
 use wire::directory::*;
+use wire::ledger::{FromLedger, ToLedger};
 use wire::lists::{Change, Command, Posting};
 use wire::pages::TransportMode;
 use wire::post::HopTls;
@@ -159,7 +160,11 @@ fn nobody_lets_outsiders_into_a_group_or_list_alone() {
     };
     assert_eq!(alone(&mut world, group(Some("Kaede"), &["x@out.example"], &[])), "for two");
     assert_eq!(alone(&mut world, group(Some("Kaede"), &[AOI], &[])), "done");
-    assert_eq!(alone(&mut world, group(None, &["ben@kaede.example"], &[])), "done");
+    // Nor a colleague, whose account may have been made for it.
+    assert_eq!(alone(&mut world, group(None, &["ben@kaede.example"], &[])), "for two");
+    world.change(group(None, &["ben@kaede.example"], &[]));
+    assert_eq!(alone(&mut world, group(None, &["ben@kaede.example"], &[])), "done", "is in it");
+    assert_eq!(alone(&mut world, group(None, &[], &["ben@kaede.example"])), "done");
     assert_eq!(alone(&mut world, group(None, &["x@out.example"], &[])), "for two");
     world.change(group(None, &["x@out.example"], &[]));
     assert_eq!(alone(&mut world, group(None, &[], &["x@out.example"])), "done");
@@ -233,4 +238,54 @@ fn what_was_agreed_upon_counts_for_its_own_part() {
     assert!(is_refused(&world.carry(act(TenantId([7; 8]), user)), part));
     assert!(is_refused(&world.carry(act(tenant, None)), part));
     assert!(matches!(world.carry(act(tenant, user)), ToAdmin::Forward(way) if way.to == to));
+}
+
+/// Those who read a group's mail are told, in the evidence, who reads it now as well.
+#[test]
+fn whoever_joins_a_group_is_named_to_those_in_it() {
+    use std::sync::{Arc, Mutex};
+    let (mut world, tenant) = settled("joins-group");
+    let mut add = |address: &str| {
+        let added = world.change(FromAdmin::UserAdd {
+            address: address.into(),
+            tenant: "Kaede".into(),
+            role: "user".into(),
+            aliases: Vec::new(),
+        });
+        let ToAdmin::User(user) = added else { panic!("{address}") };
+        user.user
+    };
+    let (ben, cho) = (add("ben@kaede.example"), add("cho@kaede.example"));
+    let aoi = world.tables.person_by_address(&world.key, AOI).unwrap().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let seen = told.clone();
+    world.friends.journal.join(crate::tests::answering(move |question: ToLedger| {
+        if let ToLedger::Append { entries, .. } = &question {
+            for entry in entries {
+                let body = evidence::Frame::parse(entry).unwrap().entry.body;
+                if let evidence::Body::RuleChange { what, tenant, user, .. } = body {
+                    seen.lock().unwrap().push((what.as_str().to_owned(), tenant, user));
+                }
+            }
+        }
+        FromLedger::Taken { first_index: 0 }
+    }));
+    let group = |tenant: Option<&str>, with: &[&str]| FromAdmin::GroupChange {
+        address: "team@kaede.example".into(),
+        tenant: tenant.map(str::to_owned),
+        with: strings(with),
+        without: Vec::new(),
+    };
+    world.change(group(Some("Kaede"), &[AOI, "ben@kaede.example"]));
+    let readers = || {
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        told.into_iter().filter(|(what, ..)| what.starts_with("group.reader")).collect::<Vec<_>>()
+    };
+    assert_eq!(readers(), [], "it is new");
+    world.change(group(None, &["cho@kaede.example"]));
+    let what = format!("group.reader/{cho}");
+    let mut found = readers();
+    found.sort_by_key(|(_, _, user)| *user != Some(aoi));
+    let entry = |user| (what.clone(), Some(tenant), Some(user));
+    assert_eq!(found, [entry(aoi), entry(ben)]);
 }

@@ -17,6 +17,8 @@ const COST: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
 const MOST: Cost = Cost { memory_kib: 1024 * 1024, passes: 64, lanes: 64 };
 const SALT_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
+/// What is found in place of one that will do.
+const LIMIT: &str = "one that is too short or too long: a passphrase has 12 to 1,024 characters";
 /// Seven words of a dice list, or twelve characters that nobody chose.
 const SHORTEST: usize = 12;
 const LONGEST: usize = 1_024;
@@ -40,7 +42,7 @@ impl Passphrase {
         let phrase = Zeroizing::new(phrase.trim_matches(['\r', '\n']).to_owned());
         match phrase.chars().count() {
             SHORTEST..=LONGEST => Ok(Self { phrase, cost: COST }),
-            _ => Err(Fault::Limit { limit: "a passphrase has 12 to 1,024 characters" }),
+            _ => Err(Fault::Limit { limit: LIMIT }),
         }
     }
 

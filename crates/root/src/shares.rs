@@ -42,7 +42,9 @@ pub struct Share {
 impl Shares {
     /// `3/5`: three of five.
     pub fn of(text: &str) -> Result<Self, Fault> {
-        let limit = Fault::Limit { limit: "shares are T/N: two to sixteen, T of them enough" };
+        let limit = Fault::Limit {
+            limit: "other numbers: shares are T/N, two to sixteen, T of them enough",
+        };
         let numbers = text.split_once('/').map(|(t, n)| (t.parse().ok(), n.parse().ok()));
         let Some((Some(threshold), Some(count))) = numbers else { return Err(limit) };
         if !SHARES.contains(&threshold) || !SHARES.contains(&count) || threshold > count {

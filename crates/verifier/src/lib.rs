@@ -11,24 +11,28 @@
 mod certificate;
 mod json;
 mod lattice;
+mod memory;
 mod options;
 mod report;
 mod said;
 mod shown;
 mod view;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-use annals::{Acknowledgements, Naming, Reader, Seen, Series, Told, check_copy, find_keys};
+use annals::{Acknowledgements, Naming, Reader, Series, Told, check_copy, find_keys};
 use evidence::Entry;
+use memory::Memory;
 use options::{Listing, Options, Task};
 use report::Report;
 use said::Said;
-use scope::{Checked, Listed, Proven, Question, Theirs, measure};
+use scope::{Checked, Language, Listed, Proven, Question, Theirs, measure};
 use std::collections::HashMap;
 use std::path::Path;
 
+const UNSEEN: &str = "without --seen it is not known whether more was here before";
 const FOLDERS: &str = "name a folder that `sekisho ledger view` wrote, or a mirror's";
 const CERTIFICATES: &str =
     "name the certificate.json that `sekisho tenant certificate --to DIR` wrote";
@@ -52,10 +56,11 @@ fn found(words: Vec<String>) -> Answer {
     if words.first().is_some_and(|word| matches!(&**word, "--help" | "-h" | "help")) {
         return Answer { code: 0, text: format!("{}\n", options::HELP) };
     }
+    let language = options::language(&words);
     let options = match Options::read(words) {
         Ok(options) => options,
         Err(why) => {
-            let text = refusal(&why, &format!("\n{}", options::HELP));
+            let text = refusal(&why, &format!("\n{}", options::HELP), language);
             return Answer { code: 2, text };
         }
     };
@@ -65,25 +70,35 @@ fn found(words: Vec<String>) -> Answer {
     };
     match look(&options) {
         Ok(report) => report.tell(&options),
-        Err(fault) => Answer { code: 3, text: refusal(&fault, &format!(" {hint}")) },
+        Err(fault) => {
+            let hint = match language {
+                Language::Japanese => format!(" {}", words::in_japanese(hint)),
+                Language::English => format!(" {hint}"),
+            };
+            Answer { code: 3, text: refusal(&fault, &hint, language) }
+        }
     }
 }
 
 /// One line of what is wrong, whatever it quotes.
-fn refusal(why: &str, hint: &str) -> String {
+fn refusal(why: &str, hint: &str, language: Language) -> String {
+    let why = match language {
+        Language::Japanese => words::in_japanese(why),
+        Language::English => why.to_owned(),
+    };
+    let why = &*why;
     format!("sekisho-verify: {}\nhint:{hint}\n", shown::line(why))
 }
 
 fn look(options: &Options) -> Result<Report, String> {
-    let told = |fault: annals::Fault| fault.to_string();
     let mut report = match &options.task {
         Task::Certificate => certificate::check(&options.folder, options)?,
-        Task::View | Task::Mirror => evidence_of(options, |_, _| {}).map_err(told)?,
+        Task::View | Task::Mirror => evidence_of(options, |_, _| {})?,
         Task::Scope(question) => {
             // A scope is counted from entries that are kept until all of them are checked.
             let mut entries = Vec::new();
             let keep = |index, entry: &Entry| entries.push((index, entry.clone()));
-            let mut report = evidence_of(options, keep).map_err(told)?;
+            let mut report = evidence_of(options, keep)?;
             report.judge_keys(options);
             report.names = names(options)?;
             let losses = match (lost(&options.folder), report.problems.is_empty()) {
@@ -100,12 +115,23 @@ fn look(options: &Options) -> Result<Report, String> {
     Ok(report)
 }
 
-fn evidence_of(options: &Options, keep: impl FnMut(u64, &Entry)) -> Result<Report, annals::Fault> {
+fn evidence_of(options: &Options, keep: impl FnMut(u64, &Entry)) -> Result<Report, String> {
     let folder = &*options.folder;
-    match folder.join("entries").is_file() {
-        true => view::check(folder, keep),
-        false => mirror(folder, options, keep),
+    let memory = options.seen.as_deref().map(Memory::open).transpose()?;
+    if !folder.join("entries").is_file() {
+        return mirror(folder, options, memory.as_ref(), keep);
     }
+    let before = memory.as_ref().and_then(Memory::size);
+    let (mut report, shown) = view::check(folder, before, keep).map_err(told)?;
+    match &memory {
+        Some(memory) => memory.look_at_view(&shown, &mut report)?,
+        None => report.notes.push(UNSEEN.into()),
+    }
+    Ok(report)
+}
+
+fn told(fault: annals::Fault) -> String {
+    fault.to_string()
 }
 
 /// Names by opaque id, for those who were given them.
@@ -120,23 +146,24 @@ fn names(options: &Options) -> Result<HashMap<String, String>, String> {
 fn mirror(
     folder: &Path,
     options: &Options,
+    memory: Option<&Memory>,
     mut keep: impl FnMut(u64, &Entry),
-) -> Result<Report, annals::Fault> {
-    let keys = find_keys(folder)?;
+) -> Result<Report, String> {
+    let keys = find_keys(folder).map_err(told)?;
     let mut series = Series::default();
     let found = check_copy(folder, 0, |index, bytes| {
         if let Some(entry) = series.check(index, bytes) {
             keep(index, &entry);
         }
-    })?;
+    })
+    .map_err(told)?;
     let annals::Checked { size, root, newest, mut problems, mut notes, .. } = found;
     problems.extend(series.finish().1);
-    let reader = Reader::open(folder, keys.clone())?;
+    let reader = Reader::open(folder, keys.clone()).map_err(told)?;
     let twice = lattice::look(folder, &reader, options);
-    if let Some(seen) = &options.seen {
-        problems.extend(Seen::at(seen).look(&reader)?.problem());
-    } else {
-        notes.push("without --seen it is not known whether more was here before".to_owned());
+    match memory {
+        Some(memory) => problems.extend(memory.look_at_mirror(&reader)?),
+        None => notes.push(UNSEEN.to_owned()),
     }
     let cosigned = |mirror: &tlog::CosignerKey| {
         newest.as_ref().and_then(|signed| mirror.cosigned(&signed.note))

@@ -60,10 +60,7 @@ impl Options {
         let language = match option("--lang")? {
             Some(word) => Language::parse(&word)
                 .ok_or_else(|| format!("expected ja or en after --lang, found {word}"))?,
-            None => match std::env::var("LANG").is_ok_and(|lang| lang.starts_with("ja")) {
-                true => Language::Japanese,
-                false => Language::English,
-            },
+            None => language(&[]),
         };
         let (names, seen) = (option("--names")?, option("--seen")?);
         let (ledger_key, mirror_key) = (option("--ledger-key")?, option("--mirror-key")?);
@@ -85,6 +82,10 @@ impl Options {
                     .ok_or_else(|| format!("expected a compartment's name, found {word}"))?;
                 let from_ms = time(from, "--from")?;
                 let to_ms = time(to, "--to")?;
+                if from_ms > to_ms {
+                    // Nothing lies in it: in an incident the worst of answers.
+                    return Err("expected --from before --to, found the reverse".to_owned());
+                }
                 Task::Scope(Question { component, version, from_ms, to_ms })
             }
             other => {
@@ -97,6 +98,9 @@ impl Options {
         }
         if task_is_other(&task) && (mirror.is_some() || witness_key.is_some()) {
             return Err("--mirror and --witness-key go with a certificate".to_owned());
+        }
+        if matches!(task, Task::Certificate) && seen.is_some() {
+            return Err("--seen goes with a view or a mirror".to_owned());
         }
         if matches!(task, Task::View | Task::Certificate) && lattice_key.is_some() {
             return Err("--mirror-ml-dsa-44-key goes with a mirror".to_owned());
@@ -116,6 +120,17 @@ impl Options {
             witness_key,
         })
     }
+}
+
+/// What the reader speaks, as far as these words tell, which may be wrong otherwise.
+pub fn language(words: &[String]) -> Language {
+    let mut pairs = words.iter().zip(words.iter().skip(1));
+    let asked = pairs.find(|(name, _)| *name == "--lang");
+    let asked = asked.and_then(|(_, word)| Language::parse(word));
+    asked.unwrap_or_else(|| match std::env::var("LANG").is_ok_and(|lang| lang.starts_with("ja")) {
+        true => Language::Japanese,
+        false => Language::English,
+    })
 }
 
 fn listing(left: &mut VecDeque<String>) -> Result<Option<Listing>, String> {

@@ -1,5 +1,7 @@
 //! One thing to say, in English (for programs, too) and in Japanese.
 
+use crate::words;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub english: String,
@@ -12,10 +14,10 @@ impl Said {
     }
 }
 
-/// Our own fixed sentences; a problem that names places stays as it is.
+/// Our own sentences.
 impl From<String> for Said {
     fn from(english: String) -> Self {
-        let japanese = in_japanese(&english).to_owned();
+        let japanese = in_japanese(&english);
         Self { english, japanese }
     }
 }
@@ -26,8 +28,8 @@ impl From<&str> for Said {
     }
 }
 
-fn in_japanese(what: &str) -> &str {
-    match what {
+fn in_japanese(what: &str) -> String {
+    let japanese = match what {
         "a view cannot show that nothing was left out" => {
             "view だけでは、省かれた記録がないことは示せない"
         }
@@ -71,12 +73,13 @@ fn in_japanese(what: &str) -> &str {
             "写しは ML-DSA-44 で副署した checkpoint をまだ保存していない"
         }
         "the mirror's ML-DSA-44 key cannot be read" => "写しの ML-DSA-44 の鍵が読めない",
-        other => lattice(other),
-    }
+        other => return lattice(other).map_or_else(|| words::in_japanese(other), str::to_owned),
+    };
+    japanese.to_owned()
 }
 
-fn lattice(what: &str) -> &str {
-    match what {
+fn lattice(what: &str) -> Option<&str> {
+    Some(match what {
         "the checkpoint that the mirror cosigned with ML-DSA-44 cannot be read: the file was \
          altered or torn" => {
             "写しが ML-DSA-44 で副署した checkpoint が読めない。書き換えられたか、途中で切れている"
@@ -89,6 +92,6 @@ fn lattice(what: &str) -> &str {
          was cut, or it is another" => {
             "写しが ML-DSA-44 で副署した checkpoint が、この記録にない。切り詰められたか、別の記録である"
         }
-        other => other,
-    }
+        _ => return None,
+    })
 }

@@ -620,3 +620,144 @@ fn lists_what_it_counts(folder: &Path) {
     let both = ask("edge", &["--people", "--messages"]);
     assert_eq!(both.code, 2, "{}", both.text);
 }
+
+#[test]
+fn a_view_is_compared_with_what_was_seen_before() {
+    let memory = temporary("memory");
+    let ask = |folder: &Path, language: &str| {
+        let (folder, memory) = (folder.to_str().unwrap(), memory.to_str().unwrap());
+        told(&["view", folder, "--seen", memory, "--lang", language])
+    };
+    let bare = |house: &House, name: &str| {
+        let folder = view_of(house, name, "{}");
+        std::fs::remove_file(folder.join("view.json")).unwrap();
+        folder
+    };
+    let (short, mut longer, mut other) = (lived(), lived(), lived());
+    longer.say(Kind::Vault, Body::Heartbeat {});
+    other.frames.truncate(8);
+    (0..4).for_each(|_| other.say(Kind::Directory, Body::Heartbeat {}));
+    let (short, long) = (bare(&short, "short"), bare(&longer, "long"));
+    let first = ask(&short, "en");
+    assert_eq!(first.code, 0, "{}", first.text);
+    assert!(!first.text.contains("without --seen"), "{}", first.text);
+    let note = |folder: &Path| std::fs::read(folder.join("checkpoint")).unwrap();
+    assert_eq!(std::fs::read(&memory).unwrap(), note(&short));
+    assert_eq!(ask(&long, "en").code, 0);
+    assert_eq!(std::fs::read(&memory).unwrap(), note(&long));
+    let check = |folder: &Path, problem: &str, japanese: &str| {
+        let found = ask(folder, "en");
+        assert_eq!(found.code, 1, "{problem}: {}", found.text);
+        assert!(found.text.contains(&format!("problem: {problem}")), "{problem}: {}", found.text);
+        let found = ask(folder, "ja").text;
+        assert!(found.contains(japanese), "{japanese}: {found}");
+        assert_eq!(std::fs::read(&memory).unwrap(), note(&long), "it stays");
+    };
+    check(&short, "rolled back: a checkpoint of 13 entries", "巻き戻されている: 以前に 13 件");
+    other.say(Kind::Directory, Body::Heartbeat {});
+    let forked = bare(&other, "forked");
+    check(&forked, "forked: the first 13 entries", "履歴が分かれている: 先頭 13 件");
+    // What is hidden cannot be compared, and that is said.
+    let mut hidden = longer;
+    hidden.say(Kind::Vault, Body::Heartbeat {});
+    std::fs::copy(short.join("checkpoint"), &memory).unwrap();
+    let grown = bare(&hidden, "grown");
+    let entries = grown.join("entries");
+    std::fs::write(&entries, with_hash(&hidden)).unwrap();
+    assert_eq!(ask(&grown, "en").code, 0, "{}", ask(&grown, "en").text);
+    let mut range = CompactRange::new();
+    let six = hidden.frames.iter().take(6);
+    six.for_each(|frame| range.append(leaf_hash(frame), |_, _, _| {}));
+    let text = Checkpoint::new("ledger.example", 6, range.root()).to_text();
+    let signatures = vec![NoteSigner::new("ledger.example", &[7; 32]).unwrap().sign(&text)];
+    let sixth = Note { text, signatures }.to_text();
+    std::fs::write(&memory, &sixth).unwrap();
+    let found = ask(&grown, "en");
+    assert!(found.code == 0 && found.text.contains("the 6 seen before"), "{}", found.text);
+    assert!(ask(&grown, "ja").text.contains("以前に見た 6 件"));
+    assert_eq!(std::fs::read(&memory).unwrap(), sixth.as_bytes());
+    // Nobody vouches for what stands behind the end.
+    let bytes = [with_hash(&hidden), b"junk".to_vec()].concat();
+    std::fs::write(&entries, bytes).unwrap();
+    let found = ask(&grown, "en");
+    assert_eq!(found.code, 1, "{}", found.text);
+    assert!(found.text.contains("goes on behind its end"), "{}", found.text);
+    assert!(ask(&grown, "ja").text.contains("その終わりの後ろに続いている"));
+    for folder in [short, long, forked, grown] {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+    std::fs::remove_file(memory).unwrap();
+}
+
+/// The entries of a view that shows 4 to 7 as one hash.
+fn with_hash(house: &House) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (at, frame) in house.frames.iter().enumerate() {
+        match at {
+            4 => {
+                let mut range = CompactRange::new();
+                let four = house.frames.iter().skip(4).take(4);
+                four.for_each(|frame| range.append(leaf_hash(frame), |_, _, _| {}));
+                bytes.extend([2, 2]);
+                bytes.extend(range.root().0);
+            }
+            5..8 => {}
+            _ => {
+                bytes.push(1);
+                bytes.extend(u16::try_from(frame.len()).unwrap().to_be_bytes());
+                bytes.extend(frame);
+            }
+        }
+    }
+    bytes.push(0);
+    bytes
+}
+
+#[test]
+fn a_memory_is_kept_where_it_was_asked_for_or_not_at_all() {
+    let (view, mirror) = (view_of(&lived(), "kept", "{}"), a_mirror("kept"));
+    std::fs::remove_file(view.join("view.json")).unwrap();
+    let nowhere = temporary("no-such-folder");
+    let below = nowhere.join("memory");
+    for (what, folder) in [("view", &view), ("mirror", &mirror)] {
+        for path in [&below, &view, &PathBuf::from("/proc/sekisho-memory")] {
+            let words = [what, folder.to_str().unwrap(), "--seen", path.to_str().unwrap()];
+            let found = told(&words);
+            assert_eq!(found.code, 3, "{words:?}: {}", found.text);
+        }
+    }
+    assert!(!nowhere.exists());
+    std::fs::remove_dir_all(view).unwrap();
+    std::fs::remove_dir_all(mirror).unwrap();
+}
+
+#[test]
+fn a_scope_ends_behind_its_beginning() {
+    let folder = a_mirror("reverse");
+    let mut words = vec!["scope", folder.to_str().unwrap(), "--component", "access"];
+    words.extend(["--from", "2026-11-23T00:00:00Z", "--to", "2026-11-22T00:00:00Z"]);
+    let found = told(&words);
+    assert_eq!(found.code, 2, "{}", found.text);
+    assert!(found.text.contains("expected --from before --to"), "{}", found.text);
+    words.extend(["--lang", "ja"]);
+    let found = told(&words).text;
+    assert!(found.contains("--from は --to より前"), "{found}");
+    // Whatever is refused is said in Japanese.
+    for words in [
+        &["view", "/nowhere"][..],
+        &["certificate", "/nowhere"],
+        &["view", "/", "--seen", "/nowhere/x"],
+        &["view", "/", "--people"],
+        &["view", "/", "--from"],
+        &["scope", "/", "--component", "x"],
+        &["scope", "/"],
+        &["view"],
+        &["x"],
+    ] {
+        let found = told(&[words, &["--lang", "ja"]].concat());
+        let (said, hint) = found.text.split_once('\n').unwrap();
+        assert!(!said.is_ascii() && !said.contains("expected"), "{words:?}: {}", found.text);
+        assert!(found.code == 2 || !hint.is_ascii(), "{words:?}: {hint}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

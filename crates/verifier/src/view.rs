@@ -2,6 +2,7 @@
 //! the entries: nobody signed that file.
 
 use crate::json;
+use crate::memory::Shown;
 use crate::report::Report;
 use crate::said::Said;
 use annals::{Fault, check_view};
@@ -26,9 +27,13 @@ struct Touching {
 ///
 /// # Errors
 /// Files that cannot be read.
-pub fn check(folder: &Path, mut keep: impl FnMut(u64, &Entry)) -> Result<Report, Fault> {
+pub fn check(
+    folder: &Path,
+    before: Option<u64>,
+    mut keep: impl FnMut(u64, &Entry),
+) -> Result<(Report, Shown), Fault> {
     let mut touching = Vec::new();
-    let (found, keys) = check_view(folder, |index, entry| {
+    let (found, keys) = check_view(folder, before, |index, entry| {
         let mut persons = Vec::new();
         scope::facts(index, entry, |fact| {
             persons.extend(fact.person.map(|person| (person.tenant, person.user)));
@@ -39,6 +44,7 @@ pub fn check(folder: &Path, mut keep: impl FnMut(u64, &Entry)) -> Result<Report,
         }
         keep(index, entry);
     })?;
+    let shown = Shown { ledger: keys.ledger.clone(), note: found.note, before: found.before };
     let mut report = Report {
         size: found.size,
         root: found.root,
@@ -55,7 +61,7 @@ pub fn check(folder: &Path, mut keep: impl FnMut(u64, &Entry)) -> Result<Report,
         judge(asked, &touching, &mut report);
     }
     report.view = Some(told(asked.unwrap_or_default(), &touching));
-    Ok(report)
+    Ok((report, shown))
 }
 
 /// What `view.json` says, if it can be read.

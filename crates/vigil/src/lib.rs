@@ -7,8 +7,8 @@
 //!
 //! Reading order: [`Vigil`] (facts in, incidents out), [`incident`] (what is said), `entries` (the
 //! ledger's stream), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
-//! `strikes` (who comes again and again), `folds` (a storm is one incident with a number), `words`
-//! (what is one sort).
+//! `guesses` (passwords at the command line), `strikes` (who comes again and again), `folds` (a
+//! storm is one incident with a number), `words` (what is one sort).
 //!
 //! # Never  fails; asks anybody; knows a clock of its own; learns a name, an address, a subject
 
@@ -21,6 +21,7 @@ pub mod incident;
 
 mod entries;
 mod folds;
+mod guesses;
 mod hours;
 mod lives;
 mod programs;
@@ -38,6 +39,7 @@ pub use words::shape;
 use entries::Entries;
 use evidence::{Body, Entry};
 use folds::Folds;
+use guesses::Guesses;
 use lives::Lives;
 use std::collections::HashSet;
 use strikes::Strikes;
@@ -117,6 +119,7 @@ pub struct Vigil {
     lives: Lives,
     entries: Entries,
     strikes: Strikes,
+    guesses: Guesses,
     folds: Folds,
     decoys: HashSet<(TenantId, UserId)>,
     pub hours: Hours,
@@ -132,6 +135,7 @@ impl Vigil {
             lives: Lives::default(),
             entries: Entries::default(),
             strikes: Strikes::default(),
+            guesses: Guesses::default(),
             folds: Folds::new(bounds.fold_ms),
             decoys: HashSet::new(),
             hours: Hours::default(),
@@ -215,6 +219,12 @@ impl Vigil {
         }
         let unfounded = self.entries.weigh(entry, &self.bounds, &self.decoys, now_ms);
         let mut found: Vec<Incident> = unfounded.into_iter().collect();
+        if let Body::SignIn { protocol, ok, tenant: Some(tenant), user: Some(user), .. } =
+            &entry.body
+        {
+            let whose = (*tenant, *user);
+            found.extend(self.guesses.count(entry.time_ms, protocol.as_str(), *ok, whose));
+        }
         if let Some((tenant, user, items)) = entries::released(entry) {
             let burst = self.hours.count(entry.time_ms, tenant, user, items, self.bounds.burst);
             found.extend(burst);

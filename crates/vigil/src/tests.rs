@@ -469,3 +469,39 @@ fn a_decoy_is_forgotten_by_its_destruction_alone() {
     vigil.weigh(START, &entry(START, Kind::Directory, destroyed(None)));
     assert_eq!(vigil.decoys(), 0, "a contract's end is its decoys' end");
 }
+
+#[test]
+fn a_password_guessed_at_the_command_line_until_it_locks_is_told() {
+    let typed = |protocol: &str, ok| Body::SignIn {
+        instance: A,
+        protocol: protocol.into(),
+        ok,
+        tenant: Some(T),
+        user: Some(AOI),
+        credential: None,
+    };
+    let minute = 60_000;
+    let mut vigil = Vigil::new(Bounds::default());
+    let mut at = START;
+    let mut say = |protocol: &str, ok, after: u64| {
+        at += after;
+        let found = vigil.weigh(at, &entry(at, Kind::Identity, typed(protocol, ok)));
+        found.into_iter().map(|one| (one.cause, one.tenant, one.user)).collect::<Vec<_>>()
+    };
+    // Four, and the right one; four, and a quarter of an hour; an app password is another thing.
+    for (ok, after) in [(true, minute), (false, 16 * minute)] {
+        for _ in 0..4 {
+            assert_eq!(say("approval", false, minute), []);
+        }
+        assert_eq!(say("approval", ok, after), []);
+    }
+    for _ in 0..9 {
+        assert_eq!(say("imap", false, 1), []);
+    }
+    for _ in 0..3 {
+        assert_eq!(say("first-password", false, minute), []);
+    }
+    let locked = (Cause::Attention, Some(T), Some(AOI));
+    assert_eq!(say("first-password", false, minute), [locked]);
+    assert_eq!(say("first-password", false, minute), [], "once");
+}

@@ -5,6 +5,8 @@ pub fn deed(word: &str) -> Option<[&'static str; 2]> {
     if word.starts_with("stands/") {
         return Some(STANDS);
     }
+    // Behind the slash stands who it is.
+    let word = if word.starts_with("group.reader/") { "group.reader" } else { word };
     DEEDS.iter().find(|(known, ..)| *known == word).map(|(_, ja, en)| [*ja, *en])
 }
 
@@ -37,6 +39,11 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ("user.enable", "利用の再開", "a person enabled"),
     ("user.forward", "転送先", "where mail is forwarded"),
     ("user.away", "不在時の返信", "the answer while away"),
+    (
+        "group.reader",
+        "グループ宛のメールを新たに読む人",
+        "mail for a group reaches somebody new, too:",
+    ),
     ("user.terminate", "利用者の契約の終了", "the end of a person's part"),
     ("tenant.add", "組織の登録", "an organisation added"),
     ("tenant.settings", "判定の設定", "the settings of judgement"),
@@ -149,7 +156,12 @@ mod tests {
         for act in acts {
             assert!(deed(act.word()).is_some(), "{}", act.word());
         }
-        assert!(deed("stands/114c0011").is_some() && deed("no.such").is_none());
+        assert!(
+            deed("stands/114c0011").is_some()
+                && deed("group.reader/0011223344556677") == deed("group.reader")
+                && deed("group.reader").is_some()
+                && deed("no.such").is_none()
+        );
     }
 
     #[test]

@@ -4,14 +4,15 @@
 //! mail is read over IMAP with it, every release is recorded and weighed like anybody's, and the
 //! pass is revoked at the end. Over budget, the export waits and goes on.
 
+mod filed;
+
 use super::grounds::{self, duration_ms};
 use crate::arguments::Arguments;
 use crate::client::{ask_on, value};
 use crate::demo::reading::Reader;
 use crate::outcome::{Answer, Outcome, Trouble};
+use filed::{Filing, Form, Letter, file_name};
 use serde_json::{Value, json};
-use std::fs::{self, File};
-use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,13 +27,6 @@ const TOGETHER: u32 = 50;
 const PAUSE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 120;
 const HINT: &str = "start again: a person's folder that is whole is passed over";
-
-#[derive(Clone, Copy, PartialEq)]
-enum Form {
-    Mbox,
-    Maildir,
-    Eml,
-}
 
 struct Wish {
     data: PathBuf,
@@ -172,19 +166,20 @@ fn one(
         let hint = "is the person disabled, or the pass over?";
         return Err(Trouble::refused("a sign-in with the pass", said, hint));
     }
-    fs::create_dir_all(folder).map_err(disk)?;
+    filed::make_own(folder).map_err(disk)?;
     let (mut folders, mut messages) = (Vec::new(), 0u64);
     let (listed, _) = reader.say("LIST \"\" \"*\"").map_err(disk)?;
     for line in listed {
         let Some((name, raw)) = folder_of(&line) else { continue };
-        let count = read_folder(&mut reader, &raw, &mut |octets, number, seen| {
-            write(wish.form, folder, &name, octets, number, seen)
-        })?;
+        let mut filing = Filing::of(wish.form, folder, &name);
+        let count =
+            read_folder(&mut reader, &raw, &mut |letter, number| filing.take(letter, number))?;
+        let flags = filing.finish().map_err(disk)?;
         messages += count;
-        folders.push(json!({ "folder": name, "messages": count }));
+        folders.push(json!({ "folder": name, "messages": count, "flags": flags }));
     }
     let _ = reader.say("LOGOUT");
-    File::create(folder.join(".whole")).and_then(|file| file.sync_all()).map_err(disk)?;
+    filed::put(&folder.join(".whole"), b"", None).map_err(disk)?;
     Ok(json!({ "person": address, "folder": folder, "messages": messages, "folders": folders }))
 }
 
@@ -229,8 +224,8 @@ fn unquoted(quoted: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Takes one message: its octets, its number in the folder, whether it was read.
-type Each<'a> = &'a mut dyn FnMut(&[u8], u64, bool) -> std::io::Result<()>;
+/// Takes one message, and its number in the folder.
+type Each<'a> = &'a mut dyn FnMut(&Letter<'_>, u64) -> std::io::Result<()>;
 
 /// Every message of a folder, opened read only and without marking it as read.
 fn read_folder(reader: &mut Reader, raw: &[u8], each: Each<'_>) -> Result<u64, Trouble> {
@@ -248,7 +243,7 @@ fn read_folder(reader: &mut Reader, raw: &[u8], each: Each<'_>) -> Result<u64, T
     let exists = exists.unwrap_or(0);
     while first <= exists {
         let last = exists.min(first.saturating_add(TOGETHER - 1));
-        let command = format!("FETCH {first}:{last} (FLAGS BODY.PEEK[])");
+        let command = format!("FETCH {first}:{last} (FLAGS INTERNALDATE BODY.PEEK[])");
         let mut tries = 0;
         let responses = loop {
             let (responses, said) = reader.say(&command).map_err(disk)?;
@@ -263,17 +258,17 @@ fn read_folder(reader: &mut Reader, raw: &[u8], each: Each<'_>) -> Result<u64, T
             std::thread::sleep(PAUSE);
         };
         for response in &responses {
-            let Some((octets, seen)) = message_of(response) else { continue };
+            let Some(letter) = message_of(response) else { continue };
             count += 1;
-            each(octets, count, seen).map_err(disk)?;
+            each(&letter, count).map_err(disk)?;
         }
         first = last + 1;
     }
     Ok(count)
 }
 
-/// The literal of a FETCH response, and whether the message is marked as read.
-fn message_of(response: &[u8]) -> Option<(&[u8], bool)> {
+/// The literal of a FETCH response, and what is said of the message before and behind it.
+fn message_of(response: &[u8]) -> Option<Letter<'_>> {
     let line_end = response.windows(2).position(|pair| pair == b"\r\n")?;
     let head = response.get(..line_end)?;
     let open = head.iter().rposition(|byte| *byte == b'{')?;
@@ -281,84 +276,23 @@ fn message_of(response: &[u8]) -> Option<(&[u8], bool)> {
     let size: usize = size.parse().ok()?;
     let octets = response.get(line_end + 2..line_end + 2 + size)?;
     let tail = response.get(line_end + 2 + size..)?;
-    let is_seen = |part: &[u8]| part.windows(5).any(|flag| flag == b"\\Seen");
-    Some((octets, is_seen(head) || is_seen(tail)))
-}
-
-/// A folder's name as a path: its levels are folders, and nothing in it leads elsewhere.
-fn path_of(base: &Path, name: &str) -> PathBuf {
-    let levels = name.split('/').filter(|level| !level.is_empty());
-    levels.fold(base.to_owned(), |path, level| path.join(file_name(level)))
-}
-
-fn file_name(name: &str) -> String {
-    let safe = |one: char| if one == '/' || one.is_control() { '_' } else { one };
-    let name: String = name.chars().map(safe).collect();
-    let dots = name.chars().take_while(|one| *one == '.').count();
-    match dots {
-        0 => name,
-        _ => format!("_{}", name.get(dots..).unwrap_or_default()),
-    }
-}
-
-fn write(
-    form: Form,
-    folder: &Path,
-    name: &str,
-    octets: &[u8],
-    number: u64,
-    seen: bool,
-) -> std::io::Result<()> {
-    let path = path_of(folder, name);
-    match form {
-        Form::Eml => {
-            fs::create_dir_all(&path)?;
-            fs::write(path.join(format!("{number:06}.eml")), octets)
-        }
-        Form::Maildir => {
-            for part in ["cur", "new", "tmp"] {
-                fs::create_dir_all(path.join(part))?;
-            }
-            let (part, flags) = if seen { ("cur", ":2,S") } else { ("new", "") };
-            fs::write(path.join(part).join(format!("{number:06}.sekisho{flags}")), octets)
-        }
-        Form::Mbox => {
-            let parent = path.parent().unwrap_or(folder);
-            fs::create_dir_all(parent)?;
-            let mut options = File::options();
-            let options = options.create(true).write(true);
-            // The first message begins the file anew: what an earlier try left is not doubled.
-            let options = if number == 1 { options.truncate(true) } else { options.append(true) };
-            let mut last = path.file_name().unwrap_or_default().to_owned();
-            last.push(".mbox");
-            options.open(path.with_file_name(last))?.write_all(&mbox_entry(octets))
-        }
-    }
-}
-
-/// One entry of an mbox file, lines that look like a separator marked (mboxrd), ends of lines as
-/// Unix writes them.
-fn mbox_entry(octets: &[u8]) -> Vec<u8> {
-    let mut entry = b"From sekisho@localhost Thu Jan  1 00:00:00 1970\n".to_vec();
-    for line in octets.split_inclusive(|byte| *byte == b'\n') {
-        let bare = line.strip_suffix(b"\n").unwrap_or(line);
-        let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
-        let marks = bare.iter().take_while(|byte| **byte == b'>').count();
-        if bare.get(marks..).unwrap_or_default().starts_with(b"From ") {
-            entry.push(b'>');
-        }
-        entry.extend_from_slice(bare);
-        entry.push(b'\n');
-    }
-    entry.push(b'\n');
-    entry
+    let said = String::from_utf8_lossy(&[head, tail].concat()).into_owned();
+    let between = |from: &str, to: char| {
+        let rest = said.split_once(from)?.1;
+        Some(rest.split_once(to)?.0.to_owned())
+    };
+    let flags = between("FLAGS (", ')').unwrap_or_default();
+    // It tells of this session, not of the message.
+    let flags = flags.split_whitespace().filter(|flag| !flag.eq_ignore_ascii_case("\\Recent"));
+    let flags = flags.map(str::to_owned).collect();
+    let received = between("INTERNALDATE \"", '"').and_then(|text| filed::seconds_of(&text));
+    Some(Letter { octets, flags, received: received.unwrap_or_default() })
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{address, file_name, folder_of, mbox_entry, message_of, path_of};
-    use std::path::Path;
+    use super::{address, folder_of, message_of};
 
     #[test]
     fn folders_as_people_named_them() {
@@ -388,33 +322,18 @@ mod tests {
     }
 
     #[test]
-    fn names_lead_nowhere_else() {
-        let check = |name: &str, expected: &str| {
-            assert_eq!(path_of(Path::new("/to"), name), Path::new(expected), "{name}");
-        };
-        check("INBOX", "/to/INBOX");
-        check("請求書/2026", "/to/請求書/2026");
-        check("../../etc/passwd", "/to/_/_/etc/passwd");
-        check("/etc", "/to/etc");
-        check("a\0b", "/to/a_b");
-        assert_eq!(file_name(".hidden"), "_hidden");
-    }
-
-    #[test]
     fn messages_and_their_marks() {
-        let plain = b"* 1 FETCH (FLAGS (\\Seen) BODY[] {5}\r\nabcde)\r\n";
-        assert_eq!(message_of(plain), Some((&b"abcde"[..], true)));
-        let plain = b"* 1 FETCH (BODY[] {5}\r\nabcde FLAGS ())\r\n";
-        assert_eq!(message_of(plain), Some((&b"abcde"[..], false)));
+        let check = |plain: &[u8], flags: &[&str], received: u64| {
+            let found = message_of(plain).unwrap();
+            assert_eq!((found.octets, found.received), (&b"abcde"[..], received));
+            assert_eq!(found.flags, flags);
+        };
+        check(b"* 1 FETCH (FLAGS (\\Seen) BODY[] {5}\r\nabcde)\r\n", &["\\Seen"], 0);
+        let plain = b"* 1 FETCH (INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" BODY[] {5}\r\nabcde \
+                      FLAGS (\\Recent $Work \\Flagged))\r\n";
+        check(plain, &["$Work", "\\Flagged"], 837_596_665);
+        check(b"* 1 FETCH (BODY[] {5}\r\nabcde FLAGS ())\r\n", &[], 0);
         assert_eq!(message_of(b"* 1 FETCH (BODY[] {50}\r\nabc"), None);
         assert_eq!(message_of(b"* 1 FETCH (FLAGS ())\r\n"), None);
-    }
-
-    #[test]
-    fn an_mbox_comes_apart_where_it_was_put_together() {
-        let entry = mbox_entry(b"Subject: x\r\n\r\nFrom here\r\n>From there\r\nend");
-        let text = String::from_utf8(entry).unwrap();
-        assert!(text.contains("\n>From here\n>>From there\nend\n\n"), "{text}");
-        assert_eq!(text.lines().filter(|line| line.starts_with("From ")).count(), 1);
     }
 }

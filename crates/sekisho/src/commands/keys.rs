@@ -56,13 +56,20 @@ fn upon(act: &str, mut arguments: Arguments) -> Answer {
     ask_on(&data, &request, &grounds)
 }
 
-/// Only the root is nobody's; a person's key needs the person, every other act a contract.
+/// Only the root is nobody's, and nobody is named with it; a person's key needs the person, every
+/// other act a contract.
 fn needs_target(act: &str, tenant: Option<&String>, user: Option<&String>) -> Result<(), Trouble> {
+    let named = tenant.or(user);
     let (expected, is_there) = match act {
-        "rotate-root" => return Ok(()),
+        // Whoever names one means a smaller key, and would be given the greatest.
+        "rotate-root" => {
+            let hint = "--level tenant --tenant NAME turns that one's key alone";
+            let wrong = |found: &String| Trouble::wrong_use("the root's key alone", found, hint);
+            return named.map_or(Ok(()), |found| Err(wrong(found)));
+        }
         "rotate-user" | "rotate-pairs" => ("--user ADDRESS", user.is_some()),
         "rotate-tenant" | "seal" | "unseal" => ("--tenant NAME", tenant.is_some()),
-        _ => ("--tenant NAME or --user ADDRESS", tenant.or(user).is_some()),
+        _ => ("--tenant NAME or --user ADDRESS", named.is_some()),
     };
     match is_there {
         true => Ok(()),
@@ -178,4 +185,24 @@ fn reseal(mut arguments: Arguments) -> Answer {
         shown.insert("next".to_owned(), json!(next));
     }
     Ok(Outcome::Done(shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_target;
+
+    #[test]
+    fn nobody_is_named_with_the_root() {
+        let check = |act: &str, tenant: Option<&str>, user: Option<&str>, is_right: bool| {
+            let (tenant, user) = (tenant.map(str::to_owned), user.map(str::to_owned));
+            let found = needs_target(act, tenant.as_ref(), user.as_ref());
+            assert_eq!(found.is_ok(), is_right, "{act} {tenant:?} {user:?}");
+        };
+        check("rotate-root", None, None, true);
+        check("rotate-root", Some("Acme"), None, false);
+        check("rotate-root", None, Some("a@b.example"), false);
+        check("rotate-tenant", Some("Acme"), None, true);
+        check("rotate-tenant", None, None, false);
+        check("rotate-user", None, Some("a@b.example"), true);
+    }
 }

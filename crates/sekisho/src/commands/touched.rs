@@ -264,11 +264,21 @@ fn named(proofs: &[ledger::Proof], lost: &[::scope::Loss]) -> HashSet<UserId> {
         ::scope::facts(proof.index, &proof.entry, |fact| {
             users.extend(fact.person.and_then(|person| person.user));
         });
-        if let Body::Request { user, requester, .. } = &proof.entry.body {
-            users.extend(user.iter().chain(requester.iter()));
+        match &proof.entry.body {
+            Body::Request { user, requester, .. } => {
+                users.extend(user.iter().chain(requester.iter()));
+            }
+            Body::RuleChange { what, .. } => users.extend(reader(what.as_str())),
+            _ => {}
         }
     }
     users
+}
+
+/// Who came to read a group's mail, by such a word of an entry.
+fn reader(word: &str) -> Option<UserId> {
+    let (deed, id) = word.split_once('/')?;
+    (deed == "group.reader").then(|| UserId::parse(id)).flatten()
 }
 
 /// The words of each request, if they are those whose digest stands in the ledger.
@@ -380,7 +390,14 @@ impl Teller<'_> {
                 let weak =
                     weakened.as_ref().map_or_else(String::new, |word| self.weak(word.as_str()));
                 let changed = self.changed(entry);
-                format!("{changed}: {}{who}{weak}", self.deed(what.as_str()))
+                let deed = self.deed(what.as_str());
+                let reads = reader(what.as_str()).map(|user| format!(" {}", self.name(&user)));
+                // Who reads it now, and with whom.
+                let (reads, along) = match reads {
+                    Some(reads) => (reads, self.say(" ／もとからの人:", ", as before:")),
+                    None => Default::default(),
+                };
+                format!("{changed}: {deed}{reads}{along}{who}{weak}")
             }
             Body::CredentialUse { credential, name, .. } => {
                 let used = self.say("閲覧許可が使われた", "a pass was used");

@@ -227,8 +227,9 @@ fn unfit(fault: root::Fault) -> Trouble {
         root::Fault::Mistyped { .. } => "compare it with the paper, letter by letter",
         root::Fault::Limit { limit } => {
             let hint = "such as --shares 2/3; a passphrase of several words";
-            return Trouble::refused(limit, "another", hint);
+            return Trouble::refused("what keeps a root", *limit, hint);
         }
+        root::Fault::Refused => "type it again; the text may have been changed, too: see its copy",
         root::Fault::Token { .. } => "look at the token, its module and `unseal.token…`",
         _ => HINT,
     };

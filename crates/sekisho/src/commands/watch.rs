@@ -10,13 +10,17 @@ use crate::outcome::{Answer, Outcome, Trouble};
 use evidence::{Body, Entry, rfc3339};
 use serde_json::{Value, json};
 use sigma::Rule;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use terms::UserId;
 use wire::admin::Request;
 
 /// The newest that are shown.
 const SHOWN: usize = 10_000;
+/// How the vault's word for who stands behind an address begins.
+const STANDS: &str = "stands/";
+/// Of so many the person is remembered while the ledger is read: those of a year, and more.
+const STANDING: usize = 100_000;
 
 /// Read from the ledger's own files: what was recorded is shown, whatever became of the sentinel.
 pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
@@ -35,7 +39,9 @@ pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
     let doubts = whole::doubts(&data)?;
     let mut items = std::collections::VecDeque::new();
     let mut raw = 0u64;
+    let mut standing = HashMap::new();
     ledger::entries(&data.join("ledger"), |index, entry| {
+        note_standing(&entry.body, &mut standing);
         let is_raw = matches!(entry.body, Body::Alarm { .. });
         if entry.time_ms < since_ms || !(is_raw || matches!(entry.body, Body::Incident { .. })) {
             return;
@@ -50,17 +56,66 @@ pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
     })
     .map_err(fault)?;
     let mut items = Value::Array(items.into());
-    let users = whom(&items);
+    let mut users = whom(&items);
+    users.extend(behind(&items, &standing).map(|(_, user)| user));
     let names = Names::ask(&data, &users);
     match as_json {
         true => names.beside(&mut items),
         false => items.as_array_mut().into_iter().flatten().for_each(|item| {
             without_pointers(item);
+            with_standing(item, &standing, &names, is_japanese());
             with_names(item, &names, is_japanese());
         }),
     }
     let found = json!({ "items": items, "next": null, "raw": raw });
     Ok(whole::told(&doubts, Outcome::Done(found)))
+}
+
+/// Who stands first behind an address, by the vault's keyed word for it: it is nothing that people
+/// can read, and the change that was recorded says whom it concerns.
+fn note_standing(body: &Body, standing: &mut HashMap<String, UserId>) {
+    if let Body::RuleChange { what, user: Some(user), .. } = body
+        && what.as_str().starts_with(STANDS)
+    {
+        if standing.len() >= STANDING {
+            standing.clear();
+        }
+        standing.insert(what.as_str().to_owned(), *user);
+    }
+}
+
+/// The keyed words in a list of incidents that are known, each with its person.
+fn behind<'a>(
+    items: &'a Value,
+    standing: &'a HashMap<String, UserId>,
+) -> impl Iterator<Item = (&'a str, UserId)> {
+    let what = |item: &'a Value| item.get("what")?.as_str();
+    let texts = items.as_array().into_iter().flatten().filter_map(what);
+    texts.filter_map(|text| word_in(text, standing))
+}
+
+fn word_in<'a>(text: &'a str, standing: &HashMap<String, UserId>) -> Option<(&'a str, UserId)> {
+    let rest = text.get(text.find(STANDS)?..)?;
+    let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '/';
+    let word = rest.split(is_end).next()?;
+    standing.get(word).map(|user| (word, *user))
+}
+
+/// The person's name beside the word.
+fn with_standing(
+    item: &mut Value,
+    standing: &HashMap<String, UserId>,
+    names: &Names,
+    is_japanese: bool,
+) {
+    let Some(Value::String(what)) = item.get_mut("what") else { return };
+    let Some((word, user)) = word_in(what, standing) else { return };
+    let name = names.person(&user.to_string(), is_japanese);
+    let told = match is_japanese {
+        true => format!("{word}（変更後の受取人: {name} など）"),
+        false => format!("{word} (as changed it leads to {name}, perhaps to others too)"),
+    };
+    *what = what.replace(word, &told);
 }
 
 /// People in a list of incidents.
@@ -72,7 +127,13 @@ fn whom(items: &Value) -> HashSet<UserId> {
 /// People read names.
 fn with_names(item: &mut Value, names: &Names, is_japanese: bool) {
     let id = |item: &Value, name: &str| item.get(name)?.as_str().map(str::to_owned);
-    if let Some(name) = id(item, "tenant").and_then(|id| names.tenant(&id, is_japanese)) {
+    if let Some(id) = id(item, "tenant")
+        && let Some(name) = names.tenant(&id, is_japanese)
+    {
+        // An alarm's own words have the id as well: `tenant 0011223344556677`.
+        if let Some(Value::String(what)) = item.get_mut("what") {
+            *what = what.replace(&format!("tenant {id}"), &format!("tenant {name}"));
+        }
         super::insert(item, "tenant", json!(name));
     }
     if let Some(user) = id(item, "user") {
@@ -249,8 +310,43 @@ pub fn decoy(mut arguments: Arguments) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::without_pointers;
+    use super::super::named::Names;
+    use super::{note_standing, with_names, with_standing, without_pointers};
+    use evidence::Body;
     use serde_json::json;
+    use std::collections::HashMap;
+
+    #[test]
+    fn an_alarms_own_words_name_the_tenant() {
+        let user = terms::UserId([7; 8]);
+        let names = Names::known(&json!({
+            "items": [{ "user": user.to_string(), "address": "aoi@kaede.example" }],
+            "tenants": [{ "tenant": "0011223344556677", "name": "Kaede", "ended": false }],
+        }));
+        let what = "others would stand behind an address: tenant 0011223344556677, stands/ab";
+        let mut item = json!({ "tenant": "0011223344556677", "what": what });
+        with_names(&mut item, &names, false);
+        let expected = "others would stand behind an address: tenant Kaede, stands/ab";
+        assert_eq!(item, json!({ "tenant": "Kaede", "what": expected }));
+        // The recorded change says whom it concerns.
+        let mut standing = HashMap::new();
+        let change = |what: &str, user| Body::RuleChange {
+            what: what.into(),
+            tenant: None,
+            user,
+            weakened: None,
+            by: None,
+            credential: None,
+        };
+        note_standing(&change("group.set", Some(user)), &mut standing);
+        note_standing(&change("stands/ac", Some(user)), &mut standing);
+        with_standing(&mut item, &standing, &names, false);
+        assert_eq!(item["what"], expected, "another's");
+        note_standing(&change("stands/ab", Some(user)), &mut standing);
+        with_standing(&mut item, &standing, &names, false);
+        let told = "(as changed it leads to aoi@kaede.example, perhaps to others too)";
+        assert_eq!(item["what"], format!("{expected} {told}"));
+    }
 
     #[test]
     fn pointers_say_nothing_to_people() {

@@ -301,3 +301,32 @@ fn alarms_and_problems_are_told_in_the_readers_language() {
     let subject = json!({ "subject": "read more: the doors were shut, for a decoy" });
     assert_eq!(in_values(subject.clone()), subject);
 }
+
+/// What people meet where a secret is wrong, or something stands otherwise than they thought.
+#[test]
+fn secrets_and_states_are_told_in_japanese() {
+    let check = |english: &str, expected: &str| {
+        assert_eq!(in_japanese(english).as_deref(), Some(expected), "{english}");
+    };
+    check(
+        "1 different shares of set ab12, 2 are needed",
+        "組 ab12 の断片が 1 個だけです。2 個必要です",
+    );
+    check("this text is not a share", "このテキストは断片ではありません");
+    check(
+        "the passphrase is wrong, or the text was changed",
+        "パスフレーズが違うか、テキストが書き換えられています",
+    );
+    check("a request that is open", "未決の申請");
+    check("one whose state is grace", "猶予期間中のもの");
+    let token = "the token's helper: could not sign in: PIN is wrong";
+    let said = in_japanese(token).unwrap();
+    assert!(said.starts_with("トークンの補助プログラム: サインインできませんでした"), "{said}");
+    let limits = [
+        root::Passphrase::new("short").err().map(|fault| fault.to_string()),
+        root::Shares::of("5/2").err().map(|fault| fault.to_string()),
+    ];
+    for limit in limits {
+        assert!(in_japanese(&limit.unwrap()).is_some());
+    }
+}
