@@ -24,8 +24,8 @@ const LEDGER: &str = "ledger.pub";
 const LOG: &str = "log";
 
 /// Opens the copy in `folder`, making what is not there yet, and says what was found on the way.
-/// Of a log that somebody changed the beginning is kept that still stands, as if the rest had been
-/// lost: the ledger gives it again, and what does not fit a checkpoint that was cosigned is alarmed.
+/// Of a log that somebody changed the beginning is kept that still stands, as if the rest had
+/// been lost: the ledger gives it again, and what does not fit a cosigned checkpoint is alarmed.
 ///
 /// # Errors
 /// Files that cannot be used, or are not what they were.
