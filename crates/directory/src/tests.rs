@@ -295,8 +295,9 @@ fn without_the_vault_a_kept_statement_still_counts() {
     let mut world = World::new("vault-away");
     world.settle();
     assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
-    world.friends.vault = None;
     // The vault has said in this start that it has everybody's keys.
+    world.statements.confirm_keys(&world.tables, &world.key, &mut world.friends).unwrap();
+    world.friends.vault = None;
     world.statements.forget_all();
     assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
     // What was said of it when it was added counts, too; what was never said waits.

@@ -81,22 +81,23 @@ impl Missing {
     /// In words, for whoever must do something about it.
     pub fn problem(&self) -> String {
         let Self { kept_in, expected_size, expected_root, found_size, .. } = self;
-        let way = match self.at_mirror {
-            true => "the mirror holds them: a start of the house takes them back from there",
-            false => {
-                "put the ledger back from a backup, or, to go on without: sekisho ledger \
-                 acknowledge-loss"
-            }
-        };
         let root = match (self.same_key, &self.found_root) {
             (false, _) => "under another key".to_owned(),
             (true, None) => "and no more".to_owned(),
             (true, Some(found)) => format!("with the root {} there", found.to_base64()),
         };
+        let expected_root = expected_root.to_base64();
+        if self.at_mirror {
+            return format!(
+                "expected {expected_size} entries with the root {expected_root} as `{kept_in}` \
+                 says, found {found_size} {root}: the mirror holds them: a start of the house \
+                 takes them back from there"
+            );
+        }
         format!(
-            "expected {expected_size} entries with the root {} as `{kept_in}` says, found \
-             {found_size} {root}: {way}",
-            expected_root.to_base64()
+            "expected {expected_size} entries with the root {expected_root} as `{kept_in}` says, \
+             found {found_size} {root}: put the ledger back from a backup, or, to go on without: \
+             sekisho ledger acknowledge-loss"
         )
     }
 }

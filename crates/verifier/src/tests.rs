@@ -477,7 +477,11 @@ fn a_scope_says_what_of_it_was_checked() {
     std::fs::write(&seen, "junk").unwrap();
     let junk = ask("en", &["--seen", seen.to_str().unwrap()]);
     assert_eq!(junk.code, 1, "{}", junk.text);
-    assert!(junk.text.contains("problem: what was seen before cannot be read"), "{}", junk.text);
+    assert!(
+        junk.text.contains("problem: what was seen before holds no checkpoint"),
+        "{}",
+        junk.text
+    );
     assert_eq!(std::fs::read(&seen).unwrap(), b"junk");
     let junk = ask("ja", &["--seen", seen.to_str().unwrap()]);
     assert!(junk.text.contains("以前に見たものが読めない"), "{}", junk.text);

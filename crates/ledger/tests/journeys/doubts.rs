@@ -126,11 +126,11 @@ fn readers_are_told_of_every_flipped_octet_and_every_rollback() {
     };
     for path in [&seen, &house.ledger().join("checkpoint"), &house.mirror().join("checkpoint")] {
         check("an altered memory", "no checkpoint that the ledger signed", &|| altered(path));
-        altered(path);
-        let found = house.verify();
-        assert!(found.missing.is_empty() && !found.ok, "{found:?}");
-        kept.put_back();
     }
+    altered(&house.ledger().join("checkpoint"));
+    let found = house.verify();
+    assert!(found.missing.is_empty() && !found.ok, "{found:?}");
+    kept.put_back();
     check("a loss made up", "no statement of a loss", &|| {
         fs::write(house.ledger().join("lost-999-abcd"), b"hello").unwrap();
     });

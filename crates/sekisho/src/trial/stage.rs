@@ -14,20 +14,19 @@ use drill::Asset;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
-use warden::{Drills, Happening, Patience, Plan};
+use std::time::Instant;
+use warden::{Drills, Happening};
 use wire::admin::{Request, SendingChange, SignIn};
 use wire::directory::SmartHost;
-use wire::fetch::Webhook;
 
 /// Port bases tried before we say that none is free.
 const TRIES: u16 = 200;
 const FIRST_BASE: u16 = 21_000;
-const OFFSETS: &[u16] = &[25, 26, 43, 44, 53, 65, 87, 90, 93, 95, 97];
+const OFFSETS: &[u16] = &[25, 26, 43, 44, 53, 65, 87, 90, 93, 95];
 /// Datagrams and connections counted at once.
 const ARRIVALS: usize = 1_000;
 const SETTLE_TRIES: u32 = 20;
-const SETTLE_PAUSE: Duration = Duration::from_millis(500);
+const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Letters planted for each side before anything hostile runs.
 const PLANTED: usize = 3;
 
@@ -42,8 +41,6 @@ pub struct Set {
     pub data: PathBuf,
     pub credential: [u8; 32],
     pub ports: Ports,
-    /// Whether alarms have a way outside.
-    pub has_route: bool,
 }
 
 impl Set {
@@ -54,7 +51,7 @@ impl Set {
         let credential: [u8; 32] = compartment::random();
         // As in the demo, the credential stands beside the data: something worth stealing.
         let _ = std::fs::write(beside(&data), credential);
-        Ok(Self { data, credential, ports: free_ports()?, has_route: false })
+        Ok(Self { data, credential, ports: free_ports()? })
     }
 
     pub fn unseal(&self) -> PathBuf {
@@ -109,24 +106,21 @@ pub fn perform<T: Send + 'static>(
     let (tell, told) = channel();
     let drills = Drills::default();
     plan.drills = drills.clone();
-    let at = SocketAddr::from(([127, 0, 0, 1], set.ports.base + 97));
-    let route = set.has_route.then(|| give_a_route(&mut plan, at)).transpose()?;
     let (give, result) = channel();
     let house = House::new(set, told, drills);
-    let mut waiting = Some((house, play, route));
+    let mut waiting = Some((house, play));
     plan.tell = Box::new(move |happening| {
         let _ = tell.send((Instant::now(), happening.clone()));
         if matches!(happening, Happening::Ready)
-            && let Some((mut house, play, route)) = waiting.take()
+            && let Some((mut house, play)) = waiting.take()
         {
-            route.map(|route| std::thread::spawn(move || route.incoming().for_each(drop)));
             let give = give.clone();
             std::thread::spawn(move || {
                 let _ = give.send(play(&mut house));
                 // The warden takes its own TERM as it would an operator's.
                 let own = rustix::process::getpid();
                 let _ = rustix::process::kill_process(own, rustix::process::Signal::TERM);
-                while house.watch.until(Duration::from_secs(20), |_| false) {}
+                while house.watch.until(std::time::Duration::from_secs(20), |_| false) {}
             });
         }
     });
@@ -134,17 +128,6 @@ pub fn perform<T: Send + 'static>(
     result
         .try_recv()
         .map_err(|_| Trouble::fault("the drill's house did not stand", "see `sekisho doctor`"))?
-}
-
-/// A webhook at which somebody takes every connection and says nothing. In a drill nobody waits
-/// for minutes until an alarm is missed.
-fn give_a_route(plan: &mut Plan, at: SocketAddr) -> Result<TcpListener, Trouble> {
-    let listener = TcpListener::bind(at).map_err(|e| Trouble::fault(e.to_string(), "again"))?;
-    let (host, path) = (at.ip().to_string(), "/alarms".to_owned());
-    plan.outward.webhook = Some(Webhook { host, port: at.port(), path, at: Some(at) });
-    plan.vigilance.gather_ms = 1_000;
-    plan.patience = Patience { prompt: Duration::from_secs(10), pause: Duration::from_secs(5) };
-    Ok(listener)
 }
 
 /// A letter that nobody looks for.

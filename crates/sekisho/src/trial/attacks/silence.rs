@@ -10,7 +10,6 @@ use terms::Kind;
 
 const LIVELY_SECONDS: u32 = 3;
 const SILENT_SECONDS: u32 = 25;
-const KEPT_SECONDS: u32 = 40;
 /// It is silent at the pulse after its lively time.
 const BEGIN_LIMIT: Duration = Duration::from_secs(12);
 /// Ten seconds are silence; the rest is for a machine that does much else.
@@ -24,38 +23,6 @@ pub fn mailbox(house: &mut House) -> Result<Attack, Trouble> {
 /// Watched by the warden alone.
 pub fn sentinel(house: &mut House) -> Result<Attack, Trouble> {
     fall_silent(house, Kind::Sentinel, "silent")
-}
-
-/// As lively as ever, it keeps every alarm inside: the warden sees that nothing leaves.
-pub fn kept_inside(house: &mut House) -> Result<Attack, Trouble> {
-    let (mut cast, mut phase) = play::raise(house, Kind::Sentinel, None)?;
-    cast.gather(&mut phase, 1);
-    let mut began = None;
-    if let Some(one) = phase.intruders.first_mut() {
-        one.ask(&Ask::KeepInside { seconds: KEPT_SECONDS });
-        began = hear_begin(one, BEGIN_LIMIT);
-    }
-    let is_own = |said: &Said<'_>| said.by == Kind::Warden && said.what.contains("isolated by the");
-    let is_alarmed = await_notice(house, &phase, began, NOTICE_LIMIT, is_own).is_some();
-    let is_it = |said: &Said<'_>| said.by == Kind::Warden && said.how == "outside";
-    let noticed = await_notice(house, &phase, began, NOTICE_LIMIT, is_it);
-    let checks = [
-        (!is_alarmed, "there was no alarm to keep inside"),
-        (noticed.is_none(), "nobody noticed that no alarm leaves"),
-    ];
-    let broken = checks.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| (*what).to_owned());
-    let broken = broken.collect();
-    if let Some(one) = phase.intruders.first_mut() {
-        one.ask(&Ask::Leave);
-        one.drain();
-    }
-    house.drills.disarm();
-    super::powers::bring_back(house);
-    close(house, cast, &mut phase);
-    let what = "the warden's alarm of an isolation left by no route; it told that on the console \
-                and in the ledger, after ten seconds here (two minutes in a house)";
-    let (name, got, what) = ("keeps alarms inside", Got::Nothing, what.to_owned());
-    Ok(Attack { phase, rows: vec![Row { name, got, what, noticed, is_scoped: false, broken }] })
 }
 
 fn fall_silent(house: &mut House, kind: Kind, how: &str) -> Result<Attack, Trouble> {
