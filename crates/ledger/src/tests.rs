@@ -525,6 +525,23 @@ fn the_vault_reads_its_releases_back() {
     check(Kind::Gate, 0, 0, "refused: only the vault may ask for releases");
 }
 
+/// Whoever checks proofs outside was given the mirror's key: another one is said, once.
+#[test]
+fn another_mirror_s_key_is_alarmed() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    house.say_heartbeat(5);
+    assert_eq!(house.alarms, Vec::<String>::new());
+    let other = Cosigner::new(MIRROR_NAME, &[9; 32]).unwrap();
+    let ledger = Some(signer().verifier());
+    house.mirror = Some(Copy::open(Volumes::default(), None, other, ledger).unwrap().0);
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    house.say_heartbeat(6);
+    house.say_heartbeat(7);
+    let said = |alarm: &&String| alarm.contains("the mirror signs with another key");
+    assert_eq!(house.alarms.iter().filter(said).count(), 1, "{:?}", house.alarms);
+}
+
 #[test]
 fn identity_is_told_what_is_lost_and_nobody_else() {
     let mut house = House::new(None);

@@ -76,18 +76,7 @@ impl Options {
             Some("view") => Task::View,
             Some("mirror") => Task::Mirror,
             Some("certificate") => Task::Certificate,
-            Some("scope") => {
-                let word = component.ok_or("expected --component, found nothing")?;
-                let component = Kind::parse(&word)
-                    .ok_or_else(|| format!("expected a compartment's name, found {word}"))?;
-                let from_ms = time(from, "--from")?;
-                let to_ms = time(to, "--to")?;
-                if from_ms > to_ms {
-                    // Nothing lies in it: in an incident the worst of answers.
-                    return Err("expected --from before --to, found the reverse".to_owned());
-                }
-                Task::Scope(Question { component, version, from_ms, to_ms })
-            }
+            Some("scope") => Task::Scope(question(component, version, (from, to))?),
             other => {
                 let found = other.unwrap_or("nothing");
                 return Err(format!("expected view, mirror, certificate or scope, found {found}"));
@@ -149,6 +138,22 @@ fn listing(left: &mut VecDeque<String>) -> Result<Option<Listing>, String> {
 
 fn task_is_other(task: &Task) -> bool {
     !matches!(task, Task::Certificate)
+}
+
+fn question(
+    component: Option<String>,
+    version: Option<String>,
+    (from, to): (Option<String>, Option<String>),
+) -> Result<Question, String> {
+    let word = component.ok_or("expected --component, found nothing")?;
+    let component =
+        Kind::parse(&word).ok_or_else(|| format!("expected a compartment's name, found {word}"))?;
+    let (from_ms, to_ms) = (time(from, "--from")?, time(to, "--to")?);
+    if from_ms > to_ms {
+        // Nothing lies in it: in an incident the worst of answers.
+        return Err("expected --from before --to, found the reverse".to_owned());
+    }
+    Ok(Question { component, version, from_ms, to_ms })
 }
 
 fn time(text: Option<String>, name: &str) -> Result<u64, String> {

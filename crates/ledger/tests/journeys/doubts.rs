@@ -228,6 +228,20 @@ fn keys_that_are_not_the_logs_are_named() {
         assert!(found.ok && found.notes.iter().any(|one| one.contains(&none)), "{found:?}");
         kept.put_back();
     }
+    // Nobody makes another key for a house that has run: its mirror would refuse it for ever.
+    fs::create_dir_all(&vault).unwrap();
+    let key = fs::read(house.ledger().join("key")).unwrap();
+    fs::remove_dir_all(house.ledger()).unwrap();
+    let start = || ledger::key_problems(&house.ledger(), Some(&house.mirror()));
+    assert!(
+        start().iter().any(|one| one.contains("the ledger has no signing key")),
+        "{:?}",
+        start()
+    );
+    fs::create_dir(house.ledger()).unwrap();
+    fs::write(house.ledger().join("key"), key).unwrap();
+    assert_eq!(start(), Vec::<String>::new(), "the key alone is enough");
+    kept.put_back();
     check("swapped", "not what their names say", &|| {
         let (own, mirror) = (house.ledger(), house.mirror());
         let aside = house.folder.join("aside");

@@ -138,24 +138,15 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let names = Names::ask(&data, &named(&proofs.found, &lost));
     let reasons = reasons(&data, &proofs.found);
     let mut counts: HashMap<String, u64> = HashMap::new();
-    let mut items = Vec::with_capacity(proofs.found.len());
     for proof in &proofs.found {
-        let teller = Teller {
-            names: &names,
-            reasons: &reasons,
-            threads: &threads,
-            subject: &subject,
-            is_japanese,
-        };
         *counts.entry(proof.entry.body.word().to_owned()).or_default() += 1;
-        let item = marked(proof, proofs.size, &teller);
-        if !as_json {
-            let mark = threads.marks.of(proof.index, &proof.entry);
-            let shown = columns_of(teller.say_both(mark.words()));
-            let told = item.get("told").and_then(Value::as_str).unwrap_or_default();
-            println!("{}  {shown}  {told}  [{}]", rfc3339(proof.entry.time_ms), proof.index);
-        }
-        items.push(item);
+    }
+    let (names, reasons, threads) = (&names, &reasons, &threads);
+    let teller = Teller { names, reasons, threads, subject: &subject, is_japanese };
+    let items: Vec<Value> =
+        proofs.found.iter().map(|proof| marked(proof, proofs.size, &teller)).collect();
+    if !as_json {
+        proofs.found.iter().zip(&items).for_each(|(proof, item)| teller.print(proof, item));
     }
     let value = json!({
         "person": person,
@@ -180,8 +171,8 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     if as_json {
         return Ok(whole::told(&doubts, Outcome::Done(value)));
     }
-    tell_end(&proofs, &names, is_japanese);
-    tell_lost(&lost, is_wanting, &names, is_japanese);
+    tell_end(&proofs, names, is_japanese);
+    tell_lost(&lost, is_wanting, names, is_japanese);
     Ok(whole::told(&doubts, Outcome::Told(0)))
 }
 
@@ -307,6 +298,14 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// One line of an entry.
+    fn print(&self, proof: &ledger::Proof, item: &Value) {
+        let mark = self.threads.marks.of(proof.index, &proof.entry);
+        let shown = columns_of(self.say_both(mark.words()));
+        let told = item.get("told").and_then(Value::as_str).unwrap_or_default();
+        println!("{}  {shown}  {told}  [{}]", rfc3339(proof.entry.time_ms), proof.index);
+    }
+
     fn name(&self, user: &UserId) -> String {
         self.names.person(&user.to_string(), self.is_japanese)
     }
@@ -338,6 +337,18 @@ impl Teller<'_> {
     }
 
     /// One line, for the person whose data it is.
+    /// What was changed, whose, and what became weaker by it.
+    fn tell_change(&self, what: &str, user: Option<&UserId>, weakened: Option<&str>) -> String {
+        let who = user.map_or_else(String::new, |user| format!(" {}", self.name(user)));
+        let weak = weakened.map_or_else(String::new, |word| self.weak(word));
+        // Who reads it now, and with whom.
+        let reads = reader(what).map_or_else(String::new, |user| {
+            let along = self.say(" ／もとからの人:", ", as before:");
+            format!(" {}{along}", self.name(&user))
+        });
+        format!("{}{reads}{who}{weak}", self.deed(what))
+    }
+
     fn tell(&self, entry: &Entry) -> String {
         match &entry.body {
             Body::SignIn { protocol, ok: true, user: Some(user), .. }
@@ -385,19 +396,12 @@ impl Teller<'_> {
                 format!("{}: {done} ({request})", self.deed(what.as_str()))
             }
             Body::RuleChange { what, user, weakened, .. } => {
-                let who = user.as_ref().map(|user| format!(" {}", self.name(user)));
-                let who = who.unwrap_or_default();
-                let weak =
-                    weakened.as_ref().map_or_else(String::new, |word| self.weak(word.as_str()));
-                let changed = self.changed(entry);
-                let deed = self.deed(what.as_str());
-                let reads = reader(what.as_str()).map(|user| format!(" {}", self.name(&user)));
-                // Who reads it now, and with whom.
-                let (reads, along) = match reads {
-                    Some(reads) => (reads, self.say(" ／もとからの人:", ", as before:")),
-                    None => Default::default(),
-                };
-                format!("{changed}: {deed}{reads}{along}{who}{weak}")
+                let weakened = weakened.as_ref().map(|word| word.as_str());
+                format!(
+                    "{}: {}",
+                    self.changed(entry),
+                    self.tell_change(what.as_str(), user.as_ref(), weakened)
+                )
             }
             Body::CredentialUse { credential, name, .. } => {
                 let used = self.say("閲覧許可が使われた", "a pass was used");
