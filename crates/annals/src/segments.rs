@@ -3,7 +3,7 @@
 
 use crate::disk::{Disk, grow, must_be_plain};
 use crate::names;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -25,9 +25,26 @@ pub struct Segments {
     limit: u64,
     may_write: bool,
     /// When the last one was written to, by us.
-    written: Option<SystemTime>,
+    written: Option<Written>,
+    /// Whether somebody else touched it before it was written to again.
+    stirred: bool,
     /// What somebody else did to it, as it was found before it was written to again.
     disturbed: Option<&'static str>,
+}
+
+/// When a file's octets were changed, and when anything about it was. The first anybody may put
+/// back who may write to it, the second nobody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Written {
+    modified: SystemTime,
+    changed: (i64, i64),
+}
+
+impl Written {
+    fn of(about: &Metadata) -> Option<Self> {
+        let changed = (about.ctime(), about.ctime_nsec());
+        Some(Self { modified: about.modified().ok()?, changed })
+    }
 }
 
 impl Segments {
@@ -67,8 +84,9 @@ impl Segments {
             lengths.push(0);
         }
         let (first, older) = (first.to_owned(), Mutex::new(None));
-        let written = last.metadata()?.modified().ok();
-        Ok(Self { first, lengths, last, older, limit, may_write, written, disturbed: None })
+        let written = Written::of(&last.metadata()?);
+        let (stirred, disturbed) = (false, None);
+        Ok(Self { first, lengths, last, older, limit, may_write, written, stirred, disturbed })
     }
 
     /// Octets of each segment.
@@ -86,7 +104,7 @@ impl Segments {
 
     /// What we did to the last one was ours.
     fn note_written(&mut self) {
-        self.written = self.last.metadata().and_then(|about| about.modified()).ok();
+        self.written = self.last.metadata().ok().and_then(|about| Written::of(&about));
     }
 
     fn read_part(&self, segment: usize, offset: u64, into: &mut [u8]) -> io::Result<usize> {
@@ -160,6 +178,7 @@ impl Volume for Segments {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         // Before it is written to: afterwards it would look as if all of it were ours.
         self.disturbed = self.disturbed()?;
+        self.stirred = self.stirred()?;
         if self.lengths.last().is_some_and(|length| *length >= self.limit) {
             self.begin_another()?;
         }
@@ -168,7 +187,7 @@ impl Volume for Segments {
         if let Some(length) = self.lengths.last_mut() {
             *length = about.len();
         }
-        self.written = about.modified().ok();
+        self.written = Written::of(&about);
         written
     }
 
@@ -213,11 +232,18 @@ impl Volume for Segments {
             self.disturbed
         } else if self.lengths.last().is_some_and(|length| *length != about.len()) {
             Some("it has another length than was written")
-        } else if about.modified().ok() != self.written {
+        } else if about.modified().ok() != self.written.map(|written| written.modified) {
             Some("somebody else wrote to its file")
         } else {
             None
         })
+    }
+
+    fn stirred(&self) -> io::Result<bool> {
+        if !self.may_write || self.stirred {
+            return Ok(self.stirred);
+        }
+        Ok(Written::of(&self.last.metadata()?) != self.written)
     }
 }
 

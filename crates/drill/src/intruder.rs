@@ -188,6 +188,9 @@ impl Intruder {
                 Ask::Persuade { address } => identity::persuade(&mut self, address),
                 Ask::ShutAll => sentinel::shut_all(&mut self),
                 Ask::Overreach(reach) => sentinel::overreach(&self, reach),
+                Ask::KeepInside { seconds } => {
+                    sentinel::keep_inside(&mut self, Duration::from_secs(seconds.into()));
+                }
                 Ask::OneAct => acts::one(&mut self),
                 Ask::Leave => return ExitCode::SUCCESS,
             }

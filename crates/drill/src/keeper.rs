@@ -98,19 +98,21 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
     overhear(intruder);
 }
 
+/// Says that it lives where the warden asked; whether it did. Waits a little.
+pub fn answer_pulse(intruder: &mut Intruder) -> bool {
+    intruder.gather();
+    let was_pulsed = std::mem::take(&mut intruder.was_pulsed);
+    if was_pulsed {
+        let _ = intruder.house.report(&Report::Alive, &[]);
+    }
+    std::thread::sleep(PULSE);
+    was_pulsed
+}
+
 /// Answers the warden as an honest keeper does; then nothing, to anybody.
 pub fn fall_silent(intruder: &mut Intruder, lively: Duration, silent: Duration) {
     let until = Instant::now() + lively;
-    loop {
-        intruder.gather();
-        if std::mem::take(&mut intruder.was_pulsed) {
-            let _ = intruder.house.report(&Report::Alive, &[]);
-            if Instant::now() >= until {
-                break;
-            }
-        }
-        std::thread::sleep(PULSE);
-    }
+    while !answer_pulse(intruder) || Instant::now() < until {}
     intruder.tell(&Told::Lies);
     let until = Instant::now() + silent;
     while Instant::now() < until && !intruder.is_called() {

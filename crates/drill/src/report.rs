@@ -141,6 +141,10 @@ pub enum Ask {
     ShutAll,
     /// A sentinel: one word to the warden that is not its own to say.
     Overreach(Reach),
+    /// A sentinel: answer the warden's pulse for so long, and let no alarm out.
+    KeepInside {
+        seconds: u32,
+    },
     /// One call off charter.
     OneAct,
     Leave,

@@ -2,6 +2,7 @@
 //! compartments isolated; whom, it reads in the ledger's stream.
 
 use crate::intruder::{Intruder, JOIN_LIMIT};
+use crate::keeper;
 use crate::report::{Count, Reach, Told};
 use evidence::{Body, Frame};
 use std::collections::BTreeSet;
@@ -72,6 +73,17 @@ fn people(intruder: &mut Intruder) -> BTreeSet<(TenantId, UserId)> {
         }
     }
     people
+}
+
+/// Has a compartment isolated, which the warden alarms of by itself, and tells nobody outside of
+/// that or of anything else. To the warden it is as lively as an honest one.
+pub fn keep_inside(intruder: &mut Intruder, limit: Duration) {
+    intruder.tell(&Told::Lies);
+    let _ = intruder.house.report(&Report::Isolate { kind: Kind::Edge, isolated: true }, &[]);
+    let until = Instant::now() + limit;
+    while Instant::now() < until && !intruder.is_called() {
+        keeper::answer_pulse(intruder);
+    }
 }
 
 pub fn overreach(intruder: &Intruder, reach: Reach) {

@@ -211,14 +211,22 @@ impl Desk {
     /// Whether the log is still as it was written. Each new doubt is said once; from the first on
     /// nothing is taken or proved any more.
     fn look_over(&mut self) -> Result<(), Fault> {
-        let Some(what) = self.book.disturbed() else { return Ok(()) };
+        let Some(what) = self.book.disturbed() else {
+            self.book.stirred().into_iter().for_each(|what| self.doubt(what));
+            return Ok(());
+        };
         self.book.close().map_err(Fault::Store)?;
         self.send_out();
+        self.doubt(what);
+        Ok(())
+    }
+
+    /// A doubt about the log, said once.
+    fn doubt(&mut self, what: String) {
         if self.doubted.len() < DOUBTS && !self.doubted.contains(&what) {
             self.doubted.push(what.clone());
             self.tell(std::iter::once(Out::Alarm(what)));
         }
-        Ok(())
     }
 
     fn join(&mut self, label: Label, mut frame: Frame) -> Result<(), Fault> {
@@ -260,6 +268,8 @@ impl Desk {
     /// One write and one flush for everything that was gathered, here and at the mirror at once.
     fn commit(&mut self, is_now: bool) -> Result<(), Fault> {
         if is_now || self.book.is_due(now_ms()) {
+            // Before it is written to: of a log that was cut or lengthened no write comes back.
+            self.look_over()?;
             self.book.write(now_ms()).map_err(Fault::Store)?;
             self.send_out();
             self.book.flush(now_ms()).map_err(Fault::Store)?;

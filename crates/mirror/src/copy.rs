@@ -91,6 +91,7 @@ pub struct Copy<V> {
     lost: Vec<LostAt>,
     /// What was said of somebody else's changing the log.
     doubted: Vec<String>,
+    is_stirred: bool,
 }
 
 /// The file of the newest checkpoint: what the next start demands of the copy.
@@ -128,6 +129,7 @@ impl<V: Volume> Copy<V> {
             alarms: Vec::new(),
             lost: Vec::new(),
             doubted: Vec::new(),
+            is_stirred: false,
         };
         Ok((copy, opened))
     }
@@ -187,6 +189,18 @@ impl<V: Volume> Copy<V> {
             "the mirror's log was changed while the house runs: {what}; stop the house, \
              `sekisho ledger verify`"
         ))
+    }
+
+    /// That somebody else touched the log and left no trace in it, as an alarm; once.
+    pub fn stirred(&mut self) -> Option<String> {
+        let is_news =
+            !self.is_stirred && !self.is_doubtful() && self.store.stirred().unwrap_or_default();
+        self.is_stirred |= is_news;
+        is_news.then(|| {
+            "the mirror's log was touched while the house runs: its rights, links or times are \
+             not as they were; `sekisho ledger verify` tells whether its entries are"
+                .to_owned()
+        })
     }
 
     /// Whether somebody else changed the log: what is not there any more is not cosigned, until a

@@ -84,7 +84,7 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
                         let _ = hub.send(warden, 0, &counted, Vec::new());
                     }
                     Ok(Order::Pulse) => {
-                        if let Some(what) = copy.disturbed() {
+                        if let Some(what) = copy.disturbed().or_else(|| copy.stirred()) {
                             let _ = hub.send(warden, 0, &Report::Alarm { what }, Vec::new());
                         }
                         let _ = hub.send(warden, 0, &Report::Alive, Vec::new());

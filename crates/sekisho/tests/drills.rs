@@ -163,6 +163,7 @@ fn attacks_that_no_call_shows_are_bounded_noticed_and_exact_in_scope() {
     // Ten seconds without a word are silence; a busy machine hears of it later.
     check("mailbox", "falls silent", "nothing", Some("sentinel"), 20_000);
     check("sentinel", "falls silent", "nothing", Some("warden"), 20_000);
+    check("sentinel", "keeps alarms inside", "nothing", Some("warden"), 30_000);
     // Its own powers: what it does others say, what it may not do ends it.
     check("sentinel", "shuts everybody out", "bounded", Some("identity"), 3_000);
     check("sentinel", "asks for a keeper to be isolated", "nothing", Some("warden"), 3_000);

@@ -521,6 +521,13 @@ impl<V: Volume> Store<V> {
     }
 }
 
+impl<V: Volume> Store<V> {
+    /// Whether the log's file was touched by somebody else, and reads as it did.
+    pub fn stirred(&self) -> io::Result<bool> {
+        Ok(!self.loose && !self.unclean && self.log.stirred()?)
+    }
+}
+
 impl<V: Volume> NodeSource for Store<V> {
     fn node(&self, height: u8, index: u64) -> Option<Hash> {
         self.nodes.node(height, index).or_else(|| TiledNodes(self).node(height, index))

@@ -19,6 +19,11 @@ pub trait Volume {
     fn disturbed(&self) -> io::Result<Option<&'static str>> {
         Ok(None)
     }
+    /// Whether somebody else changed what is known of it (rights, links, times), and nothing that
+    /// can be seen of what it holds.
+    fn stirred(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// A file opened for reading and appending.

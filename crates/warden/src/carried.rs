@@ -7,16 +7,11 @@
 //! both have one port; none is made up.
 
 use crate::household::Household;
+use crate::plan::Patience;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::fetch::Outward;
-
-/// Equal alarms are told at the first, and a minute later with their number; a minute more is for
-/// whoever is slow.
-const PROMPT: Duration = Duration::from_secs(2 * 60);
-/// After a try that failed: the longest pause of the sentinel's, and what its answer may take.
-const PAUSE: Duration = Duration::from_secs(6 * 60);
 
 #[derive(Default)]
 pub struct Carried {
@@ -37,11 +32,12 @@ impl Carried {
 
     /// For how long nothing has left, if that is too long; told once, until something does.
     /// `gather`: so long the sentinel waits after a message for what follows.
-    fn overdue(&mut self, gather: Duration, now: Instant) -> Option<Duration> {
+    fn overdue(&mut self, patience: Patience, gather: Duration, now: Instant) -> Option<Duration> {
+        let Patience { prompt, pause } = patience;
         let owed = self.owed.filter(|_| !self.is_told)?;
-        let pauses = gather + PAUSE;
+        let pauses = gather + pause;
         let is_recent = |at: Instant| owed.saturating_duration_since(at) < pauses;
-        let patience = if self.dialled.is_some_and(is_recent) { pauses + PROMPT } else { PROMPT };
+        let patience = if self.dialled.is_some_and(is_recent) { pauses + prompt } else { prompt };
         let waited = now.saturating_duration_since(owed);
         self.is_told = waited >= patience;
         self.is_told.then_some(waited)
@@ -68,7 +64,7 @@ impl Household {
     /// On the console, in the ledger under our own name, and to whoever listens to us.
     pub fn look_whether_alarms_leave(&mut self, now: Instant) {
         let gather = Duration::from_millis(self.plan.vigilance.gather_ms);
-        let Some(waited) = self.carried.overdue(gather, now) else { return };
+        let Some(waited) = self.carried.overdue(self.plan.patience, gather, now) else { return };
         let seconds = waited.as_secs();
         let what = format!("no alarm has left this house by any route for {seconds} s");
         self.raise_alarm(self.own, Kind::Warden, std::process::id(), "outside", &what, None);
@@ -81,28 +77,31 @@ fn is_route(outward: &Outward, to: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Carried, PAUSE, PROMPT};
+    use super::{Carried, Patience};
     use std::time::{Duration, Instant};
 
     const GATHER: Duration = Duration::from_secs(30);
+    const PROMPT: Duration = Duration::from_secs(120);
+    const PAUSE: Duration = Duration::from_secs(360);
+    const PATIENCE: Patience = Patience { prompt: PROMPT, pause: PAUSE };
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn an_alarm_that_does_not_leave_is_told_once() {
         let (mut carried, start) = (Carried::default(), Instant::now());
-        assert_eq!(carried.overdue(GATHER, start + PAUSE), None, "nothing is owed");
+        assert_eq!(carried.overdue(PATIENCE, GATHER, start + PAUSE), None, "nothing is owed");
         carried.alarmed(start);
         carried.alarmed(start + SECOND);
-        assert_eq!(carried.overdue(GATHER, start + PROMPT - SECOND), None);
-        assert_eq!(carried.overdue(GATHER, start + PROMPT), Some(PROMPT));
-        assert_eq!(carried.overdue(GATHER, start + PROMPT * 9), None, "told");
+        assert_eq!(carried.overdue(PATIENCE, GATHER, start + PROMPT - SECOND), None);
+        assert_eq!(carried.overdue(PATIENCE, GATHER, start + PROMPT), Some(PROMPT));
+        assert_eq!(carried.overdue(PATIENCE, GATHER, start + PROMPT * 9), None, "told");
         // Something leaves, and the next silence is another.
         let at = start + PROMPT * 10;
         carried.dialled(at);
-        assert_eq!(carried.overdue(GATHER, at + PROMPT * 9), None);
+        assert_eq!(carried.overdue(PATIENCE, GATHER, at + PROMPT * 9), None);
         let late = at + GATHER + PAUSE;
         carried.alarmed(late);
-        assert_eq!(carried.overdue(GATHER, late + PROMPT), Some(PROMPT));
+        assert_eq!(carried.overdue(PATIENCE, GATHER, late + PROMPT), Some(PROMPT));
     }
 
     /// A route that fails is tried at longer and longer intervals: that is no silence.
@@ -112,7 +111,7 @@ mod tests {
         carried.dialled(start);
         carried.alarmed(start + SECOND);
         let patience = GATHER + PAUSE + PROMPT;
-        assert_eq!(carried.overdue(GATHER, start + patience), None);
-        assert_eq!(carried.overdue(GATHER, start + SECOND + patience), Some(patience));
+        assert_eq!(carried.overdue(PATIENCE, GATHER, start + patience), None);
+        assert_eq!(carried.overdue(PATIENCE, GATHER, start + SECOND + patience), Some(patience));
     }
 }

@@ -42,7 +42,7 @@ mod wants;
 
 pub use endings::NO_ROOM;
 pub use household::run;
-pub use plan::{Drill, Drills, Happening, Plan, Program, Published, Tapped};
+pub use plan::{Drill, Drills, Happening, Patience, Plan, Program, Published, Tapped};
 pub use workshop::{Refused, Worker, Workshop};
 
 use std::io;

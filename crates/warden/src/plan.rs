@@ -59,12 +59,30 @@ pub struct Plan {
     /// Where alarms go besides, and what signs them.
     pub outward: Outward,
     pub alarm_secret: Vec<u8>,
+    /// How long an alarm may stay inside before we say so ourselves.
+    pub patience: Patience,
     /// Drills: hostile code in the place of ours. Disarmed unless somebody arms it.
     pub drills: Drills,
     /// Hears what happens; called on the warden's thread, so it must not wait.
     pub tell: Box<dyn FnMut(&Happening)>,
     /// A sentence in the reader's language: why the house cannot be opened is read by a person.
     pub said: fn(&str) -> String,
+}
+
+/// Of the warden, with whoever tells alarms outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Equal alarms are told at the first, and a minute later with their number; a minute more is
+    /// for whoever is slow.
+    pub prompt: Duration,
+    /// After a try that failed: the sentinel's longest pause, and what its answer may take.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { prompt: Duration::from_secs(2 * 60), pause: Duration::from_secs(6 * 60) }
+    }
 }
 
 impl Plan {
@@ -93,6 +111,7 @@ impl Plan {
             syslog: String::new(),
             outward: Outward::default(),
             alarm_secret: Vec::new(),
+            patience: Patience::default(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),
             said: str::to_owned,

@@ -67,6 +67,17 @@ impl<V: Volume> Book<V> {
         ))
     }
 
+    /// That somebody else touched the log and left no trace in it, as an alarm. What they may have
+    /// changed in the middle is found by whoever reads all of it.
+    pub fn stirred(&self) -> Option<String> {
+        let stirred = self.store.stirred().unwrap_or_default();
+        stirred.then(|| {
+            "the ledger's log was touched while the house runs: its rights, links or times are \
+             not as they were; `sekisho ledger verify` tells whether its entries are"
+                .to_owned()
+        })
+    }
+
     pub(super) fn say_losses(&mut self) {
         for lost in std::mem::take(&mut self.remembered.owed) {
             let sight = self.sight(&lost);

@@ -69,7 +69,8 @@ pub struct Wishes {
 
 /// One house: builds it, plays, reads the evidence, takes it down.
 fn perform(wishes: &Wishes, program: Option<Vec<u8>>) -> Result<Value, Trouble> {
-    let set = stage::Set::open(wishes.stage.as_deref())?;
+    let mut set = stage::Set::open(wishes.stage.as_deref())?;
+    set.has_route = wishes.attacks == Attacks::Alone;
     let (kinds, attacks) = (wishes.kinds.clone(), wishes.attacks);
     let played = stage::perform(&set, move |house| match attacks {
         Attacks::Alone => attacks::everything(house, &kinds),

@@ -14,19 +14,20 @@ use drill::Asset;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
-use warden::{Drills, Happening};
+use std::time::{Duration, Instant};
+use warden::{Drills, Happening, Patience, Plan};
 use wire::admin::{Request, SendingChange, SignIn};
 use wire::directory::SmartHost;
+use wire::fetch::{MailRoute, RelaySecurity};
 
 /// Port bases tried before we say that none is free.
 const TRIES: u16 = 200;
 const FIRST_BASE: u16 = 21_000;
-const OFFSETS: &[u16] = &[25, 26, 43, 44, 53, 65, 87, 90, 93, 95];
+const OFFSETS: &[u16] = &[25, 26, 43, 44, 53, 65, 87, 90, 93, 95, 97];
 /// Datagrams and connections counted at once.
 const ARRIVALS: usize = 1_000;
 const SETTLE_TRIES: u32 = 20;
-const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 /// Letters planted for each side before anything hostile runs.
 const PLANTED: usize = 3;
 
@@ -41,6 +42,8 @@ pub struct Set {
     pub data: PathBuf,
     pub credential: [u8; 32],
     pub ports: Ports,
+    /// Whether alarms have a way outside.
+    pub has_route: bool,
 }
 
 impl Set {
@@ -51,11 +54,16 @@ impl Set {
         let credential: [u8; 32] = compartment::random();
         // As in the demo, the credential stands beside the data: something worth stealing.
         let _ = std::fs::write(beside(&data), credential);
-        Ok(Self { data, credential, ports: free_ports()? })
+        Ok(Self { data, credential, ports: free_ports()?, has_route: false })
     }
 
     pub fn unseal(&self) -> PathBuf {
         beside(&self.data)
+    }
+
+    /// Where alarms go that leave.
+    fn relay(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.base + 97))
     }
 
     pub fn clear(&self) {
@@ -106,6 +114,9 @@ pub fn perform<T: Send + 'static>(
     let (tell, told) = channel();
     let drills = Drills::default();
     plan.drills = drills.clone();
+    if set.has_route {
+        give_a_route(&mut plan, set.relay());
+    }
     let (give, result) = channel();
     let house = House::new(set, told, drills);
     let mut waiting = Some((house, play));
@@ -120,7 +131,7 @@ pub fn perform<T: Send + 'static>(
                 // The warden takes its own TERM as it would an operator's.
                 let own = rustix::process::getpid();
                 let _ = rustix::process::kill_process(own, rustix::process::Signal::TERM);
-                while house.watch.until(std::time::Duration::from_secs(20), |_| false) {}
+                while house.watch.until(Duration::from_secs(20), |_| false) {}
             });
         }
     });
@@ -128,6 +139,21 @@ pub fn perform<T: Send + 'static>(
     result
         .try_recv()
         .map_err(|_| Trouble::fault("the drill's house did not stand", "see `sekisho doctor`"))?
+}
+
+/// A relay that takes what it is told. In a drill nobody waits for minutes until an alarm is
+/// missed.
+fn give_a_route(plan: &mut Plan, at: SocketAddr) {
+    plan.outward.mail = Some(MailRoute {
+        host: "relay.outside.example".to_owned(),
+        port: at.port(),
+        security: RelaySecurity::IfOffered,
+        at: Some(at),
+        from: "sekisho@mail.localhost".to_owned(),
+        to: vec!["operators@outside.example".to_owned()],
+    });
+    plan.vigilance.gather_ms = 1_000;
+    plan.patience = Patience { prompt: Duration::from_secs(10), pause: Duration::from_secs(5) };
 }
 
 /// A letter that nobody looks for.
@@ -163,6 +189,8 @@ pub struct House {
     pub outside: Outside,
     /// Where mail goes that leaves.
     pub world: outside::Outside,
+    /// Where alarms go, if they have a way outside.
+    relay: outside::Outside,
 }
 
 /// What a person hands in.
@@ -217,12 +245,18 @@ impl House {
             senders: Vec::new(),
             outside: Outside::open(),
             world: outside::Outside::open(set.ports.outside()).unwrap_or_default(),
+            relay: set
+                .has_route
+                .then(|| outside::Outside::open(set.relay()).ok())
+                .flatten()
+                .unwrap_or_default(),
         }
     }
 
     /// Accounts, an address that nobody has written to, and three letters for each side.
     pub fn furnish(&mut self) -> Result<(), Trouble> {
         self.world.serve();
+        self.relay.serve();
         self.accounts = self.settle()?;
         let answer = client::value(&self.data, &Request::Authority)?;
         let pem = answer.get("ca").and_then(serde_json::Value::as_str);
@@ -269,6 +303,11 @@ impl House {
             client::value(&self.data, &request)?;
         }
         Ok(())
+    }
+
+    /// Messages of alarms that have come to the relay since this was asked.
+    pub fn alarms_came(&self) -> usize {
+        self.relay.take().len()
     }
 
     /// One letter of markers, kept for a side's person.

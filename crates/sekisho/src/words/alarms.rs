@@ -122,6 +122,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("{} has no signing key here, as a copy without keys has none: `{}` must come from the key backup before the house starts", "ここには{}の署名鍵がありません（鍵なしの複製）。起動の前に、鍵のバックアップから `{}` を戻す必要があります"),
     ("{} has another signing key than it had: `{}` does not belong to `{}` beside it; the house will not start: put that file back from the key backup", "{}の署名鍵が以前のものと違います: `{}` は隣の `{}` に対応せず、起動できません。鍵のバックアップから戻してください"),
     ("{}'s log was changed while the house runs: {}; stop the house, `sekisho ledger verify`", "稼働中に{}の記録が書き換えられました: {}。止めてから `sekisho ledger verify` を実行してください"),
+    ("the ledger's log was touched while the house runs: its rights, links or times are not as they were; `sekisho ledger verify` tells whether its entries are", "稼働中に台帳の記録に何者かが触れました: 権限・リンク・日時が以前と違います。中身が元のままかは `sekisho ledger verify` で分かります"),
+    ("the mirror's log was touched while the house runs: its rights, links or times are not as they were; `sekisho ledger verify` tells whether its entries are", "稼働中に写しの記録に何者かが触れました: 権限・リンク・日時が以前と違います。中身が元のままかは `sekisho ledger verify` で分かります"),
     ("the mirror's log was changed while the house runs: {}; stop the house, `sekisho ledger verify`", "稼働中に写しの記録が書き換えられました: {}。止めてから `sekisho ledger verify` を実行してください"),
     ("its newest checkpoint does not stand there any more", "最新のチェックポイントが元の位置にありません"),
     ("its file was taken away or replaced", "ファイルが取り除かれたか、置き換えられています"),

@@ -30,6 +30,7 @@ const ATTACKS: &[(Kind, Play)] = &[
     (Kind::Identity, strangers::play),
     (Kind::Mailbox, silence::mailbox),
     (Kind::Sentinel, silence::sentinel),
+    (Kind::Sentinel, silence::kept_inside),
     (Kind::Sentinel, powers::play),
     (Kind::Post, flood::play),
 ];

@@ -116,7 +116,7 @@ fn overreach(
 }
 
 /// As an operator does it, thing by thing.
-fn bring_back(house: &House) -> bool {
+pub fn bring_back(house: &House) -> bool {
     let until = Instant::now() + BACK_LIMIT;
     loop {
         for item in listed(house, &Request::IsolateList) {
