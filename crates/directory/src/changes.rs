@@ -22,6 +22,10 @@ use wire::pages::TransportPolicy;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;
+/// Names that speak for their domain (RFC 2142): others write to them in good faith, and
+/// authorities of certificates ask whoever has one.
+const SPEAKING: [&str; 8] =
+    ["postmaster", "abuse", "hostmaster", "webmaster", "security", "noc", "admin", "administrator"];
 /// A tenant's name in octets.
 const TENANT_NAME_BYTES: usize = 100;
 
@@ -331,9 +335,7 @@ impl Changes<'_> {
         }
         addresses.dedup();
         for address in &addresses {
-            // Until now its domain's own server has it.
-            let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
-            if self.tables.gateway(self.key, domain)?.is_some()
+            if self.is_given_anew(address, id)?
                 && let Some(answer) = self.unless_agreed(id, None)
             {
                 return Ok(answer);
@@ -352,6 +354,16 @@ impl Changes<'_> {
         self.tables.add_person(self.key, user, id, &person)?;
         self.restate(id, &person, person.role == "tenant-admin")?;
         Ok(ToAdmin::User(shown(user, id, &row.name, person)))
+    }
+
+    /// Whether mail for a new address went to somebody else before: to its domain's own server, to
+    /// whom it was taken from, or to the postmaster; or whoever has it speaks for the domain.
+    pub fn is_given_anew(&mut self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
+        let (_, domain) = address.rsplit_once('@').unwrap_or_default();
+        let (local, _) = address.split_once('@').unwrap_or_default();
+        Ok(SPEAKING.contains(&local)
+            || self.tables.gateway(self.key, domain)?.is_some()
+            || self.friends.has_stood(address, tenant)?)
     }
 
     pub fn refuse_address(&self, address: &str, of: TenantId) -> Result<Option<ToAdmin>, Fault> {

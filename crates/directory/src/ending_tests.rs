@@ -120,6 +120,7 @@ impl Keepers {
             FromDirectory::Current { .. } => {
                 Answer::Vault(ToDirectory::Keys { body: key.clone(), summary: key })
             }
+            FromDirectory::HasStood { .. } => Answer::Vault(ToDirectory::Done),
             FromDirectory::Sign(_) => Answer::Vault(ToDirectory::Signature(vec![1])),
             _ => Answer::Vault(ToDirectory::Done),
         });

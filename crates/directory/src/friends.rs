@@ -117,6 +117,16 @@ impl Friends {
         Ok(without)
     }
 
+    /// Whether an address of a tenant's was somebody's before.
+    pub fn has_stood(&mut self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
+        let address = address.to_owned();
+        match self.ask(&FromDirectory::HasStood { tenant, address })? {
+            ToDirectory::Done => Ok(false),
+            ToDirectory::HasStood => Ok(true),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
     /// The key that this tenant's outgoing mail is sealed to today.
     pub fn transit(&mut self, tenant: TenantId) -> Result<PublicKey, Fault> {
         match self.ask(&FromDirectory::Transit(tenant))? {

@@ -74,7 +74,8 @@ impl Changes<'_> {
             }
         }
         // As for `list set`: nobody alone gets an outsider behind NAME-owner by making it anew.
-        let mut is_for_two = false;
+        let mut is_for_two =
+            self.is_given_anew(&row.address, tenant)? || self.is_given_anew(&owners, tenant)?;
         for owner in &row.owners {
             is_for_two |= self.is_outside(owner, tenant)?;
         }
@@ -220,10 +221,21 @@ impl Changes<'_> {
         })
     }
 
-    /// What owners alone write is meant for whoever they send it to; what others write is not.
-    fn has_outsider(&self, new: &[MemberRow], tenant: TenantId) -> Result<bool, Fault> {
+    /// What owners alone write is meant for whoever they send it to; what others write is not. A
+    /// colleague is one of those who write it before the list has any: afterwards its members wrote
+    /// to each other, and an account may have been made to read that.
+    fn are_for_two(
+        &self,
+        list: &ListRow,
+        new: &[MemberRow],
+        tenant: TenantId,
+    ) -> Result<bool, Fault> {
+        if list.posting == Posting::Owners || new.is_empty() {
+            return Ok(false);
+        }
+        let has_members = self.tables.count_members(self.key, &list.address)? > 0;
         let is_outside = |row: &MemberRow| self.is_outside(&row.address, tenant);
-        new.iter().try_fold(false, |is, row| Ok(is || is_outside(row)?))
+        new.iter().try_fold(has_members, |is, row| Ok(is || is_outside(row)?))
     }
 
     /// All of it or nothing: who is taken in must be there, and who is let go a member.
@@ -268,8 +280,7 @@ impl Changes<'_> {
                 new.push(member_since(now, address.clone(), member));
             }
         }
-        if list.posting != Posting::Owners
-            && self.has_outsider(&new, tenant)?
+        if self.are_for_two(&list, &new, tenant)?
             && let Some(answer) = self.unless_agreed(tenant, None)
         {
             return Ok(answer);

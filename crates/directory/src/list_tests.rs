@@ -18,6 +18,7 @@ const OTHER: &str = "other@kaede.example";
 fn settled(name: &str) -> World {
     let mut world = World::new(name);
     world.friends.vault = Some(answering(|question: FromDirectory| match question {
+        FromDirectory::HasStood { .. } => ToDirectory::Done,
         FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
         FromDirectory::Transit(_) => ToDirectory::Transit(transit()),
         FromDirectory::Sign(_) => ToDirectory::Signature(vec![2]),

@@ -285,11 +285,9 @@ impl Changes<'_> {
                 None => return Ok(no_group(&address)),
             },
         };
-        // What its domain's own server has until now, what an outsider is to read, and what is
-        // written to a group already: whoever joins it reads that, a fresh account as well.
-        let (_, domain) = address.rsplit_once('@').unwrap_or_default();
-        let mut is_for_two =
-            what == "group.add" && self.tables.gateway(self.key, domain)?.is_some();
+        // What others have until now, what an outsider is to read, and what is written to a group
+        // already: whoever joins it reads that, a fresh account as well.
+        let mut is_for_two = what == "group.add" && self.is_given_anew(&address, tenant)?;
         for member in with {
             let member = match self.target(member)? {
                 Ok(member) => member,

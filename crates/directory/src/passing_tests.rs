@@ -16,6 +16,7 @@ fn settled(name: &str) -> (World, Arc<Mutex<Vec<String>>>) {
     let signed: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = signed.clone();
     world.friends.vault = Some(answering(move |question: FromDirectory| match question {
+        FromDirectory::HasStood { .. } => ToDirectory::Done,
         FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
         FromDirectory::Transit(_) => ToDirectory::Transit(key(3)),
         FromDirectory::Sign(bytes) => {

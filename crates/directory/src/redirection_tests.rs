@@ -2,7 +2,7 @@
 //! takes it back does not.
 
 use crate::lists::Telling;
-use crate::tests::{World, is_refused};
+use crate::tests::{FREED, World, is_refused};
 use terms::TenantId;
 use wire::approval::Act;
 use wire::directory::*;
@@ -187,7 +187,10 @@ fn nobody_lets_outsiders_into_a_group_or_list_alone() {
     assert_eq!(alone(&mut world, posting(Posting::Members)), "for two");
     world.change(posting(Posting::Members));
     assert_eq!(alone(&mut world, member("other@out.example")), "for two");
-    assert_eq!(alone(&mut world, member("ben@kaede.example")), "done");
+    // Nor a colleague, once members write to each other.
+    assert_eq!(alone(&mut world, member("ben@kaede.example")), "for two");
+    world.change(member("ben@kaede.example"));
+    assert_eq!(alone(&mut world, member("ben@kaede.example")), "done", "is in it");
     assert_eq!(alone(&mut world, posting(Posting::Anyone)), "for two");
     assert_eq!(alone(&mut world, posting(Posting::Owners)), "done");
     let owner = Change { with_owners: strings(&["x@out.example"]), ..Change::default() };
@@ -198,6 +201,38 @@ fn nobody_lets_outsiders_into_a_group_or_list_alone() {
     assert_eq!(alone(&mut world, FromAdmin::List(add.clone())), "for two");
     let made = world.change(FromAdmin::List(add));
     assert!(matches!(made, ToAdmin::Lists(lists) if lists[0].owners == ["x@out.example"]));
+}
+
+/// Whatever comes to have an address that was somebody's gets what is still written to them.
+#[test]
+fn nobody_gives_a_freed_address_out_anew_alone() {
+    let (mut world, _) = settled("redirects-freed");
+    let user = |address: &str, aliases: &[&str]| FromAdmin::UserAdd {
+        address: address.to_owned(),
+        tenant: "Kaede".into(),
+        role: "user".into(),
+        aliases: strings(aliases),
+    };
+    let group = FromAdmin::GroupChange {
+        address: FREED.to_owned(),
+        tenant: Some("Kaede".into()),
+        with: strings(&[AOI]),
+        without: Vec::new(),
+    };
+    let owners = Change { with_owners: strings(&[AOI]), ..Change::default() };
+    let list = Command::Add { address: FREED.into(), tenant: "Kaede".into(), change: owners };
+    assert_eq!(alone(&mut world, group), "for two");
+    assert_eq!(alone(&mut world, FromAdmin::List(list)), "for two");
+    assert_eq!(alone(&mut world, user("new@kaede.example", &[FREED])), "for two");
+    assert_eq!(alone(&mut world, user(FREED, &[])), "for two");
+    assert_eq!(alone(&mut world, user("new@kaede.example", &[])), "done");
+    // Nor one that speaks for the domain.
+    assert_eq!(
+        alone(&mut world, user("n2@kaede.example", &["postmaster@kaede.example"])),
+        "for two"
+    );
+    assert_eq!(alone(&mut world, user("admin@kaede.example", &[])), "for two");
+    assert!(matches!(world.change(user(FREED, &[])), ToAdmin::User(_)));
 }
 
 #[test]

@@ -322,6 +322,7 @@ fn nobody_s_address_takes_reports_and_leads_nowhere() {
     let mut house = House::new("reports-addresses");
     let world = &mut house.world;
     world.friends.vault = Some(answering(|question: FromDirectory| match question {
+        FromDirectory::HasStood { .. } => ToDirectory::Done,
         FromDirectory::Current { .. } => {
             ToDirectory::Keys { body: crate::tests::key(1), summary: crate::tests::key(2) }
         }

@@ -26,6 +26,7 @@ struct Vault {
 impl Vault {
     fn answer(&self, question: FromDirectory) -> ToDirectory {
         match question {
+            FromDirectory::HasStood { .. } => ToDirectory::Done,
             FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
             FromDirectory::Transit(_) => ToDirectory::Transit(key(3)),
             FromDirectory::Sign(_) | FromDirectory::SignSending(_) => {

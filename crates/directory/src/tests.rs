@@ -17,6 +17,8 @@ use wire::redirection::Redirection;
 use wire::vault::{FromDirectory, ToDirectory};
 
 pub const HOST: &str = "mx.house.example";
+/// Was somebody's before.
+pub const FREED: &str = "freed@kaede.example";
 
 pub struct World {
     pub folder: PathBuf,
@@ -33,6 +35,10 @@ impl World {
         std::fs::create_dir_all(&folder).unwrap();
         let mut friends = Friends::new(InstanceId([1; 6]));
         friends.vault = Some(answering(|question: FromDirectory| match question {
+            FromDirectory::HasStood { address, .. } => match address.as_str() {
+                FREED => ToDirectory::HasStood,
+                _ => ToDirectory::Done,
+            },
             FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
             FromDirectory::Sign(statement) => ToDirectory::Signature(vec![statement.len() as u8]),
             FromDirectory::PolicyKey => ToDirectory::Key(vec![9; 32]),
@@ -251,6 +257,7 @@ fn a_postmaster_who_goes_or_returns_is_stated_by_the_command() {
     let stated = Arc::new(Mutex::new(Vec::new()));
     let seen = stated.clone();
     world.friends.vault = Some(answering(move |question: FromDirectory| match question {
+        FromDirectory::HasStood { .. } => ToDirectory::Done,
         FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
         FromDirectory::Sign(bytes) => {
             let said: wire::directory::Statement = postcard::from_bytes(&bytes).unwrap();
@@ -327,6 +334,7 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
     let changed = Arc::new(Mutex::new(Vec::new()));
     let seen = changed.clone();
     world.friends.vault = Some(answering(move |question: FromDirectory| match question {
+        FromDirectory::HasStood { .. } => ToDirectory::Done,
         FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
         FromDirectory::Sign(_) => ToDirectory::NeedsChange { what: "stands/0123".to_owned() },
         FromDirectory::SignChanged { change, .. } => {

@@ -24,4 +24,4 @@ pub use body::{Body, DECOY};
 pub use entry::{ENTRY_BYTES, Entry};
 pub use item::{Class, Delivery, Digest, PublicKey, Queued, Released, Word};
 pub use outbox::Outbox;
-pub use time::{month_of, parse_rfc3339, rfc3339};
+pub use time::{month_of, parse_moment, parse_rfc3339, rfc3339};

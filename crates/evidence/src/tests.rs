@@ -317,6 +317,18 @@ fn words_are_tame() {
 }
 
 #[test]
+fn numbers_are_seconds_or_milliseconds() {
+    let check = |text: &str, expected: Option<u64>| assert_eq!(parse_moment(text), expected);
+    check("1796202000", Some(1_796_202_000_000));
+    check("1796202000123", Some(1_796_202_000_123));
+    check("0", Some(0));
+    check("2026-12-02T09:00:00Z", parse_rfc3339("2026-12-02T09:00:00Z"));
+    check("-1", None);
+    check("1796202000.5", None);
+    check(&u64::MAX.to_string(), Some(u64::MAX));
+}
+
+#[test]
 fn times() {
     let check = |text: &str, ms: Option<u64>| assert_eq!(parse_rfc3339(text), ms, "{text}");
     check("1970-01-01", Some(0));

@@ -48,6 +48,19 @@ pub fn rfc3339(time_ms: u64) -> String {
     )
 }
 
+/// A number below it counts seconds since 1970 (until 5138), from it on milliseconds (since 1973).
+const MILLISECONDS_FROM: u64 = 100_000_000_000;
+
+/// Reads a moment as people and programs write it: as [`parse_rfc3339`] does, or a number of seconds
+/// (`date +%s`) or milliseconds since 1970, as milliseconds.
+pub fn parse_moment(text: &str) -> Option<u64> {
+    match text.parse::<u64>() {
+        Ok(seconds) if seconds < MILLISECONDS_FROM => Some(seconds * 1_000),
+        Ok(milliseconds) => Some(milliseconds),
+        Err(_) => parse_rfc3339(text),
+    }
+}
+
 /// Reads RFC 3339 times and bare dates (midnight, UTC) from 1970 on, as milliseconds.
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
     let mut cursor = Cursor::new(text.as_bytes());

@@ -67,6 +67,9 @@ impl Vault {
                 self.who_is_without(asker, people);
                 Ok(())
             }
+            FromDirectory::HasStood { tenant, address } => {
+                self.has_stood(asker, (&address, tenant))
+            }
             FromDirectory::PolicyKey => {
                 self.hand_own_key(asker, label, OwnKey::Policy);
                 Ok(())
@@ -133,6 +136,18 @@ impl Vault {
             true => self.answer(asker, &ToDirectory::Done),
             false => self.answer(asker, &ToDirectory::Without(people)),
         }
+    }
+
+    /// Whoever is given an address anew gets what is still written to whom it was before.
+    fn has_stood(
+        &mut self,
+        asker: Asker,
+        (address, tenant): (&str, TenantId),
+    ) -> Result<(), Fault> {
+        let has_stood = self.stood.is_known(address, tenant)?;
+        let answer = if has_stood { ToDirectory::HasStood } else { ToDirectory::Done };
+        self.answer(asker, &answer);
+        Ok(())
     }
 
     fn transit(&mut self, asker: Asker, tenant: TenantId) -> Result<(), Fault> {

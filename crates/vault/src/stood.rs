@@ -137,6 +137,12 @@ impl Stood {
         Ok(self.people.contains_key(&people.place) && !self.stands(&people))
     }
 
+    /// Whether somebody was named for an address: now, or before.
+    pub fn is_known(&self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
+        let people = self.people_of(PEOPLE, (address, tenant), &mut [])?;
+        Ok(self.people.contains_key(&people.place) && !self.stands(&people))
+    }
+
     /// Whether it was said of an address that its tenant has nobody behind it, and passes it on.
     pub fn is_nobody_s(&self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
         Ok(self.stands(&self.people_of(PEOPLE, (address, tenant), &mut [])?))

@@ -526,6 +526,14 @@ fn the_vault_signs_only_what_is_true() {
         ask(&mut desk.directory, &FromDirectory::Sign(vec![1, 2])),
         ToDirectory::Refused(_)
     ));
+    // Whom an address was given to is not forgotten; it is that tenant's.
+    let mut has_stood = |address: &str, tenant| {
+        let question = FromDirectory::HasStood { tenant, address: address.to_owned() };
+        matches!(ask(&mut desk.directory, &question), ToDirectory::HasStood)
+    };
+    assert!(has_stood("aoi@example.jp", TENANT) && has_stood("team@example.jp", TENANT));
+    assert!(!has_stood("nobody@example.jp", TENANT));
+    assert!(!has_stood("aoi@example.jp", TenantId([9; 8])));
     let stranger = FromDirectory::MakeUser { tenant: TenantId([8; 8]), user: USER };
     assert!(matches!(ask(&mut desk.directory, &stranger), ToDirectory::Refused(_)));
     running.stop();

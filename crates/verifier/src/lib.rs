@@ -100,6 +100,7 @@ fn look(options: &Options) -> Result<Report, String> {
             let keep = |index, entry: &Entry| entries.push((index, entry.clone()));
             let mut report = evidence_of(options, keep)?;
             report.judge_keys(options);
+            must_be_covered(question, &entries)?;
             report.names = names(options)?;
             let losses = match (lost(&options.folder), report.problems.is_empty()) {
                 (Err(fault), true) => return Err(told(fault)),
@@ -113,6 +114,20 @@ fn look(options: &Options) -> Result<Report, String> {
     };
     report.judge_keys(options);
     Ok(report)
+}
+
+/// Of a time before the log nothing would be found, which says nothing of that time. (A customer's
+/// view begins with their own first entry.)
+fn must_be_covered(question: &Question, entries: &[(u64, Entry)]) -> Result<(), String> {
+    let begins = entries.first().filter(|(index, _)| *index == 0).map(|(_, entry)| entry.time_ms);
+    match begins.filter(|begins| question.to_ms < *begins) {
+        None => Ok(()),
+        Some(begins) => Err(format!(
+            "expected a window that the log covers, found one that ends at {}, before it begins: {}",
+            evidence::rfc3339(question.to_ms),
+            evidence::rfc3339(begins)
+        )),
+    }
 }
 
 fn evidence_of(options: &Options, keep: impl FnMut(u64, &Entry)) -> Result<Report, String> {

@@ -158,7 +158,7 @@ fn question(
 
 fn time(text: Option<String>, name: &str) -> Result<u64, String> {
     let text = text.ok_or_else(|| format!("expected {name}, found nothing"))?;
-    let read = text.parse::<u64>().ok().or_else(|| evidence::parse_rfc3339(&text));
+    let read = evidence::parse_moment(&text);
     let wrong =
         || format!("expected a time such as 2026-11-22T09:00:00Z after {name}, found {text}");
     read.ok_or_else(wrong)

@@ -219,6 +219,7 @@ impl Household {
             watch: None,
             without: Vec::new(),
             jailed: false,
+            pulses: 0,
             ready: false,
             born_at: Instant::now(),
             person: None,

@@ -8,7 +8,12 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -21,6 +26,9 @@ const HEARD: usize = 1_024;
 const EVENTS: usize = 64;
 /// Calls answered for one listener in one round, so that a loud one does not starve the others.
 const ROUND: usize = 8;
+/// Of a path so much is looked at.
+const PATH_OCTETS: usize = 512;
+const PAGE: u64 = 4_096;
 /// The ear's own wake-up among the listeners.
 const BELL: u64 = 0;
 
@@ -31,6 +39,8 @@ pub struct Heard {
     pub pid: u32,
     pub call: &'static str,
     pub args: [u64; 6],
+    /// What a keeper tried to open outside its folder: not refused here, Landlock decides.
+    pub path: Option<String>,
     pub at: Instant,
 }
 
@@ -43,6 +53,8 @@ pub struct Ear {
     pub replace: Option<OwnedFd>,
     /// A drill: its first program is let in.
     pub drill: bool,
+    /// Where a keeper's own files are.
+    pub folder: Option<PathBuf>,
 }
 
 /// The main loop's side.
@@ -183,7 +195,13 @@ impl Listener {
             .entry(ear.kind)
             .or_insert_with(|| Policy::of(ear.kind.word()).unwrap_or_default());
         if policy.judge(notice.number) == Verdict::Witness {
+            let strange = ear.folder.as_deref().and_then(|own| strange_path(notice, own));
+            let heard = strange.map(|path| Heard {
+                path: Some(path),
+                ..Heard::of((ear.instance, ear.kind), notice)
+            });
             let _ = ear.notices.continue_(notice);
+            heard.into_iter().for_each(|heard| self.put(heard));
             return;
         }
         if ear.drill && notice.call == "execveat" {
@@ -193,23 +211,52 @@ impl Listener {
         }
         let _ = ear.notices.deny(notice, Errno::PERM.raw_os_error());
         let replace = ear.replace.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
-        let heard = Heard {
-            instance: ear.instance,
-            kind: ear.kind,
-            pid: notice.pid,
-            call: notice.call,
-            args: notice.args,
-            at: Instant::now(),
-        };
-        if self.tell.try_send(heard).is_err() {
-            self.missed.fetch_add(1, Ordering::Relaxed);
-        }
-        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        let heard = Heard::of((ear.instance, ear.kind), notice);
+        self.put(heard);
         // Told first, ended second: the main loop must know why before it sees the end.
         if let Some(pidfd) = replace {
             let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
         }
     }
+}
+
+impl Listener {
+    fn put(&self, heard: Heard) {
+        if self.tell.try_send(heard).is_err() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+impl Heard {
+    fn of((instance, kind): (InstanceId, Kind), notice: &Notice) -> Self {
+        let (pid, call, args, path) = (notice.pid, notice.call, notice.args, None);
+        Self { instance, kind, pid, call, args, path, at: Instant::now() }
+    }
+}
+
+/// The path that `openat` is given, if it leads out of a keeper's own folder. Nothing is decided on
+/// it, for it may have been another when the kernel looks: whoever has two threads can hide a try
+/// that Landlock refuses all the same. Unreadable where we may not look into its memory.
+fn strange_path(notice: &Notice, own: &Path) -> Option<String> {
+    let [_, at, ..] = notice.args;
+    let memory = File::open(format!("/proc/{}/mem", notice.pid)).ok()?;
+    let mut octets = [0; PATH_OCTETS];
+    // A path that ends before its page does: what stands behind may not be readable.
+    let rest = PAGE - at % PAGE;
+    let room = usize::try_from(rest).map_or(PATH_OCTETS, |rest| rest.min(PATH_OCTETS));
+    let count = memory.read_at(octets.get_mut(..room)?, at).ok()?;
+    let octets = octets.get(..count)?;
+    let end = octets.iter().position(|octet| *octet == 0).unwrap_or(count);
+    let path = Path::new(OsStr::from_bytes(octets.get(..end)?));
+    leads_out(path, own).then(|| path.display().to_string())
+}
+
+/// A name alone is one in a folder that was opened before.
+fn leads_out(path: &Path, own: &Path) -> bool {
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    climbs || (path.is_absolute() && !path.starts_with(own))
 }
 
 /// Whether a call waits on this listener now: `receive` would wait for one otherwise.
@@ -219,4 +266,24 @@ fn is_waiting(notices: &Notices) -> bool {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let ready = poll(&mut fds, Some(&at_once)).unwrap_or(0);
     ready > 0 && fds.iter().any(|fd| fd.revents().contains(PollFlags::IN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leads_out;
+    use std::path::Path;
+
+    #[test]
+    fn only_what_leads_out_of_its_folder_is_told() {
+        let check = |path: &str, expected: bool| {
+            assert_eq!(leads_out(Path::new(path), Path::new("/data/vault")), expected, "{path}");
+        };
+        check("/data/vault/keys", false);
+        check("keys", false);
+        check("/data/vault/../mailbox/log", true);
+        check("../mailbox/log", true);
+        check("/data/vault-old/keys", true);
+        check("/etc/shadow", true);
+        check("", false);
+    }
 }

@@ -5,9 +5,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use terms::InstanceId;
 
-/// Alarms and notes of one compartment in [`SPAN`]: many times what any has cause for.
+/// Alarms and notes of one compartment that are written down in [`SPAN`]: many times what any has
+/// cause for.
 const WORDS: u32 = 120;
 const SPAN: Duration = Duration::from_secs(60);
+/// Alarms of one compartment that the sentinel is told in [`TOLD_SPAN`]. It folds what is alike.
+const TOLD: u32 = 30;
+const TOLD_SPAN: Duration = Duration::from_secs(1);
 /// Compartments after which those that have long been silent are forgotten.
 const SPEAKERS: usize = 4_096;
 
@@ -20,24 +24,36 @@ pub enum Hearing {
     Ignored,
 }
 
-#[derive(Default)]
 pub struct Earshot {
     speakers: HashMap<InstanceId, (Instant, u32)>,
+    words: u32,
+    span: Duration,
+}
+
+impl Default for Earshot {
+    fn default() -> Self {
+        Self { speakers: HashMap::new(), words: WORDS, span: SPAN }
+    }
 }
 
 impl Earshot {
+    /// For what the sentinel is told.
+    pub fn of_the_sentinel() -> Self {
+        Self { words: TOLD, span: TOLD_SPAN, ..Self::default() }
+    }
+
     pub fn hear(&mut self, speaker: InstanceId, now: Instant) -> Hearing {
         if self.speakers.len() >= SPEAKERS {
-            self.speakers.retain(|_, (since, _)| now.duration_since(*since) < SPAN);
+            self.speakers.retain(|_, (since, _)| now.duration_since(*since) < self.span);
         }
         let (since, words) = self.speakers.entry(speaker).or_insert((now, 0));
-        if now.duration_since(*since) >= SPAN {
+        if now.duration_since(*since) >= self.span {
             (*since, *words) = (now, 0);
         }
         *words = words.saturating_add(1);
         match *words {
-            said if said <= WORDS => Hearing::Heard,
-            said if said == WORDS + 1 => Hearing::TooMuch,
+            said if said <= self.words => Hearing::Heard,
+            said if said == self.words + 1 => Hearing::TooMuch,
             _ => Hearing::Ignored,
         }
     }

@@ -1,5 +1,6 @@
 //! What the sentinel is told, and what it asks of us. It judges; we tell, and do.
 
+use crate::earshot::{Earshot, Hearing};
 use crate::household::Household;
 use crate::plan::Happening;
 use crate::recorder;
@@ -10,11 +11,19 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
+use wire::OUTGOING_FRAMES;
 use wire::control::Order;
 use wire::sentinel::{Feed, Incident, NOT_CONFIGURED, Seen, Sight, Source};
 
 /// Keepers are asked this often whether they live.
 const PULSE: Duration = Duration::from_secs(2);
+/// Pulses whose answers are still awaited: a keeper may be held up for a minute.
+const PULSES: u8 = 30;
+/// Frames that may wait for the sentinel. What comes then is counted and not told: it would be cut
+/// off for what others say.
+const WAITING: usize = OUTGOING_FRAMES / 2;
+/// How often it is said that there was more than could be told.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(10);
 /// Nobody watches the sentinel but us.
 const SENTINEL_SILENT: Duration = Duration::from_secs(10);
 /// Facts kept for a sentinel that is being started.
@@ -33,7 +42,6 @@ struct Newborn {
 }
 
 /// What was told, and to whom.
-#[derive(Default)]
 pub struct Feeds {
     kept: VecDeque<Feed>,
     newborns: VecDeque<Newborn>,
@@ -41,6 +49,26 @@ pub struct Feeds {
     /// When the sentinel said last that it lives, and whether its silence was told of.
     heard: Option<Instant>,
     is_silence_told: bool,
+    /// What each said lately of which the sentinel is told.
+    loud: Earshot,
+    /// Facts that were not told since that was said last, and when it was.
+    untold: u64,
+    said_untold: Option<Instant>,
+}
+
+impl Default for Feeds {
+    fn default() -> Self {
+        Self {
+            kept: VecDeque::new(),
+            newborns: VecDeque::new(),
+            pulsed: None,
+            heard: None,
+            is_silence_told: false,
+            loud: Earshot::of_the_sentinel(),
+            untold: 0,
+            said_untold: None,
+        }
+    }
 }
 
 impl Feeds {
@@ -71,6 +99,7 @@ impl Household {
     /// Tells the sentinel, or keeps it for the next one.
     pub fn feed(&mut self, feed: Feed) {
         match self.holder(Kind::Sentinel).filter(|holder| holder.ready) {
+            Some(holder) if self.hub.waiting(holder.control) >= WAITING => self.feeds.untold += 1,
             Some(holder) => {
                 let control = holder.control;
                 let _ = self.hub.send(control, 0, &Order::Feed(feed), Vec::new());
@@ -149,6 +178,21 @@ impl Household {
         }
     }
 
+    /// What the sentinel could not be told, as soon as it can be again. All of it is recorded.
+    pub fn say_untold(&mut self, now: Instant) {
+        if self.feeds.said_untold.is_some_and(|at| now.duration_since(at) < UNTOLD_PAUSE) {
+            return;
+        }
+        let waiting = self.holder(Kind::Sentinel).map(|holder| self.hub.waiting(holder.control));
+        if self.feeds.untold == 0 || waiting.is_none_or(|frames| frames > 0) {
+            return;
+        }
+        let untold = std::mem::take(&mut self.feeds.untold);
+        self.feeds.said_untold = Some(now);
+        let what = format!("{untold} facts were not told to the sentinel one by one");
+        self.raise_alarm(self.own, Kind::Warden, std::process::id(), "many", &what, None);
+    }
+
     /// Asks every keeper whether it lives, and the sentinel by our own clock.
     pub fn pulse(&mut self, now: Instant) {
         if self.feeds.pulsed.is_some_and(|at| now.duration_since(at) < PULSE) {
@@ -156,8 +200,11 @@ impl Household {
         }
         self.feeds.pulsed = Some(now);
         let keepers = self.members.values().filter(|one| one.ready && one.role == Role::Single);
-        let controls: Vec<_> = keepers.map(|keeper| keeper.control).collect();
-        for control in controls {
+        let controls: Vec<_> = keepers.map(|keeper| (keeper.instance, keeper.control)).collect();
+        for (instance, control) in controls {
+            if let Some(keeper) = self.members.get_mut(&instance) {
+                keeper.pulses = keeper.pulses.saturating_add(1).min(PULSES);
+            }
             let _ = self.hub.send(control, 0, &Order::Pulse, Vec::new());
         }
         let silent = self.feeds.heard.is_some_and(|at| now.duration_since(at) >= SENTINEL_SILENT);
@@ -204,8 +251,14 @@ impl Household {
         self.feed(Feed::Born { instance, kind, pid, is_instance, drilled });
     }
 
-    /// For the sentinel: what we recorded as an alarm.
+    /// For the sentinel: what we recorded as an alarm. It folds what is alike: of one that does the
+    /// same ten thousand times it need not hear each, and shall not miss what others do.
     pub fn feed_raw(&mut self, instance: InstanceId, kind: Kind, pid: u32, call: &str, what: &str) {
+        if instance != self.own && self.feeds.loud.hear(instance, Instant::now()) != Hearing::Heard
+        {
+            self.feeds.untold += 1;
+            return;
+        }
         let at_ms = recorder::now_ms();
         let (call, what) = (call.to_owned(), what.to_owned());
         self.feed(Feed::Raw { at_ms, instance, kind, pid, call, what });

@@ -9,6 +9,7 @@ use crate::eyes::Eyes;
 use crate::feeds::Feeds;
 use crate::plan::{Happening, Plan};
 use crate::recorder::Recorder;
+use crate::reports::printable;
 use crate::resolvers::Allowance;
 use crate::roster::{Member, Part};
 use crate::stopping::Stopping;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId};
 use wire::control::Service;
-use wire::{Event, Hub, Peer};
+use wire::{Event, Hub, Peer, UNREAD};
 
 /// The pulse when something is due soon, and when nothing is.
 const QUICK: Duration = Duration::from_millis(10);
@@ -226,8 +227,9 @@ impl Household {
     /// What is due now, whatever happened.
     fn tend(&mut self, now: Instant) {
         self.record_heard();
-        for label in self.hub.take_unsaid() {
-            self.end_liar(label.instance, label.kind, "octets that are no frame");
+        for (label, why) in self.hub.take_unsaid() {
+            let what = if why == UNREAD { UNREAD } else { "octets that are no frame" };
+            self.end_liar(label.instance, label.kind, what);
         }
         self.bury_the_mourned(now);
         self.end_the_adrift(now);
@@ -238,6 +240,7 @@ impl Household {
             self.fulfil_wants();
             self.announce();
             self.pulse(now);
+            self.say_untold(now);
             self.watch_listeners(now);
             self.look_whether_alarms_leave(now);
             self.count(now);
@@ -323,6 +326,18 @@ impl Household {
     }
 
     fn record_refused(&mut self, heard: &Heard) {
+        if let Some(path) = &heard.path {
+            let what = format!("tried {}", printable(path));
+            self.raise_alarm(
+                heard.instance,
+                heard.kind,
+                heard.pid,
+                heard.call,
+                &what,
+                Some(heard.at),
+            );
+            return;
+        }
         let [a, b, c, ..] = heard.args;
         let what = format!("refused ({a:#x}, {b:#x}, {c:#x})");
         let at = Some(heard.at);

@@ -28,6 +28,10 @@ impl Household {
     /// One report from the member whose control channel it came on.
     pub fn hear_report(&mut self, peer: Peer, mut frame: Frame) {
         let Some((instance, kind)) = self.seats.get(&peer).copied() else { return };
+        // Ended for what it said or did: what else it said before that is not its word any more.
+        if self.members.get(&instance).is_some_and(|member| member.off_charter) {
+            return;
+        }
         let Ok(report) = frame.read::<Report>() else {
             self.end_liar(instance, kind, "a report that cannot be read");
             return;
@@ -38,6 +42,8 @@ impl Household {
                 | Report::Attention { .. }
                 | Report::Note { .. }
                 | Report::Incident(_)
+                | Report::Counted(_)
+                | Report::Ready { .. }
         );
         if is_said && !self.is_heard(instance, kind) {
             return;
@@ -66,9 +72,25 @@ impl Household {
                 (self.plan.tell)(&Happening::Note { instance, kind, text });
             }
             Report::Crowded => self.hear_crowded((instance, kind), Instant::now()),
-            Report::Alive => self.hear_alive(instance, kind),
+            Report::Alive => self.hear_answer(instance, kind),
             Report::Counted(counts) => self.hear_counted(kind, counts),
             wish => self.hear_wish(peer, (instance, kind), wish),
+        }
+    }
+
+    /// That somebody lives, from whom it was asked. Each such word goes on to the sentinel: what
+    /// nobody asked for is counted like any, and an instance, which is never asked, has no such.
+    fn hear_answer(&mut self, instance: InstanceId, kind: Kind) {
+        let Some(member) = self.members.get_mut(&instance) else { return };
+        if matches!(member.role, Role::Instance(_)) {
+            return self.end_liar(instance, kind, "a report that is not its own to make");
+        }
+        match member.pulses.checked_sub(1) {
+            Some(left) => {
+                member.pulses = left;
+                self.hear_alive(instance, kind);
+            }
+            None => drop(self.is_heard(instance, kind)),
         }
     }
 
@@ -183,7 +205,10 @@ impl Household {
         let pidfd = member.pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
         let drill = member.becomes_program;
         let replace = pidfd.filter(|_| replaceable);
-        self.ears.add(Ear { instance, kind, notices, replace, drill });
+        let is_keeper = member.role == Role::Single;
+        let has_folder = is_keeper && wire::charter(kind).is_some_and(|charter| charter.has_folder);
+        let folder = has_folder.then(|| self.plan.data.join(kind.word()));
+        self.ears.add(Ear { instance, kind, notices, replace, drill, folder });
     }
 
     fn hear_ready(
@@ -343,7 +368,7 @@ impl Household {
 }
 
 /// A foreign text as one short printable line.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let plain = |one: char| if one.is_control() { ' ' } else { one };
     text.chars().take(TEXT).map(plain).collect()
 }

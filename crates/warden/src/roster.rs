@@ -40,6 +40,8 @@ pub struct Member {
     pub without: Vec<String>,
     pub jailed: bool,
     pub ready: bool,
+    /// Pulses that it has not answered yet, if it is a keeper.
+    pub pulses: u8,
     pub born_at: Instant,
     /// Set once, for good, by `identity`.
     pub person: Option<(TenantId, UserId)>,

@@ -100,7 +100,14 @@ impl Workshop {
         if let Some(listener) = jailed.descriptors.pop() {
             let notices = Notices::new(listener);
             let replace = Some(copy(&pidfd)?);
-            self.ears.add(Ear { instance, kind: self.kind, notices, replace, drill: false });
+            self.ears.add(Ear {
+                instance,
+                kind: self.kind,
+                notices,
+                replace,
+                drill: false,
+                folder: None,
+            });
         }
         self.zygote = Some(zygote);
         Ok(Worker { instance, pid, channel, _control: control })

@@ -20,6 +20,7 @@ use wire::sentinel::{Feed, Seen};
 use wire::{Event, Hub};
 
 const LIMIT: Duration = Duration::from_secs(10);
+const FLOOD: usize = 3_000;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
@@ -151,6 +152,13 @@ fn keeper(kind: Kind) -> ExitCode {
                     }
                     _ => {}
                 },
+                // What nobody asked for, more often than anyone has cause to.
+                Event::Frame(_, frame) if kind == Kind::Directory => {
+                    assert_eq!(frame.read::<String>().unwrap(), "flood");
+                    for _ in 0..FLOOD {
+                        let _ = hub.send(control, 0, &Report::Alive, Vec::new());
+                    }
+                }
                 Event::Frame(peer, frame) if kind == Kind::Ledger => {
                     let Ok(ToLedger::Append { entries: new, .. }) = frame.read() else { continue };
                     for entry in &new {
@@ -266,7 +274,7 @@ fn pages(mut house: House) -> ExitCode {
 
 fn admin(mut house: House) -> ExitCode {
     let (caller, _) = house.next_join(Kind::Admin, LIMIT).unwrap();
-    house.next_join(Kind::Directory, LIMIT).unwrap();
+    let (directory, _) = house.next_join(Kind::Directory, LIMIT).unwrap();
     house.next_join(Kind::Ledger, LIMIT).unwrap();
     let mut caller = UnixStream::from(std::os::fd::OwnedFd::from(caller));
     let mut line = String::new();
@@ -277,6 +285,9 @@ fn admin(mut house: House) -> ExitCode {
         house.report(&isolate, &[]).unwrap();
         // As the true one does: of who is gone nothing more is read.
         wait_for_word(&mut house);
+    }
+    if line == "flood\n" {
+        directory.send(0, &"flood", &[]).unwrap();
     }
     caller.write_all(format!("heard {line}").as_bytes()).unwrap();
     ExitCode::SUCCESS
@@ -430,6 +441,7 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
 
     command(data, "hello");
     println!("ok  the command socket is answered by an admin of its own");
+    who_says_too_much_is_named(happenings, &mut pids, data);
 
     for kind in [Kind::Mailbox, Kind::Ledger, Kind::Gate, Kind::Vault, Kind::Edge] {
         let pid = rustix::process::Pid::from_raw(pids[&kind] as i32).unwrap();
@@ -469,6 +481,23 @@ fn command(data: &Path, words: &str) {
     let mut line = String::new();
     BufReader::new(admin).read_line(&mut line).unwrap();
     assert_eq!(line, format!("heard {words}\n"));
+}
+
+/// Each word that somebody lives goes on to the sentinel: whoever says it unasked drowns nobody.
+fn who_says_too_much_is_named(
+    happenings: &Receiver<Happening>,
+    pids: &mut HashMap<Kind, u32>,
+    data: &Path,
+) {
+    command(data, "flood");
+    let said = until(happenings, pids, "who says too much is named", |one| {
+        matches!(one, Happening::Alarm { .. } | Happening::Ended { kind: Kind::Sentinel, .. })
+    });
+    let Happening::Alarm { kind, what, .. } = said else { panic!("{said:?}") };
+    assert!(kind == Kind::Directory && what.contains("more than anyone"), "{} {what}", kind.word());
+    std::thread::sleep(Duration::from_millis(300));
+    let fell = |one: &Happening| matches!(one, Happening::Ended { kind: Kind::Sentinel, .. });
+    assert!(!happenings.try_iter().any(|one| fell(&one)), "the sentinel paid for it");
 }
 
 /// What a gate asks for meanwhile is not born at the release: that starts a usual pool.

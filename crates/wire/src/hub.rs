@@ -17,7 +17,9 @@ use std::time::Duration;
 use terms::Kind;
 
 /// Frames that may wait for one slow peer before it is cut.
-const OUTGOING_FRAMES: usize = 4_096;
+pub const OUTGOING_FRAMES: usize = 4_096;
+/// Why a peer was cut off for which more than that waits.
+pub const UNREAD: &str = "it asks and does not read";
 /// Frames taken from one peer in one round, so that a loud peer does not starve the others.
 const ROUND_FRAMES: usize = 16;
 /// Events taken from the kernel at once.
@@ -59,8 +61,8 @@ pub struct Hub {
     watched: HashMap<Peer, Watched>,
     next: Peer,
     cut: Vec<Peer>,
-    /// Who spoke no frames here, where no warden is seated who could be told: this is the warden.
-    unsaid: Vec<Label>,
+    /// Who was cut off, and why, where no warden is seated who could be told: this is the warden.
+    unsaid: Vec<(Label, String)>,
     largest: usize,
     /// Octets taken in this round.
     taken: usize,
@@ -151,9 +153,18 @@ impl Hub {
         self.dismiss(peer)
     }
 
-    /// Who was cut off for speaking no frames and could be told to nobody.
-    pub fn take_unsaid(&mut self) -> Vec<Label> {
+    /// Who was cut off, and why, that could be told to nobody.
+    pub fn take_unsaid(&mut self) -> Vec<(Label, String)> {
         std::mem::take(&mut self.unsaid)
+    }
+
+    /// Frames that wait until a peer reads. Nothing more goes to it, and it is cut off, at
+    /// [`OUTGOING_FRAMES`].
+    pub fn waiting(&self, peer: Peer) -> usize {
+        match self.watched.get(&peer) {
+            Some(Watched::Seat(seat)) => seat.outgoing.len(),
+            _ => 0,
+        }
     }
 
     /// Tells the warden what a peer did; where none is seated, whoever owns this hub asks.
@@ -167,7 +178,7 @@ impl Hub {
         match warden {
             Some(warden) if warden == peer => {}
             Some(warden) => drop(self.send(warden, 0, &Report::Alarm { what }, Vec::new())),
-            None if self.unsaid.len() < EVENTS => self.unsaid.push(label),
+            None if self.unsaid.len() < EVENTS => self.unsaid.push((label, why.to_owned())),
             None => {}
         }
     }
@@ -204,7 +215,7 @@ impl Hub {
         };
         if seat.outgoing.len() >= OUTGOING_FRAMES {
             if !self.cut.contains(&peer) {
-                self.report(peer, "it asks and does not read");
+                self.report(peer, UNREAD);
                 self.cut.push(peer);
             }
             return Err(Fault::TooLarge { found: OUTGOING_FRAMES + 1, limit: OUTGOING_FRAMES });
@@ -367,7 +378,7 @@ mod tests {
                 is_cut =
                     events.iter().any(|one| matches!(one, Event::Gone(gone, _) if *gone == peer));
             }
-            let unsaid: Vec<Kind> = hub.take_unsaid().iter().map(|label| label.kind).collect();
+            let unsaid: Vec<Kind> = hub.take_unsaid().iter().map(|(label, _)| label.kind).collect();
             assert_eq!(unsaid, [Kind::Edge], "{} octets", garbage.len());
             assert!(hub.take_unsaid().is_empty());
         }

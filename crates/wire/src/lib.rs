@@ -51,5 +51,5 @@ pub use charter::{CHARTERS, Charter, Network, charter};
 pub use control::Label;
 pub use crowding::on_crowding;
 pub use fault::Fault;
-pub use hub::{Event, Hub, Peer};
+pub use hub::{Event, Hub, OUTGOING_FRAMES, Peer, UNREAD};
 pub use parcel::{LENT_BYTES, PARCEL_BYTES, Parcel};

@@ -44,6 +44,12 @@ pub enum FromDirectory {
     /// Whose keys are not there, of these people: `Done`, or `Without`. Not of whom they were
     /// destroyed. At most [`PEOPLE_AT_ONCE`].
     WhoIsWithout(Vec<(TenantId, UserId)>),
+    /// Whether somebody stood behind an address of this tenant's before: `Done` if nobody ever
+    /// did, or `HasStood`.
+    HasStood {
+        tenant: TenantId,
+        address: String,
+    },
     /// Who of several people behind an address may write as it: these and nobody else. `Done`, or
     /// `NeedsChange` where some of them could not before: then with the proof that it stands in
     /// the ledger.
@@ -84,6 +90,8 @@ pub enum ToDirectory {
     EvidenceAway,
     /// These have no keys, and never had any here: their mail would open for nobody.
     Without(Vec<(TenantId, UserId)>),
+    /// It was somebody's, and may be no longer.
+    HasStood,
     /// Record a `rule.change` whose `what` is this word, with its proof, then `SignChanged`.
     NeedsChange {
         what: String,

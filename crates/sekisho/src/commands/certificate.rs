@@ -228,7 +228,8 @@ const JAPANESE: Words = Words {
             それより前に手作業で写したデータフォルダ（スナップショットやディスクの複製）と、当時の\n\
             開封用の資格情報がそろった場合。その写しにあったものは開きます。写しを破棄するか、その\n\
             資格情報を失効させれば（`keys reseal` のあと古い資格情報をすべて破棄する、または\n\
-            トークンで守る）、それも開かなくなります。\n\
+            トークンで守る）、それも開かなくなります。また、受け渡しや判定をした稼働中のプロセスの\n\
+            メモリには、入れ替わるか、遅くとも次に起動し直すまで、平文の断片が残ることがあります。\n\
             そのうえで、本文・ヘッダー・隔離・配送履歴・名簿・認証情報の行を削除し、\n\
             ディスク上の不要領域も書き直しました。外部サービス（スマートホスト）の認証情報も鍵とともに\n\
             破棄しました。相手のサービス側でも、その認証情報を無効にしてください。",
@@ -267,9 +268,11 @@ const ENGLISH: Words = Words {
             made by hand before (a snapshot, a disk image), together with the unseal credential\n\
             of that time; it opens what it held. Whoever destroys such copies, or that\n\
             credential (`keys reseal`, then every copy of the old one destroyed; or a token),\n\
-            ends that. Bodies, headers, quarantine, journeys, directory and\n\
-            sign-in rows were deleted, and the disk's dead space was rewritten. Sign-ins to\n\
-            other services (smart hosts) went with the keys; end them at those services, too.",
+            ends that. Nor is the memory of running processes that took or judged such mail,\n\
+            which may hold pieces of it until each is replaced, at the latest by the next start.\n\
+            Bodies, headers, quarantine, journeys, directory and sign-in rows were deleted, and\n\
+            the disk's dead space was rewritten. Sign-ins to other services (smart hosts) went\n\
+            with the keys; end them at those services, too.",
     check: "This can be checked without asking the service, with the keys that you were given:\n\
             `sekisho-verify certificate certificate.json --ledger-key K --mirror-key K`.\n\
             Other tools do it, too: hash `leaf` of certificate.json as RFC 6962 says, compute\n\

@@ -279,6 +279,7 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
             Err(Trouble::fault(problem, "sekisho ledger verify says more"))
         })?;
     }
+    must_be_covered(&reader, &question)?;
     let (entries, root) = (reader.size(), reader.head().root.to_base64());
     let known = Acknowledgements::read(&reader).and_then(|known| known.lost(&reader));
     let proven = ::scope::Proven { entries, root, checked, losses: known.map_err(fault)? };
@@ -358,9 +359,31 @@ fn answer(
     Ok(Outcome::Told(u8::from(is_wanting)))
 }
 
-/// RFC 3339, or milliseconds since 1970.
+/// Of a time that no log tells of, nothing would be found: in an incident the worst of answers.
+fn must_be_covered(reader: &annals::Reader, question: &::scope::Question) -> Result<(), Trouble> {
+    if reader.size() == 0 {
+        return Ok(());
+    }
+    let first = reader.entry(0).map_err(fault)?;
+    let Some(begins) = ::evidence::Frame::parse(&first).map(|first| first.entry.time_ms) else {
+        // Whoever checks the log says so.
+        return Ok(());
+    };
+    let (found, hint) = if question.to_ms < begins {
+        let hint = format!("the log begins at {}", ::evidence::rfc3339(begins));
+        (question.to_ms, hint)
+    } else if question.from_ms > compartment::now_ms() {
+        let hint = format!("it is {} now", ::evidence::rfc3339(compartment::now_ms()));
+        (question.from_ms, hint)
+    } else {
+        return Ok(());
+    };
+    Err(Trouble::wrong_use("a window that the log covers", ::evidence::rfc3339(found), &hint))
+}
+
+/// RFC 3339, or seconds or milliseconds since 1970, as [`::evidence::parse_moment`] tells them apart.
 pub fn time(text: &str) -> Result<u64, Trouble> {
-    let read = text.parse::<u64>().ok().or_else(|| ::evidence::parse_rfc3339(text));
-    let hint = "such as 2026-11-22T09:00:00Z, or milliseconds since 1970";
+    let read = ::evidence::parse_moment(text);
+    let hint = "such as 2026-11-22T09:00:00Z, or seconds or milliseconds since 1970";
     read.ok_or_else(|| Trouble::wrong_use("a time", text, hint))
 }

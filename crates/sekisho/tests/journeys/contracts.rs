@@ -99,6 +99,26 @@ fn where_mail_goes(demo: &Demo) {
     });
 }
 
+/// Whoever comes to have what was others' address gets what is still written to them.
+fn addresses_given_anew(demo: &Demo) {
+    let address = "team-of-old@example.jp";
+    let add = ["group", "add", address, "--tenant", "Example Japan", "--member"];
+    assert_eq!(demo.ask(&[&add[..], &["aoi@example.jp"]].concat()).1, 0);
+    assert_eq!(demo.ask(&["group", "remove", address]).1, 0);
+    let spy = ["user", "add", address, "--tenant", "Example Japan"];
+    let (refused, code) = demo.ask(&spy);
+    assert_eq!(code, 1, "without a reason: {refused}");
+    let made = approved(demo, &spy);
+    assert_eq!(made["address"], address, "{made}");
+    let list = "talk@example.jp";
+    let add = ["list", "add", list, "--tenant", "Example Japan", "--owner", "aoi@example.jp"];
+    assert_eq!(demo.ask(&add).1, 0);
+    let member = |who| ["list", "member", "add", list, who];
+    assert_eq!(demo.ask(&member("aoi@example.jp")).1, 0, "the first");
+    assert_eq!(demo.ask(&member("haru@example.jp")).1, 1, "without a reason");
+    assert_eq!(approved(demo, &member("haru@example.jp"))["members"], 2);
+}
+
 #[test]
 fn mail_for_nobody_reaches_the_catch_all() {
     let demo = Demo::fresh("catch-all");
@@ -200,6 +220,7 @@ fn two_persons_decide() {
     assert_eq!(seen["cosigned"], true);
     limits_of_what_leaves(&demo);
     where_mail_goes(&demo);
+    addresses_given_anew(&demo);
     // The end of a person's part waits for two, and then for its grace.
     let ending = approved(&demo, &["user", "terminate", "haru@example.jp", "--grace", "30d"]);
     assert_eq!(ending["state"], "grace", "{ending}");
