@@ -4,15 +4,19 @@
 //!
 //! ```text
 //! head     magic, number, root of the 65,536 leaves, times, counts, sections; its SHA-256
-//! tables   versions; processes; authors; contracts and people
-//! rows     32 octets each, by component, version, process, time
-//! lists    rows by person; entries by deed
+//! tables   versions; processes; those that outlive the chapter; authors; contracts and people
 //! lives    processes without a row here that the next chapter must know
+//! late     what was kept and came over no connection that a gate handed on here
 //! sums     cells by component and deed, with maps of people and messages; messages in order
 //! grants   who minted which; rows released under grants that are not among them
-//! handed   connections that gates handed on; what was kept and came over none of them
+//! handed   connections that gates handed on
+//! records  of each process its life and its rows
+//! rows     32 octets each, by component, version, process, time
+//! lists    rows by person; entries by deed
 //! sum      SHA-256 of everything before
 //! ```
+//!
+//! A scope reads every chapter up to its messages, a tenth of it, and little behind them.
 
 use crate::handed::Matched;
 use crate::minted::Minted;
@@ -97,12 +101,13 @@ pub(crate) fn encode(contents: Contents) -> Vec<u8> {
     let mut to = Vec::with_capacity(arranged.rows.len() * 3);
     arranged.write_head(&mut to);
     arranged.write_tables(&mut to);
-    to.extend_from_slice(&arranged.rows);
-    arranged.write_lists(&mut to);
+    arranged.write_lives(&mut to);
+    arranged.matched.late.iter().for_each(|one| one.write(&mut to));
     arranged.sums.write(&mut to);
     arranged.minted.write(&mut to, &arranged.rows, ROW_BYTES);
     arranged.matched.handed.iter().for_each(|one| one.write(&mut to));
-    arranged.matched.late.iter().for_each(|one| one.write(&mut to));
+    arranged.processes.iter().for_each(|process| arranged.write_record(&mut to, process));
+    arranged.write_lists(&mut to);
     let sum = Sha256::digest(&to);
     to.extend_from_slice(&sum);
     to
@@ -307,12 +312,10 @@ impl Arranged<'_> {
         for process in &self.processes {
             to.extend_from_slice(&process.instance.0);
         }
-        for process in &self.processes {
-            write_life(to, self.contents.roll.0.get(&process.instance), &self.words);
-            put(to, process.first.into(), 4);
-            put(to, process.count.into(), 4);
+        for process in self.crossing.iter().filter_map(|one| self.processes.get(*one as usize)) {
+            to.extend_from_slice(&process.instance.0);
+            self.write_record(to, process);
         }
-        self.crossing.iter().for_each(|number| put(to, (*number).into(), 4));
         for (start, kind) in &self.authors {
             to.extend_from_slice(&start.0);
             to.push(u8::try_from(kind.number()).unwrap_or(UNKNOWN));
@@ -324,6 +327,19 @@ impl Arranged<'_> {
             put(to, entry % CHAPTER_ENTRIES, 2);
         }
         self.write_people(to);
+        let mut first = 0;
+        for (deed, list) in &self.by_deed {
+            to.push(*deed);
+            put(to, first, 4);
+            put(to, list.len() as u64, 4);
+            first += list.len() as u64;
+        }
+    }
+
+    fn write_record(&self, to: &mut Vec<u8>, process: &Process) {
+        write_life(to, self.contents.roll.0.get(&process.instance), &self.words);
+        put(to, process.first.into(), 4);
+        put(to, process.count.into(), 4);
     }
 
     fn write_people(&self, to: &mut Vec<u8>) {
@@ -340,28 +356,25 @@ impl Arranged<'_> {
         for (person, _) in &self.people {
             to.extend_from_slice(&person.user.unwrap_or_default().0);
         }
+    }
+
+    fn write_lists(&self, to: &mut Vec<u8>) {
         let mut first = 0;
         for (_, list) in &self.people {
             put(to, first, 4);
             put(to, list.len() as u64, 4);
             first += list.len() as u64;
         }
-    }
-
-    fn write_lists(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.rows);
         for place in self.people.iter().flat_map(|(_, list)| list) {
             put(to, (*place).into(), 4);
-        }
-        let mut first = 0;
-        for (deed, list) in &self.by_deed {
-            to.push(*deed);
-            put(to, first, 4);
-            put(to, list.len() as u64, 4);
-            first += list.len() as u64;
         }
         for place in self.by_deed.values().flatten() {
             put(to, (*place).into(), 2);
         }
+    }
+
+    fn write_lives(&self, to: &mut Vec<u8>) {
         to.reserve(self.lives.len() * ID_BYTES);
         for instance in &self.lives {
             to.extend_from_slice(&instance.0);

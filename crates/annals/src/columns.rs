@@ -44,6 +44,8 @@ struct Found {
     released: Released,
     could: Could,
     pairs: u32,
+    /// All that it has.
+    at_most: u32,
 }
 
 pub(crate) struct Messages<'a> {
@@ -99,13 +101,14 @@ impl<'a> Messages<'a> {
                 let mut pairs = 0;
                 let Some(chapter) = kept(reader, number) else {
                     let could = if opens.is_empty() { Could::Nothing } else { Could::ByRows };
-                    found.push(Found { released: Released::ByRows, could, pairs });
+                    found.push(Found { released: Released::ByRows, could, pairs, at_most: 0 });
                     continue;
                 };
                 let fault = || file(chapter_name(number));
                 let released = released(&chapter, months, &all, &mut pairs).map_err(fault())?;
                 let could = could(&chapter, opens, to_ms, &mut pairs, &mut people);
-                found.push(Found { released, could: could.map_err(fault())?, pairs });
+                let (could, at_most) = (could.map_err(fault())?, at_most(&chapter, u64::MAX));
+                found.push(Found { released, could, pairs, at_most });
             }
             Ok::<_, Fault>((found, people))
         };
@@ -117,8 +120,8 @@ impl<'a> Messages<'a> {
         for (found, pairs) in one.into_iter().chain(other).zip(&mut self.pairs) {
             self.released.push(found.released);
             self.could.push(found.could);
-            // Those that passed and those that were kept are mostly the same.
-            *pairs = (*pairs).max(found.pairs);
+            // Too few would be worse than too many: what is counted then has to move.
+            *pairs = pairs.saturating_add(found.pairs).min(found.at_most);
         }
         for person in people.union(&more) {
             tally.take_could(*person);

@@ -5,7 +5,7 @@ use crate::chapter::CHAPTER_ENTRIES;
 use crate::columns::{Instances, Messages};
 use crate::fault::{Fault, file};
 use crate::gates::Connections;
-use crate::index::{ALARM, CREATE, Index, LATE_MS, ROTATE, SHRED, chapter_name};
+use crate::index::{ALARM, CREATE, Index, LATE_MS, ROTATE, SHRED, chapter_name, kept};
 use crate::opened::{Chapter, Process};
 use crate::overspill::overspill;
 use crate::place::{Place, USER_BYTES};
@@ -23,6 +23,8 @@ use terms::{InstanceId, Kind, TenantId, UserId};
 
 /// By its number in the log's format: what somebody reported, which may be an alarm, too.
 const INCIDENT: u8 = 18;
+/// So many chapters before it is read, the disk is asked for one.
+const AHEAD: u64 = 8;
 
 impl Index<'_> {
     /// Two processors count one half each, and then messages, each its own slices of them.
@@ -108,6 +110,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             lives.iter().for_each(|(one, life)| self.tally.meet(*one, life));
         }
         for number in plan.first..full {
+            self.ask_ahead(number + AHEAD);
             let chapter = self.index.chapter(number)?;
             self.chapter(&chapter).map_err(file(chapter_name(number)))?;
             if let Some(connections) = &mut self.connections {
@@ -129,6 +132,14 @@ impl<'i, 'a> Walk<'i, 'a> {
             self.tally.take_lives(left, 0);
         }
         Ok((self.tally, self.messages))
+    }
+
+    /// Each half asks the disk for every other chapter: both read them all, at the same time.
+    fn ask_ahead(&self, number: u64) {
+        let is_other = number.is_multiple_of(2) == (self.tally.counts() == Half::Processes);
+        if !is_other && self.plan.way(number) == Way::Sums {
+            kept(self.index.reader, number).iter().for_each(Chapter::will_need);
+        }
     }
 
     /// Whoever has ended and is not known to the next chapter will not be spoken of again, but for

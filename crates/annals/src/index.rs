@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::reading::Reader;
 use crate::telling::Telling;
 use evidence::Frame;
+use rustix::fs::{Advice, fadvise};
 use scope::facts;
 use scope::{Fact, Half, Life, Part, Proven, Question, Roll, Scope, Tally};
 use std::cell::RefCell;
@@ -41,7 +42,11 @@ pub fn chapter_name(number: u64) -> String {
 
 /// A chapter from disk, if it is there and belongs to these entries.
 pub(crate) fn kept(reader: &Reader, number: u64) -> Option<Chapter> {
-    let chapter = Chapter::open(File::open(reader.folder().join(chapter_name(number))).ok()?);
+    let file = File::open(reader.folder().join(chapter_name(number))).ok()?;
+    // The kernel would read on behind each piece that is asked: five times as much, and every page
+    // of it must be found room for.
+    let _ = fadvise(&file, 0, None, Advice::Random);
+    let chapter = Chapter::open(file);
     let root = reader.node(16, number)?;
     chapter.ok().filter(|chapter| chapter.number == number && chapter.root == root)
 }

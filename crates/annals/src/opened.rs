@@ -4,19 +4,21 @@ use crate::chapter::CHAPTER_ENTRIES;
 use crate::handed::{HANDED_BYTES, Handed, LATE_BYTES, Late};
 use crate::minted::Mint;
 use crate::place::{
-    AUTHOR_BYTES, CELL_BYTES, CONTRACT_BYTES, CREDENTIAL_BYTES, Counts, DEED_BYTES, FENCE_BYTES,
-    GRANT_BYTES, HEAD_BYTES, ID_BYTES, LIFE_BYTES, Place, RECORD_BYTES, SECTION_BYTES, SHOWN_BYTES,
-    Section, UNKNOWN, USER_BYTES, parse_head, parse_sections,
+    AUTHOR_BYTES, CELL_BYTES, CONTRACT_BYTES, CREDENTIAL_BYTES, CROSSING_BYTES, Counts, DEED_BYTES,
+    FENCE_BYTES, GRANT_BYTES, HEAD_BYTES, ID_BYTES, LIFE_BYTES, Place, RECORD_BYTES, SECTION_BYTES,
+    SHOWN_BYTES, Section, UNKNOWN, USER_BYTES, parse_head, parse_sections,
 };
 use crate::rows::{Row, number};
 use crate::sums::{Kept, NO_MAP};
 use evidence::Word;
+use rustix::fs::{Advice, fadvise};
 use scope::{Cell, Deed, Item, Life, Person, Tie};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use terms::{Cursor, InstanceId, Kind, TenantId, UserId};
 use tlog::{Hash, Volume};
 
@@ -92,6 +94,15 @@ impl Chapter {
             head: length as u64 + 32,
             source,
         })
+    }
+
+    /// Asks the disk for all that a scope reads of every chapter, in one go, and does not wait.
+    pub(crate) fn will_need(&self) {
+        if let Source::File(file, _) = &self.source {
+            let front = self.head.saturating_add(self.counts.at(Place::Whose));
+            // Without it the same is read later, in pieces.
+            let _ = fadvise(file, 0, NonZeroU64::new(front), Advice::WillNeed);
+        }
     }
 
     /// Records of a part.
@@ -199,9 +210,13 @@ impl Chapter {
     /// Processes of a section that lived before this chapter, or live on.
     pub(crate) fn crossing(&self, section: &Section, words: &[Word]) -> io::Result<Vec<Process>> {
         let count = u64::from(section.crossing);
-        let numbers = self.some(Place::Crossing, section.first_crossing.into(), count)?;
-        let numbers = numbers.chunks_exact(4).filter_map(|four| four.first_chunk::<4>());
-        numbers.map(|four| self.process(u32::from_be_bytes(*four), words)).collect()
+        let all = self.some(Place::Crossing, section.first_crossing.into(), count)?;
+        let read = |one: &[u8]| {
+            let (id, record) = one.split_at_checked(ID_BYTES)?;
+            read_process(id, record, words)
+        };
+        let all = all.chunks_exact(CROSSING_BYTES).map(read);
+        all.collect::<Option<_>>().ok_or_else(damaged)
     }
 
     /// The ids of a section's processes, in their order.

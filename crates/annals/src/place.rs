@@ -5,7 +5,7 @@ use crate::rows::{ROW_BYTES, number};
 use terms::Cursor;
 use tlog::Hash;
 
-pub(crate) const MAGIC: &[u8; 16] = b"sekisho index 4\n";
+pub(crate) const MAGIC: &[u8; 16] = b"sekisho index 5\n";
 /// How the index of any version begins.
 pub(crate) const MAGIC_BYTES: usize = MAGIC.len();
 /// The component of a process that no start tells of.
@@ -14,6 +14,8 @@ pub(crate) const ID_BYTES: usize = 6;
 /// A life without whose it is.
 pub(crate) const LIFE_BYTES: usize = 1 + 2 + 8 + 8 + 7;
 pub(crate) const RECORD_BYTES: usize = LIFE_BYTES + 8;
+/// A process that crosses: its id, and its record once more.
+pub(crate) const CROSSING_BYTES: usize = ID_BYTES + RECORD_BYTES;
 /// An author, as what it wrote; of which component and version it was; and until when the last of
 /// its grants is good, with the entry that tells it.
 pub(crate) const AUTHOR_BYTES: usize = ID_BYTES + 1 + 1 + 2 + 8 + 2;
@@ -36,22 +38,19 @@ const COUNTS: usize = Place::ALL.len() + 1;
 /// Components by version, and one unknown; more is no chapter of ours.
 const SECTIONS: usize = 4_096;
 
-/// The parts of a chapter behind its head, in their order.
+/// The parts of a chapter behind its head, in their order: first what a scope reads of every
+/// chapter, so that it is read in one go, and then what is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Words,
     Ids,
-    Records,
     Crossing,
     Authors,
     Contracts,
     Users,
-    ListOf,
-    Rows,
-    Lists,
     DeedTable,
-    Deeds,
     Lives,
+    Late,
     Cells,
     PeopleMaps,
     PairMaps,
@@ -60,28 +59,29 @@ pub(crate) enum Place {
     Fences,
     Pairs,
     ContractOf,
+    /// From here on, what no question reads of every chapter.
     Whose,
     Grants,
     Open,
     Handed,
-    Late,
+    Records,
+    ListOf,
+    Rows,
+    Lists,
+    Deeds,
 }
 
 impl Place {
     pub const ALL: [Self; 26] = [
         Self::Words,
         Self::Ids,
-        Self::Records,
         Self::Crossing,
         Self::Authors,
         Self::Contracts,
         Self::Users,
-        Self::ListOf,
-        Self::Rows,
-        Self::Lists,
         Self::DeedTable,
-        Self::Deeds,
         Self::Lives,
+        Self::Late,
         Self::Cells,
         Self::PeopleMaps,
         Self::PairMaps,
@@ -94,7 +94,11 @@ impl Place {
         Self::Grants,
         Self::Open,
         Self::Handed,
-        Self::Late,
+        Self::Records,
+        Self::ListOf,
+        Self::Rows,
+        Self::Lists,
+        Self::Deeds,
     ];
 }
 
@@ -113,7 +117,8 @@ impl Counts {
             Place::Words | Place::Whose => 1,
             Place::Ids => ID_BYTES,
             Place::Records => RECORD_BYTES,
-            Place::Crossing | Place::Lists => 4,
+            Place::Crossing => CROSSING_BYTES,
+            Place::Lists => 4,
             Place::Authors => AUTHOR_BYTES,
             Place::Contracts => CONTRACT_BYTES,
             Place::Users => USER_BYTES,

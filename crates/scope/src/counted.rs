@@ -18,7 +18,7 @@ const DRAWERS: usize = 256;
 /// A pair on a disk.
 const PAIR_BYTES: usize = 20;
 /// Pairs of one slice, of which each of two processors holds one.
-const SLICE_PAIRS: u64 = 18_000_000;
+const SLICE_PAIRS: u64 = 12_000_000;
 /// A slice that holds more than was thought is divided, but no further than this.
 const DIVISIONS: u32 = 40;
 /// Marks of a pair, and of its message.

@@ -1,8 +1,9 @@
 //! Fills a log with an invented house's deeds and asks it for scopes as it grows:
 //! `cargo run --release -p annals --example growth -- FOLDER ENTRIES…` (sizes in millions), and
-//! `… -- FOLDER ask` asks again of what was filled before, and `… -- FOLDER compare` compares the
-//! answers of every component with what the entries say, one by one. Times are of the clock, and
-//! then of the processors.
+//! `… -- FOLDER ask` asks again of what was filled before (`… -- FOLDER ask KIND…` only these, in
+//! this order, and prints each whole answer), and `… -- FOLDER compare` compares the answers of
+//! every component with what the entries say, one by one. Times are of the clock, and then of the
+//! processors.
 //! The entries carry no signatures: scope reads none. What it prints stands in
 //! `docs/benchmarks-ledger.md`.
 
@@ -34,6 +35,9 @@ fn main() {
         let keys = Keys { ledger: signer.verifier(), mirror: None };
         let size = Reader::open(&folder, keys).unwrap().size();
         let now_ms = BEGIN_MS + size * STEP_MS + 1_000_000;
+        if let Some(kinds) = words.get(1..).filter(|kinds| !kinds.is_empty()) {
+            return ask_these(&folder, &signer, kinds, now_ms);
+        }
         println!("{}", measure(&folder, &signer, size, 0.0, now_ms));
         return;
     }
@@ -56,6 +60,23 @@ fn main() {
         let rate = (size - made) as f64 / begun.elapsed().as_secs_f64();
         made = size;
         println!("{}", measure(&folder, &signer, size, rate, story.now_ms));
+    }
+}
+
+/// Some components, in this order: the first one is asked of an index that this process has not
+/// looked at.
+fn ask_these(folder: &Path, signer: &NoteSigner, kinds: &[String], now_ms: u64) {
+    let keys = Keys { ledger: signer.verifier(), mirror: None };
+    let reader = Reader::open(folder, keys).unwrap();
+    for word in kinds {
+        let component = *Kind::ALL.iter().find(|kind| kind.word() == word).expect("a component");
+        let question = Question { component, version: None, from_ms: BEGIN_MS, to_ms: now_ms + 1 };
+        let (begun, before, from_disk) = (Instant::now(), busy(), read_mb());
+        let found = Index::of(&reader).measure(&question, &Proven::default()).unwrap();
+        let (clock, processors) = (begun.elapsed(), busy() - before);
+        let (read, peak) = (read_mb() - from_disk, peak_mb());
+        eprintln!("{word} {clock:.2?} (processors {processors:.2?}) disk {read} MB peak {peak} MB");
+        println!("{:#?}", found.scope);
     }
 }
 
@@ -229,7 +250,16 @@ fn busy() -> Duration {
 }
 
 fn peak_mb() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
+    told_of_self("status", "VmHWM") / 1_024
+}
+
+/// What was not in the page cache.
+fn read_mb() -> u64 {
+    told_of_self("io", "read_bytes") / 1_000_000
+}
+
+fn told_of_self(name: &str, word: &str) -> u64 {
+    let all = fs::read_to_string(format!("/proc/self/{name}")).unwrap();
+    let line = all.lines().find(|line| line.starts_with(word)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
