@@ -148,15 +148,10 @@ impl<V: Volume> Book<V> {
         }
     }
 
-    /// Keeps an index from here on: `binder` stands at the store's end. An anchor that is of no use
-    /// is due for another one.
-    pub fn with_index(
-        mut self,
-        binder: Binder,
-        shelf: Box<dyn Shelf + Send>,
-        is_anchor_due: bool,
-    ) -> Self {
-        self.index = Some(Indexing { binder, shelf, is_anchor_due });
+    /// Keeps an index from here on: `binder` stands at the store's end. `due`: the anchor is of no
+    /// use, and another one is set.
+    pub fn with_index(mut self, binder: Binder, shelf: Box<dyn Shelf + Send>, due: bool) -> Self {
+        self.index = Some(Indexing { binder, shelf, is_anchor_due: due });
         self
     }
 

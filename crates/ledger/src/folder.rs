@@ -47,8 +47,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
     let shelf = annals::Folder(folder.to_owned());
     let kept = shelf.get(ANCHOR).map_err(file(ANCHOR))?;
-    let has_kept = kept.is_some();
-    let mut anchor = kept.and_then(|bytes| Anchor::decode(&bytes));
+    let mut anchor = kept.as_ref().and_then(|bytes| Anchor::decode(bytes));
     let known = anchor.as_ref().and_then(|anchor| {
         let nodes = TiledNodes(Tiles(&volumes.tiles));
         Memory::load(&anchor.extra, |index| nodes.node(0, index))
@@ -56,7 +55,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     if known.is_none() {
         anchor = None;
     }
-    let is_none_of_ours = has_kept && anchor.is_none();
+    let is_none_of_ours = kept.is_some() && anchor.is_none();
     let mut memory = known.unwrap_or_default();
     let mut strange = 0u64;
     let (mut store, found) = Store::open(
@@ -78,10 +77,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let mut checkpoint = OpenOptions::new();
     let checkpoint = checkpoint.write(true).create(true).truncate(false).mode(0o600);
     let checkpoint = checkpoint.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
-    let (mut notes, mut alarms) = (mended(&found), Vec::new());
-    if is_none_of_ours {
-        notes.push(annals::NO_ANCHOR.to_owned());
-    }
+    let (mut notes, mut alarms) = (mended(&found, is_none_of_ours), Vec::new());
     let mut must_reach = 0;
     if let Some(what) = found.damage {
         keep_changed(folder, now_ms).map_err(file(LOG))?;
@@ -114,8 +110,11 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
 }
 
 /// What was put right while the log was opened, and is nobody's deed.
-fn mended(found: &tlog::Opened) -> Vec<String> {
+fn mended(found: &tlog::Opened, is_none_of_ours: bool) -> Vec<String> {
     let mut notes = Vec::new();
+    if is_none_of_ours {
+        notes.push(annals::NO_ANCHOR.to_owned());
+    }
     if found.damage.is_none() && found.torn_bytes > 0 {
         notes.push(format!("dropped {} octets of an unfinished batch", found.torn_bytes));
     }

@@ -6,8 +6,8 @@
 //! # Network        none
 //! # If taken over  everything in the default tier: this is the wall that must stand
 //! # Never          releases a key of mail without a recorded, mirrored entry; writes a key in
-//! #                clear; opens for a carrier what it was not handed; reads the credential's shared
-//! #                offset; keeps a budget that a restart refills
+//! #                clear; opens for a carrier what it was not handed; reads the credential's
+//! #                shared offset; keeps a budget that a restart refills
 
 #![cfg_attr(
     test,

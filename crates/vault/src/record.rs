@@ -31,8 +31,8 @@ const SHUT: Duration = Duration::from_secs(10);
 const COMPANY: Duration = Duration::from_millis(4);
 /// So many need no more company.
 const ENOUGH: usize = 64;
-/// The same for the keys on which arrival rests, which are handed out without evidence: whoever asks
-/// for one waits three seconds.
+/// The same for the keys on which arrival rests, which are handed out without evidence: whoever
+/// asks for one waits three seconds.
 const OWED_AFTER: Duration = Duration::from_secs(2);
 /// So many of those may be owed to the ledger before none is handed out any more.
 const OWED: usize = 256;

@@ -572,8 +572,8 @@ fn keepers_get_their_own_keys_recorded() {
     running.stop();
 }
 
-/// Whose mail it is and TLS are not evidence's to withhold, reading is; what was handed out meanwhile
-/// is recorded once it is back.
+/// Whose mail it is and TLS are not evidence's to withhold, reading is; what was handed out
+/// meanwhile is recorded once it is back.
 #[test]
 fn arrival_gets_its_keys_without_evidence_and_they_are_recorded_later() {
     for (mood, trust) in

@@ -323,8 +323,8 @@ impl Vault {
     }
 
     /// A keeper's own key: recorded as used before it is handed out, once per start. Those on which
-    /// arrival rests (whose mail it is; TLS) open no mail, and are not evidence's to withhold: while
-    /// it is away they are handed out, and recorded when it is back (decision 0023).
+    /// arrival rests (whose mail it is; TLS) open no mail, and are not evidence's to withhold:
+    /// while it is away they are handed out, and recorded when it is back (decision 0023).
     pub fn hand_own_key(&mut self, asker: Asker, label: &Label, key: OwnKey) {
         let times = self.handed.get(&(label.instance, key)).copied().unwrap_or_default();
         if times >= HAND_OUTS {

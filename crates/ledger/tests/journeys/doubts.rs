@@ -363,8 +363,7 @@ fn a_running_house_sees_its_log_changed() {
     });
 }
 
-/// Nothing depends on an anchor but how long a start reads: what is none is told, and made anew from
-/// the log.
+/// Nothing depends on an anchor but how long a start reads: what is none is told, and made anew.
 #[test]
 fn garbage_in_the_anchor_is_told_and_healed() {
     let mut kept = Kept::new("ledger-anchor");

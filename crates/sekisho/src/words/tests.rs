@@ -255,8 +255,8 @@ fn sentences_with_values() {
     check("a value after the address", Some("アドレス の後の値"));
     // Why a house cannot be opened is said by the warden, in the reader's language.
     check("could not listen on 127.0.0.1:25", Some("127.0.0.1:25 で待ち受けられません"));
-    let full = "the disk below /a is full (0 KiB left): mail is put off, and parts that cannot write \
-        start again until there is room";
+    let full = "the disk below /a is full (0 KiB left): mail is put off, and parts that cannot \
+        write start again until there is room";
     assert!(in_japanese(full).is_some_and(|said| said.starts_with("/a のディスクがいっぱい")));
     check("another sekisho runs on /a", Some("/a では別の sekisho が動いています"));
     let few = "expected a limit of 400 or more open descriptors, found 64: raise it (`ulimit -n`, \
