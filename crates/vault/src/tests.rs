@@ -605,8 +605,6 @@ fn arrival_gets_its_keys_without_evidence_and_they_are_recorded_later() {
             };
             deeds.iter().filter_map(word).collect::<Vec<_>>()
         };
-        // A ledger may take what it does not answer.
-        assert!(mood == SILENT || used().is_empty(), "{:?}", used());
         ledger.mood(TRUE);
         if !has_keys {
             let (signer, mirror) = Ledger::keys();
