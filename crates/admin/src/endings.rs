@@ -255,11 +255,27 @@ pub fn searched(
 pub fn answer_json(peers: &mut Peers<'_>, answer: ToAdmin) -> Answer {
     match answer {
         ToAdmin::Tenant(tenant) => Ok(places::tenant_json(&tenant)),
-        ToAdmin::Endings(endings) => Ok(endings.first().map_or(Value::Null, ending_json)),
+        ToAdmin::Endings(endings) => begun(peers, &endings),
         ToAdmin::Hold(hold) => named_hold(peers, &hold),
         ToAdmin::Done => Ok(json!({ "done": true })),
         answer => crate::passing::done(answer),
     }
+}
+
+/// What stops an end, for whoever asked for it and waits.
+const HELD: &str = "a hold stops it: nothing is destroyed until that is lifted (`hold lift ID`; \
+    `keys hold … --off`, if it is one upon keys)";
+
+/// An end that begins, or that a hold stops at once.
+fn begun(peers: &mut Peers<'_>, endings: &[Ending]) -> Answer {
+    let Some(ending) = endings.first() else { return Ok(Value::Null) };
+    let mut shown = ending_json(ending);
+    if ending.state == EndingState::Held {
+        let held = held_by(peers, std::slice::from_ref(ending)).unwrap_or_default().pop();
+        crate::people::set(&mut shown, "held_by", json!(held));
+        crate::people::set(&mut shown, "what", json!(HELD));
+    }
+    Ok(shown)
 }
 
 pub fn ending_json(ending: &Ending) -> Value {

@@ -95,6 +95,14 @@ impl<'a> Peers<'a> {
         })
     }
 
+    /// Which parts cannot start or go on, by the warden's word.
+    pub fn unable(&mut self) -> Result<Vec<wire::control::Unable>, Refusal> {
+        self.hear(&wire::control::Report::Unable, |order| match order {
+            Order::Unable(parts) => Some(parts),
+            _ => None,
+        })
+    }
+
     fn hear<T>(
         &mut self,
         report: &wire::control::Report,

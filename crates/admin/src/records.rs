@@ -235,7 +235,7 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     let (sentinel, frozen) = (crate::watch::status(peers), crate::watch::frozen(peers));
     let endings = crate::endings::waiting(peers);
     // Last of all: while the warden is listened to, nobody else is joined.
-    let isolated = crate::watch::isolated(peers);
+    let (isolated, unable) = (crate::watch::isolated(peers), crate::watch::unable(peers));
     let mut status = json!({
         "mailbox": mailbox,
         "vault": vault,
@@ -243,6 +243,7 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         "sentinel": sentinel,
         "single_operator": !is_two,
         "isolated": isolated,
+        "unable": unable,
         "frozen": frozen,
     });
     if !endings.is_empty() {

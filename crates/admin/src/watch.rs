@@ -139,6 +139,19 @@ pub fn isolated(peers: &mut Peers<'_>) -> Value {
     found.and_then(|found| found.get("items").cloned()).unwrap_or_default()
 }
 
+/// Which parts cannot start or go on, and why; null while the warden is away.
+pub fn unable(peers: &mut Peers<'_>) -> Value {
+    let Ok(parts) = peers.unable() else { return Value::Null };
+    let told = parts.iter().map(|part| {
+        json!({
+            "component": part.kind.word(),
+            "since": rfc3339(part.since_ms),
+            "what": part.what(),
+        })
+    });
+    Value::Array(told.collect())
+}
+
 pub fn list_isolated(peers: &mut Peers<'_>) -> Answer {
     let items = peers.isolated()?.into_iter().map(|Isolation { kind, since_ms, by }| {
         json!({ "component": kind.word(), "since": rfc3339(since_ms), "by": by.word() })

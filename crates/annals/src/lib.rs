@@ -63,6 +63,10 @@ pub use segments::{Segments, keep_changed, segment_name};
 pub use series::{Series, root_key};
 pub use view::{View, ViewCheck, check_view, write_view};
 
+/// What a keeper notes of an anchor that cannot be read. The log does not depend on it.
+pub const NO_ANCHOR: &str = "the anchor is none of ours: the log was read whole, and another one \
+    is set with the next entries";
+
 /// Names inside a log's folder.
 pub mod names {
     /// The first segment; the others are `log.000001` and so on.

@@ -52,7 +52,7 @@ pub use policy::{Policy, Verdict};
 pub use room::{NO_ROOM, failure, is_full_by_kernel, is_full_by_sqlite, story};
 pub use slab::Slab;
 pub use view::View;
-pub use voice::{in_full, tell};
+pub use voice::{in_full, last_words, tell};
 pub use walls::{Wall, Walls, is_root, walls};
 pub use zygote::{Forked, become_instance, enter_zygote, fork_instance};
 

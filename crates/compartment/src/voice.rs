@@ -4,10 +4,12 @@
 //! log, write over it, or end it for the whole house. So each compartment has a pipe, and what it
 //! says is written on by us: with its name, in printable characters, and not without end.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -84,10 +86,22 @@ fn say(name: &str, line: &[u8], breath: &mut Breath, to: &mut impl Write) {
         .collect();
     // A log that cannot be written stops nobody.
     let _ = match breath.takes(line.len(), Instant::now()) {
-        Taken::Said => writeln!(to, "[{name}] {text}"),
+        Taken::Said => {
+            let said = writeln!(to, "[{name}] {text}");
+            LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text);
+            said
+        }
         Taken::Last => writeln!(to, "[{name}] says more than is written down"),
         Taken::Silent => Ok(()),
     };
+}
+
+/// What each kind said last. Few kinds, bounded lines.
+static LAST_WORDS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// What processes of this kind said last; told once.
+pub fn last_words(kind: &str) -> Option<String> {
+    LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).remove(kind)
 }
 
 /// How much may still be said.

@@ -497,6 +497,7 @@ impl Neighbours {
                         self.dialled.insert(call, socket.ok_or(why));
                     }
                 }
+                Ok(Some((Order::Keys(keys), _))) => self.house.start.learn(keys),
                 Ok(Some((Order::Stop, _))) => self.closing = true,
                 Ok(Some(_)) => {}
                 Err(compartment::Fault::Channel(wire::Fault::Malformed)) => {}

@@ -70,8 +70,16 @@ impl Changes<'_> {
             last_open_ms: None,
             destroyed_ms: None,
         };
-        self.tables.keep_ending(self.key, &EndingRow::new(ending.clone()))?;
-        Ok(ToAdmin::endings(ending))
+        let mut row = EndingRow::new(ending);
+        self.tables.keep_ending(self.key, &row)?;
+        // Whom a hold stops at once is told so. That the vault does not say now is no reason to
+        // fail: it is asked again before anything is destroyed.
+        if now >= grace_until_ms
+            && (self.is_held(part)? || self.friends.are_keys_held(part).unwrap_or(false))
+        {
+            self.weigh_holds(&mut row)?;
+        }
+        Ok(ToAdmin::endings(row.ending))
     }
 
     /// Takes an ending back, as long as nothing is destroyed.

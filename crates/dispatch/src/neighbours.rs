@@ -518,6 +518,7 @@ impl Neighbours {
                     self.channels.insert(seat, held.into());
                 }
                 // With its access an instance ends; until then what is in hand is finished.
+                Ok(Some((Order::Keys(keys), _))) => self.house.start.learn(keys),
                 Ok(Some((Order::Stop, _))) => self.is_closing = true,
                 Ok(Some(_)) => {}
                 Err(compartment::Fault::Channel(wire::Fault::Malformed)) => {}

@@ -529,6 +529,7 @@ impl Neighbours {
                         self.join(label.kind, held.into());
                     }
                 }
+                Ok(Some((Order::Keys(keys), _))) => self.house.start.learn(keys),
                 Ok(Some((Order::Stop, _))) => self.closing = true,
                 Ok(Some(_)) => {}
                 Err(compartment::Fault::Channel(wire::Fault::Malformed)) => {}

@@ -142,6 +142,7 @@ impl Guard {
                 }
             }
             (Order::SignedIn(id), _) => self.signed_in(id),
+            (Order::Keys(keys), _) => self.records.learn(keys),
             (Order::Stop, _) => self.stop(),
             (Order::Count, _) => {
                 let held = Measure::InFlight.count("", self.memory.total());

@@ -5,7 +5,7 @@ use evidence::{Author, Body};
 use journal::{Carrier, Heard};
 use std::time::{Duration, Instant};
 use terms::Kind;
-use wire::control::Start;
+use wire::control::{Keys, Start};
 use wire::{Frame, Hub, Peer};
 
 /// Entries that may wait while the ledger is away, some hours of ordinary arrival (10 MB): mail
@@ -28,6 +28,11 @@ impl Records {
 
     pub fn public_key(&self) -> [u8; 32] {
         self.carrier.public()
+    }
+
+    /// Keys that were not known at the start.
+    pub fn learn(&mut self, keys: Keys) {
+        self.carrier.learn(keys);
     }
 
     /// A (new) ledger. What the last one did not show is handed in again.

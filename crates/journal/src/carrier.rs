@@ -9,7 +9,7 @@
 use evidence::{Author, Body, Outbox};
 use std::time::{Duration, Instant};
 use tlog::Trust;
-use wire::control::Start;
+use wire::control::{Keys, Start};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::{Frame, Hub, Peer};
 
@@ -99,6 +99,13 @@ impl Carrier {
     pub fn trust(&mut self, ledger: Option<[u8; 32]>, mirror: Option<[u8; 32]>) {
         if let (Some(ledger), Some(mirror)) = (ledger, mirror) {
             self.trust = Trust::new(&ledger, &mirror);
+        }
+    }
+
+    /// Believes keys that were not known at the start, and none in the place of known ones.
+    pub fn learn(&mut self, keys: Keys) {
+        if self.trust.is_none() {
+            self.trust(keys.ledger, keys.mirror);
         }
     }
 

@@ -9,7 +9,7 @@ use evidence::{Author, Body};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use terms::Kind;
-use wire::control::Start;
+use wire::control::{Keys, Start};
 use wire::{Frame, Hub, Peer};
 
 /// How long records may gather before they are handed in.
@@ -52,6 +52,11 @@ impl Rounds {
 
     pub fn public(&self) -> [u8; 32] {
         self.carrier.public()
+    }
+
+    /// Keys that were not known at the start.
+    pub fn learn(&mut self, keys: Keys) {
+        self.carrier.learn(keys);
     }
 
     /// A (new) channel to the ledger.

@@ -109,7 +109,7 @@ pub(crate) struct Book<V> {
 struct Indexing {
     binder: Binder,
     shelf: Box<dyn Shelf + Send>,
-    /// A chapter was closed since the last anchor.
+    /// A chapter was closed since the last anchor, or that is of no use.
     is_anchor_due: bool,
 }
 
@@ -148,9 +148,10 @@ impl<V: Volume> Book<V> {
         }
     }
 
-    /// Keeps an index from here on: `binder` stands at the store's end.
-    pub fn with_index(mut self, binder: Binder, shelf: Box<dyn Shelf + Send>) -> Self {
-        self.index = Some(Indexing { binder, shelf, is_anchor_due: false });
+    /// Keeps an index from here on: `binder` stands at the store's end. `due`: the anchor is of no
+    /// use, and another one is set.
+    pub fn with_index(mut self, binder: Binder, shelf: Box<dyn Shelf + Send>, due: bool) -> Self {
+        self.index = Some(Indexing { binder, shelf, is_anchor_due: due });
         self
     }
 

@@ -46,8 +46,8 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     put(&folder.join(PUBLIC), own.to_text().as_bytes()).map_err(file(PUBLIC))?;
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
     let shelf = annals::Folder(folder.to_owned());
-    let anchor = shelf.get(ANCHOR).map_err(file(ANCHOR))?;
-    let mut anchor = anchor.and_then(|bytes| Anchor::decode(&bytes));
+    let kept = shelf.get(ANCHOR).map_err(file(ANCHOR))?;
+    let mut anchor = kept.as_ref().and_then(|bytes| Anchor::decode(bytes));
     let known = anchor.as_ref().and_then(|anchor| {
         let nodes = TiledNodes(Tiles(&volumes.tiles));
         Memory::load(&anchor.extra, |index| nodes.node(0, index))
@@ -55,6 +55,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     if known.is_none() {
         anchor = None;
     }
+    let is_none_of_ours = kept.is_some() && anchor.is_none();
     let mut memory = known.unwrap_or_default();
     let mut strange = 0u64;
     let (mut store, found) = Store::open(
@@ -76,7 +77,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let mut checkpoint = OpenOptions::new();
     let checkpoint = checkpoint.write(true).create(true).truncate(false).mode(0o600);
     let checkpoint = checkpoint.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
-    let (mut notes, mut alarms) = (mended(&found), Vec::new());
+    let (mut notes, mut alarms) = (mended(&found, is_none_of_ours), Vec::new());
     let mut must_reach = 0;
     if let Some(what) = found.damage {
         keep_changed(folder, now_ms).map_err(file(LOG))?;
@@ -102,14 +103,18 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
         alarms.push(format!("{strange} entries of the ledger cannot be read"));
     }
     let book = Book::new(store, signer, memory, must_reach, now_ms);
-    let book = book.with_index(binder, Box::new(shelf));
+    let is_anchor_due = is_none_of_ours || found.anchor_refused;
+    let book = book.with_index(binder, Box::new(shelf), is_anchor_due);
     let book = book.remembering(memory_of.book);
     Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
 }
 
 /// What was put right while the log was opened, and is nobody's deed.
-fn mended(found: &tlog::Opened) -> Vec<String> {
+fn mended(found: &tlog::Opened, is_none_of_ours: bool) -> Vec<String> {
     let mut notes = Vec::new();
+    if is_none_of_ours {
+        notes.push(annals::NO_ANCHOR.to_owned());
+    }
     if found.damage.is_none() && found.torn_bytes > 0 {
         notes.push(format!("dropped {} octets of an unfinished batch", found.torn_bytes));
     }

@@ -155,6 +155,7 @@ impl Desk {
             Ok(Order::Pulse) => {
                 let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
             }
+            Ok(Order::Keys(keys)) => self.forward.learn(keys),
             Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
             Ok(Order::Join(label)) => {
                 let kind = label.kind;

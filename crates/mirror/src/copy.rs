@@ -83,6 +83,8 @@ pub struct Copy<V> {
     range: CompactRange,
     /// Where the last anchor was set, and where anchors are put.
     anchored: u64,
+    /// The last one is of no use.
+    is_anchor_due: bool,
     shelf: Option<Box<dyn Shelf + Send>>,
     saved: Option<Saved>,
     /// A second cosignature, for those outside, and where it is kept.
@@ -123,6 +125,7 @@ impl<V: Volume> Copy<V> {
             pending: None,
             range,
             anchored,
+            is_anchor_due: false,
             shelf: None,
             saved: None,
             lattice: None,
@@ -245,12 +248,20 @@ impl<V: Volume> Copy<V> {
         self
     }
 
+    /// The anchor that was found is of no use: the next entries bring another one.
+    #[must_use]
+    pub fn owing_an_anchor(mut self, is_due: bool) -> Self {
+        self.is_anchor_due = is_due;
+        self
+    }
+
     /// Sets an anchor when the last one is far enough behind. The copy does not depend on it.
     pub fn set_anchor(&mut self) {
         let Some(shelf) = &self.shelf else { return };
-        if self.store.size() < self.anchored + ANCHOR_EVERY {
+        if !self.is_anchor_due && self.store.size() < self.anchored + ANCHOR_EVERY {
             return;
         }
+        self.is_anchor_due = false;
         self.anchored = self.store.size();
         if let Ok(Some(anchor)) = self.store.anchor(Vec::new()) {
             let _ = shelf.put(ANCHOR, &anchor.encode());

@@ -17,3 +17,15 @@ pub enum Fault {
     #[error("could not begin: {0}")]
     House(compartment::Fault),
 }
+
+impl Fault {
+    /// Whether room is what is missing.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::File { source, .. } | Self::Store(source) => {
+                compartment::is_full_by_kernel(source)
+            }
+            _ => false,
+        }
+    }
+}

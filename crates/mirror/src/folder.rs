@@ -45,8 +45,10 @@ pub fn open(
     put(&folder.join(LATTICE_KEY), public.as_bytes()).map_err(file(LATTICE_KEY))?;
     let known = pinned(&folder.join(LEDGER), given)?;
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
-    let anchor = annals::Folder(folder.to_owned()).get(ANCHOR).map_err(file(ANCHOR))?;
-    let anchor = anchor.and_then(|bytes| Anchor::decode(&bytes));
+    let kept = annals::Folder(folder.to_owned()).get(ANCHOR).map_err(file(ANCHOR))?;
+    let has_kept = kept.is_some();
+    let anchor = kept.and_then(|bytes| Anchor::decode(&bytes));
+    let is_none_of_ours = has_kept && anchor.is_none();
     let (mut copy, opened) =
         Copy::open(volumes, anchor.as_ref(), cosigner, known).map_err(Fault::Store)?;
     let (mut notes, mut damaged) = (Vec::new(), None);
@@ -68,6 +70,9 @@ pub fn open(
     if opened.anchor_refused {
         notes.push("the anchor does not fit the copy, which was read whole".to_owned());
     }
+    if is_none_of_ours {
+        notes.push(annals::NO_ANCHOR.to_owned());
+    }
     let (mut alarms, lost) = recall(folder, &copy).map_err(file(CHECKPOINT))?;
     alarms.extend(damaged);
     let saving = |name| {
@@ -77,6 +82,7 @@ pub fn open(
     };
     let shelf = annals::Folder(folder.to_owned());
     let copy = copy.with_shelf(Box::new(shelf)).knowing(lost);
+    let copy = copy.owing_an_anchor(is_none_of_ours || opened.anchor_refused);
     let copy = copy.saving(saving(CHECKPOINT)?, alarms).signing_twice(lattice, saving(LATTICE)?);
     Ok((copy, notes))
 }

@@ -41,7 +41,7 @@ pub fn run(house: House) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             compartment::tell(format_args!("mirror: {fault}"));
-            ExitCode::FAILURE
+            compartment::failure(fault.is_full())
         }
     }
 }

@@ -180,6 +180,7 @@ impl Desk {
         match frame.read::<Order>() {
             Ok(Order::Count) => self.tell_counts(),
             Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
+            Ok(Order::Keys(keys)) => self.forward.learn(keys),
             Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return };

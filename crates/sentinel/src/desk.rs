@@ -182,6 +182,7 @@ impl Desk {
                 let _ = hub.send(warden, 0, &counted, Vec::new());
             }
             Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
+            Ok(Order::Keys(keys)) => self.pen.learn(keys),
             Ok(Order::Join(label)) => {
                 if let Some(held) = held {
                     self.join(label, held, hub);

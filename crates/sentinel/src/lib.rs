@@ -66,7 +66,8 @@ pub fn run(house: House) -> ExitCode {
     match keep(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            compartment::tell(format_args!("sekisho: the sentinel ends: {fault}"));
+            let words = compartment::in_full(&fault);
+            compartment::tell(format_args!("sekisho: the sentinel ends: {words}"));
             ExitCode::FAILURE
         }
     }

@@ -6,7 +6,7 @@ use journal::{Carrier, Heard};
 use std::time::Instant;
 use terms::Kind;
 use vigil::Incident;
-use wire::control::Start;
+use wire::control::{Keys, Start};
 use wire::{Frame, Hub, Peer};
 
 /// Incidents that may wait for the ledger.
@@ -55,6 +55,11 @@ impl Pen {
     /// Entries of ours so far, and how many of them the ledger has taken.
     pub fn counts(&self) -> (u64, u64) {
         (self.recorded, self.acknowledged)
+    }
+
+    /// Keys that were not known at the start.
+    pub fn learn(&mut self, keys: Keys) {
+        self.carrier.learn(keys);
     }
 
     pub fn join(&mut self, ledger: Peer) {

@@ -78,7 +78,8 @@ pub fn run(house: House) -> ExitCode {
     match live(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            compartment::tell(format_args!("sekisho signer: {fault}"));
+            let words = compartment::in_full(&fault);
+            compartment::tell(format_args!("sekisho signer: {words}"));
             ExitCode::from(3)
         }
     }

@@ -144,6 +144,7 @@ impl Signer {
         match frame.read::<Order>().map_err(Fault::Channel)? {
             Order::Stop => return Ok(true),
             Order::Pulse => drop(self.hub.send(self.control, 0, &Report::Alive, Vec::new())),
+            Order::Keys(keys) => self.carrier.learn(keys),
             Order::Join(label) => {
                 if let Some(fd) = frame.descriptors.pop() {
                     let kind = label.kind;

@@ -5,9 +5,9 @@
 //! # May ask        ledger
 //! # Network        none
 //! # If taken over  everything in the default tier: this is the wall that must stand
-//! # Never          releases a key without a recorded, mirrored entry; writes a key in clear;
-//! #                opens for a carrier what it was not handed; reads the credential's shared
-//! #                offset; keeps a budget that a restart refills
+//! # Never          releases a key of mail without a recorded, mirrored entry; writes a key in
+//! #                clear; opens for a carrier what it was not handed; reads the credential's
+//! #                shared offset; keeps a budget that a restart refills
 
 #![cfg_attr(
     test,
@@ -110,7 +110,8 @@ pub fn run(house: House) -> ExitCode {
     match live(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            compartment::tell(format_args!("sekisho vault: {fault}"));
+            let words = compartment::in_full(&fault);
+            compartment::tell(format_args!("sekisho vault: {words}"));
             match &fault {
                 Fault::Store { source, .. } if compartment::is_full_by_kernel(source) => {
                     compartment::failure(true)
@@ -131,7 +132,6 @@ fn live(mut house: House) -> Result<(), Fault> {
         (Some(ledger), Some(mirror)) => tlog::Trust::new(&ledger, &mirror),
         _ => None,
     };
-    let trust = trust.ok_or(Fault::Start { what: "the ledger's and mirror's keys" })?;
     house.jail().map_err(Fault::House)?;
     let seed = Zeroizing::new(compartment::random::<32>());
     let author = Author::new(Kind::Vault, house.start.instance, &seed);
@@ -166,7 +166,7 @@ pub fn serve_unjailed(
     let control = hub.seat(control, label).map_err(Fault::Channel)?;
     let clocks = vault::Clocks::of_this_machine();
     let sighted = Sighted::new(folder.join(SIGHTED));
-    let evidence = (author, trust, sighted);
+    let evidence = (author, Some(trust), sighted);
     Vault::new(hub, control, keys, stood, evidence, (clocks, false))?.serve()
 }
 

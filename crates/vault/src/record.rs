@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use terms::{GrantId, InstanceId, TenantId, UserId};
 use tlog::{Trust, Trusted};
+use wire::control::Keys;
 use wire::ledger::{FromLedger, Proof, ToLedger};
 use wire::{Hub, Peer};
 
@@ -30,6 +31,11 @@ const SHUT: Duration = Duration::from_secs(10);
 const COMPANY: Duration = Duration::from_millis(4);
 /// So many need no more company.
 const ENOUGH: usize = 64;
+/// The same for the keys on which arrival rests, which are handed out without evidence: whoever
+/// asks for one waits three seconds.
+const OWED_AFTER: Duration = Duration::from_secs(2);
+/// So many of those may be owed to the ledger before none is handed out any more.
+const OWED: usize = 256;
 /// Deeds that may wait in all: beyond it the evidence is as good as away.
 const WAITING: usize = 20_000;
 /// Frames and octets of one append, so that the vault starves no other author.
@@ -68,6 +74,15 @@ pub(crate) enum Outcome {
         entry: u64,
     },
     Away,
+    /// Away, and it will be recorded all the same.
+    Owed,
+}
+
+/// What is recorded with or without what follows.
+struct Owed {
+    body: Body,
+    then: Option<Then>,
+    until: Instant,
 }
 
 struct Pending {
@@ -82,6 +97,13 @@ struct Signed {
     /// `None`: waits for ever.
     until: Option<Instant>,
     is_release: bool,
+    may_be_owed: bool,
+}
+
+impl Signed {
+    fn without(&self) -> Outcome {
+        if self.may_be_owed { Outcome::Owed } else { Outcome::Away }
+    }
 }
 
 enum Call {
@@ -118,11 +140,13 @@ pub(crate) struct Told {
 
 pub(crate) struct Recorder {
     author: Author,
-    trust: Trust,
+    /// `None`: the mirror has not served in this house yet, and nothing is proven.
+    trust: Option<Trust>,
     /// The newest checkpoint that was believed, whoever came with it.
     pub sighted: RefCell<Sighted>,
     ledger: Option<Peer>,
     pending: VecDeque<Pending>,
+    owed: VecDeque<Owed>,
     signed: VecDeque<Signed>,
     /// The newest that were taken: whoever comes after a ledger is handed them again, in case it
     /// kept nothing.
@@ -149,7 +173,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(author: Author, trust: Trust, sighted: Sighted) -> Self {
+    pub fn new(author: Author, trust: Option<Trust>, sighted: Sighted) -> Self {
         let now = Instant::now();
         Self {
             author,
@@ -157,6 +181,7 @@ impl Recorder {
             sighted: RefCell::new(sighted),
             ledger: None,
             pending: VecDeque::new(),
+            owed: VecDeque::new(),
             signed: VecDeque::new(),
             taken: VecDeque::new(),
             taken_bytes: 0,
@@ -177,6 +202,13 @@ impl Recorder {
         }
     }
 
+    /// Believes keys that were not known at the start, and none in the place of known ones.
+    pub fn learn(&mut self, keys: Keys) {
+        if let (None, Some(ledger), Some(mirror)) = (&self.trust, keys.ledger, keys.mirror) {
+            self.trust = Trust::new(&ledger, &mirror);
+        }
+    }
+
     /// Whether ledger and mirror stand behind what is told them, as far as is known.
     pub fn is_here(&self) -> bool {
         self.ledger.is_some() && self.away_since.is_none() && !self.is_unproven
@@ -184,7 +216,8 @@ impl Recorder {
 
     /// Whether an entry of somebody else's stands in the ledger, cosigned by the mirror.
     pub fn is_proven(&self, entry: &[u8], proof: &Proof, checkpoint: &[u8]) -> bool {
-        let Some(trusted) = self.trust.read(checkpoint) else { return false };
+        let trusted = self.trust.as_ref().and_then(|trust| trust.read(checkpoint));
+        let Some(trusted) = trusted else { return false };
         self.sighted.borrow_mut().note(trusted.checkpoint.size, checkpoint);
         trusted.proves(entry, proof.index, &proof.hashes)
     }
@@ -205,6 +238,17 @@ impl Recorder {
             self.ledger = None;
             self.flight = None;
             self.mark_away();
+        }
+    }
+
+    /// Takes a deed that is done without evidence, if that is away, and recorded when it is back.
+    pub fn ask_owing(&mut self, body: Body, then: Then) {
+        match self.owed.len() < OWED {
+            true => {
+                let until = Instant::now() + OWED_AFTER;
+                self.owed.push_back(Owed { body, then: Some(then), until });
+            }
+            false => self.done.push((then, Outcome::Away)),
         }
     }
 
@@ -276,6 +320,7 @@ impl Recorder {
             matches!(one.asked.deed, Deed::Release { released: Released::Transit(_), .. })
         };
         let may_gather = self.signed.is_empty()
+            && self.owed.is_empty()
             && self.pending.len() < ENOUGH
             && self.pending.iter().all(is_patient);
         match self.pending.front().filter(|_| may_gather) {
@@ -295,6 +340,7 @@ impl Recorder {
         let busy = self.flight.is_some()
             || !self.signed.is_empty()
             || !self.pending.is_empty()
+            || !self.owed.is_empty()
             || self.is_unproven
             || self.next_release.is_none();
         if busy { RETRY / 4 } else { Duration::from_secs(1) }
@@ -322,9 +368,13 @@ impl Recorder {
                 self.done.push((one.asked.then, Outcome::Away));
             }
         }
+        for one in self.owed.iter_mut().filter(|one| one.until <= now) {
+            self.done.extend(one.then.take().map(|then| (then, Outcome::Owed)));
+        }
         let late = |one: &&mut Signed| one.until.is_some_and(|until| until <= now);
         for one in self.signed.iter_mut().filter(late) {
-            self.done.extend(one.then.take().map(|then| (then, Outcome::Away)));
+            let outcome = one.without();
+            self.done.extend(one.then.take().map(|then| (then, outcome)));
         }
     }
 
@@ -334,6 +384,7 @@ impl Recorder {
             return;
         }
         let at_ms = now_ms();
+        self.sign_owed(at_ms);
         while self.signed.len() < APPEND_FRAMES {
             let Some(Pending { asked, until }) = self.pending.pop_front() else {
                 return;
@@ -350,10 +401,29 @@ impl Recorder {
                 Some(frame) => {
                     let (then, proof) = (Some(asked.then), asked.proof);
                     let until = (!asked.lasting).then_some(until);
-                    self.signed.push_back(Signed { frame, then, proof, until, is_release });
+                    let may_be_owed = false;
+                    let signed = Signed { frame, then, proof, until, is_release, may_be_owed };
+                    self.signed.push_back(signed);
                     self.next_release = Some(number + u64::from(is_release));
                 }
                 None => self.done.push((asked.then, Outcome::Away)),
+            }
+        }
+    }
+
+    /// What is owed, first: it was done before all else.
+    fn sign_owed(&mut self, at_ms: u64) {
+        while let Some(Owed { body, then, until }) = self.owed.pop_front() {
+            match self.author.sign(at_ms, body) {
+                Some(frame) => self.signed.push_back(Signed {
+                    frame,
+                    then,
+                    proof: true,
+                    until: Some(until),
+                    is_release: false,
+                    may_be_owed: true,
+                }),
+                None => self.done.extend(then.map(|then| (then, Outcome::Away))),
             }
         }
     }
@@ -442,7 +512,8 @@ impl Recorder {
 
     /// Only what the vault itself has verified counts: both signatures, and each inclusion.
     fn proved(&mut self, count: usize, proofs: &[Proof], checkpoint: &[u8]) {
-        let trusted = self.trust.read(checkpoint);
+        let Some(trust) = &self.trust else { return self.mark_away() };
+        let trusted = trust.read(checkpoint);
         let grown = trusted.filter(|trusted| trusted.checkpoint.size >= self.seen_size);
         let Some(trusted) = grown.filter(|_| proofs.len() == count) else {
             self.alarms.push("the ledger gave a checkpoint that does not hold".to_owned());

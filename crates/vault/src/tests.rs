@@ -46,6 +46,16 @@ impl Running {
     }
 
     fn start_at(folder: &Path, ledger: &Ledger, start: u8, clock: vault::Clock) -> Self {
+        Self::start_believing(Some(Ledger::trust()), folder, ledger, start, clock)
+    }
+
+    fn start_believing(
+        trust: Option<tlog::Trust>,
+        folder: &Path,
+        ledger: &Ledger,
+        start: u8,
+        clock: vault::Clock,
+    ) -> Self {
         let (warden, own) = Channel::pair().unwrap();
         let root = RootKey::from_credential(&[5; 32]).unwrap();
         let keys = Keys::open(folder, root, compartment::now_ms()).unwrap();
@@ -56,7 +66,6 @@ impl Running {
             let mut hub = Hub::new().unwrap();
             let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
             let control = hub.seat(own, label).unwrap();
-            let trust = Ledger::trust();
             let steady = Box::new(compartment::steady_ms);
             let clocks = vault::Clocks { wall: clock, steady };
             let evidence = (author, trust, sighted);
@@ -569,6 +578,62 @@ fn keepers_get_their_own_keys_recorded() {
     check(vec![1; 32], true);
     check(vec![2; 32], false);
     running.stop();
+}
+
+/// Whose mail it is and TLS are not evidence's to withhold, reading is; what was handed out
+/// meanwhile is recorded once it is back.
+#[test]
+fn arrival_gets_its_keys_without_evidence_and_they_are_recorded_later() {
+    for (mood, trust) in
+        [(AWAY, Some(Ledger::trust())), (SILENT, Some(Ledger::trust())), (AWAY, None)]
+    {
+        let ledger = Ledger::new();
+        let has_keys = trust.is_some();
+        let start = 40 + mood + u8::from(has_keys);
+        let folder = folder(&format!("owed-{start}"));
+        ledger.mood(mood);
+        let clock = Box::new(compartment::now_ms);
+        let running = Running::start_believing(trust, &folder, &ledger, start, clock);
+        let mut directory = running.join(Kind::Directory, InstanceId([10; 6]), None);
+        let mut identity = running.join(Kind::Identity, InstanceId([11; 6]), None);
+        let mut signer = running.join(Kind::Signer, InstanceId([12; 6]), None);
+        let asked = Instant::now();
+        let policy = ask(&mut directory, &FromDirectory::PolicyKey);
+        assert!(matches!(policy, ToDirectory::Key(_)), "mood {mood}");
+        // The directory asks no longer than three seconds.
+        assert!(asked.elapsed() < Duration::from_millis(2_800), "{:?}", asked.elapsed());
+        assert!(matches!(ask(&mut signer, &FromSigner::StorageKey), ToSigner::Key { .. }));
+        let table = ask(&mut identity, &FromIdentity::TableKey);
+        assert!(matches!(table, ToIdentity::EvidenceAway), "mood {mood}");
+        let used = || {
+            let deeds = ledger.deeds();
+            let word = |deed: &Body| match deed {
+                Body::CredentialUse { credential, .. } => Some(format!("{credential:?}")),
+                _ => None,
+            };
+            deeds.iter().filter_map(word).collect::<Vec<_>>()
+        };
+        ledger.mood(TRUE);
+        if !has_keys {
+            let (signer, mirror) = Ledger::keys();
+            let keys = wire::control::Keys {
+                ledger: Some(signer.verifier().key_bytes()),
+                mirror: Some(mirror.public().key_bytes()),
+                ..wire::control::Keys::default()
+            };
+            running.warden.send(0, &Order::Keys(keys), &[]).unwrap();
+        }
+        let back = Instant::now();
+        let has = |word: &str| used().iter().any(|one| one.contains(word));
+        while !has("policy-key") || !has("storage-key") {
+            assert!(back.elapsed() < Duration::from_secs(8), "mood {mood}: {:?}", used());
+            thread::sleep(Duration::from_millis(50));
+        }
+        while !matches!(ask(&mut identity, &FromIdentity::TableKey), ToIdentity::Key(_)) {
+            assert!(back.elapsed() < Duration::from_secs(12), "mood {mood}");
+        }
+        running.stop();
+    }
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Vault {
         control: Peer,
         keys: Keys,
         stood: Stood,
-        (author, trust, sighted): (Author, Trust, Sighted),
+        (author, trust, sighted): (Author, Option<Trust>, Sighted),
         (clocks, demo): (Clocks, bool),
     ) -> Result<Self, Fault> {
         let (workers, wake) = Workers::start()?;
@@ -211,6 +211,7 @@ impl Vault {
         match frame.read::<Order>().map_err(Fault::Channel)? {
             Order::Stop => return Ok(true),
             Order::Pulse => drop(self.hub.send(self.control, 0, &Report::Alive, Vec::new())),
+            Order::Keys(keys) => self.recorder.learn(keys),
             Order::Join(label) => {
                 if let Some(fd) = frame.descriptors.pop() {
                     let kind = label.kind;
@@ -321,7 +322,9 @@ impl Vault {
         }
     }
 
-    /// A keeper's own key: recorded as used before it is handed out, once per start.
+    /// A keeper's own key: recorded as used before it is handed out, once per start. Those on which
+    /// arrival rests (whose mail it is; TLS) open no mail, and are not evidence's to withhold:
+    /// while it is away they are handed out, and recorded when it is back (decision 0023).
     pub fn hand_own_key(&mut self, asker: Asker, label: &Label, key: OwnKey) {
         let times = self.handed.get(&(label.instance, key)).copied().unwrap_or_default();
         if times >= HAND_OUTS {
@@ -334,7 +337,11 @@ impl Vault {
             name: Word::new(label.kind.word()),
             tenant: None,
         };
-        self.record(Deed::Plain(body), Then::Hand(asker, label.instance, key), true);
+        let then = Then::Hand(asker, label.instance, key);
+        match key {
+            OwnKey::Policy | OwnKey::Storage => self.recorder.ask_owing(body, then),
+            OwnKey::Table => self.record(Deed::Plain(body), then, true),
+        }
     }
 
     fn keep_evidence(&mut self) {
@@ -359,7 +366,7 @@ impl Vault {
             (Then::Carry(carry), Outcome::Recorded { .. }) => self.carry_mail(carry),
             (Then::Carry(carry), Outcome::Away) => self.lose_part(carry.job, carry.count()),
             (Then::Expire(last), Outcome::Recorded { .. }) => self.expire(last),
-            (Then::Hand(asker, instance, key), Outcome::Recorded { .. }) => {
+            (Then::Hand(asker, instance, key), Outcome::Recorded { .. } | Outcome::Owed) => {
                 let times = self.handed.entry((instance, key)).or_default();
                 *times = times.saturating_add(1);
                 self.give_own_key(asker, key);
@@ -381,7 +388,8 @@ impl Vault {
                 self.recorded_act(asker, number, entry);
             }
             (Then::Act { asker, number }, Outcome::Away) => self.lost_act(asker, number),
-            (Then::Expire(_), Outcome::Away) | (Then::Nothing, _) => {}
+            // Nothing else is owed.
+            (Then::Expire(_), Outcome::Away) | (Then::Nothing, _) | (_, Outcome::Owed) => {}
         }
     }
 

@@ -2,7 +2,9 @@
 
 use crate::household::{Household, Want};
 use crate::plan::{Drafted, Happening};
+use crate::reports::printable;
 use crate::roster::{Member, Part, Role, has_evidence_shown, has_zygote, needs, takes_connections};
+use crate::troubles::lacks;
 use crate::{Fault, feeds, ports, recorder};
 use compartment::{Birth, spawn};
 use std::os::fd::OwnedFd;
@@ -23,7 +25,7 @@ impl Household {
     /// Starts every part that has no holder, whose pause is over, and whose needs are met.
     pub fn start_parts(&mut self, now: Instant) {
         let due = |part: &&Part| {
-            let met = |need: &Kind| self.has_served(*need);
+            let met = |need: &Kind| self.has_served(*need, now);
             part.holder.is_none()
                 && part.isolation.is_none()
                 && part.next_try <= now
@@ -31,6 +33,9 @@ impl Household {
         };
         let due: Vec<Kind> = self.parts.iter().filter(due).map(|part| part.kind).collect();
         for kind in due {
+            if let Some(part) = self.part_mut(kind) {
+                part.begun(now);
+            }
             if let Err(fault) = self.start_part(kind) {
                 compartment::tell(format_args!(
                     "sekisho: {} could not be started: {}",
@@ -39,17 +44,19 @@ impl Household {
                 ));
                 if let Some(part) = self.part_mut(kind) {
                     part.lost(Duration::ZERO, now);
+                    part.failed();
+                    part.trouble_is(&printable(&fault.in_full()), false);
                 }
             }
         }
     }
 
-    /// Whether a kind has served once, or is not part of this plan. What is isolated is waited for
-    /// only by those who could not live without its key.
-    fn has_served(&self, kind: Kind) -> bool {
-        let is_out = |part: &Part| part.isolation.is_some() && kind != Kind::Vault;
+    /// Whether a kind has served once, is not part of this plan, or is not waited for: it is
+    /// isolated, or cannot start.
+    fn has_served(&self, kind: Kind, now: Instant) -> bool {
         let mut own = self.parts.iter().filter(|part| part.kind == kind);
-        own.next().is_none_or(|part| part.served || is_out(part))
+        own.next()
+            .is_none_or(|part| part.served || part.isolation.is_some() || part.is_given_up(now))
     }
 
     pub fn part_mut(&mut self, kind: Kind) -> Option<&mut Part> {
@@ -205,7 +212,7 @@ impl Household {
         (start, gifts): (Start, Vec<OwnedFd>),
     ) -> Result<(), Fault> {
         let label = Label { instance, kind, person: None };
-        let drilled = start.drill;
+        let (drilled, lacks_keys) = (start.drill, lacks(kind, &start));
         let control = self.hub.seat(control, label)?;
         self.seats.insert(control, (instance, kind));
         self.hub.send(control, 0, &Order::Begin(start), gifts)?;
@@ -235,6 +242,7 @@ impl Household {
             serves: None,
             renewals: 0,
             outlets: 0,
+            lacks_keys,
             introduced: false,
             early: None,
             adrift_until: None,

@@ -97,11 +97,11 @@ impl Household {
         let kind = member.kind;
         let at_ms = recorder::now_ms();
         self.feed(Feed::Ended { at_ms, instance, kind, clean, cause: cause.clone() });
-        (self.plan.tell)(&Happening::Ended { instance, kind, clean, cause });
+        (self.plan.tell)(&Happening::Ended { instance, kind, clean, cause: cause.clone() });
         match member.role {
-            Role::Single => self.lose_holder(&member),
+            Role::Single => self.lose_holder(&member, &cause),
             Role::Zygote => {
-                self.lose_holder(&member);
+                self.lose_holder(&member, &cause);
                 self.bury_children(instance);
             }
             Role::Instance(zygote) => {
@@ -116,13 +116,13 @@ impl Household {
         }
     }
 
-    fn lose_holder(&mut self, member: &Member) {
+    fn lose_holder(&mut self, member: &Member, cause: &str) {
         let lived = member.born_at.elapsed();
         let now = Instant::now();
-        if let Some(part) = self.part_mut(member.kind)
-            && part.holder == Some(member.instance)
-        {
+        let own = self.part_mut(member.kind);
+        if let Some(part) = own.filter(|part| part.holder == Some(member.instance)) {
             part.lost(lived, now);
+            self.note_trouble(member, cause);
         }
     }
 

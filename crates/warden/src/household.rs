@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId};
-use wire::control::Service;
+use wire::control::{Keys, Service};
 use wire::{Event, Hub, Peer, UNREAD};
 
 /// The pulse when something is due soon, and when nothing is.
@@ -32,14 +32,6 @@ const CALM: Duration = Duration::from_millis(200);
 const HEARD_ROUND: usize = 64;
 /// Exit code of a fault, as in the black-box contract.
 const FAULT: u8 = 3;
-
-/// Keys that some compartments must know of others, learned at each `Ready`.
-#[derive(Default)]
-pub struct Keys {
-    pub ledger: Option<[u8; 32]>,
-    pub mirror: Option<[u8; 32]>,
-    pub statement: Option<[u8; 32]>,
-}
 
 /// An instance that somebody waits for.
 pub enum Want {
@@ -68,6 +60,7 @@ pub struct Household {
     pub seats: HashMap<Peer, (InstanceId, Kind)>,
     pub pidfds: HashMap<Peer, InstanceId>,
     pub wants: Wants,
+    /// Keys that some compartments must know of others, learned at each `Ready`.
     pub keys: Keys,
     pub resolvers: Allowance,
     pub dials: Allowance,
@@ -238,6 +231,7 @@ impl Household {
         } else {
             self.start_parts(now);
             self.fulfil_wants();
+            self.look_at_troubles(now);
             self.announce();
             self.pulse(now);
             self.say_untold(now);

@@ -8,7 +8,8 @@
 //!
 //! Reading order: [`plan`] (what to run), [`household`] (the loop), `roster` (who is alive),
 //! `wants`, `births`, `joins`, `endings`, `ears` (refused calls), `eyes` (programs that are
-//! started), `feeds` (what the sentinel is told), `isolations`, `recorder` (evidence), `stopping`.
+//! started), `feeds` (what the sentinel is told), `isolations`, `troubles`, `recorder` (evidence),
+//! `stopping`.
 
 #![cfg_attr(
     test,
@@ -38,6 +39,7 @@ mod reports;
 mod resolvers;
 mod roster;
 mod stopping;
+mod troubles;
 mod wants;
 
 pub use endings::NO_ROOM;

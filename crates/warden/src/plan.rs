@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use terms::{InstanceId, Kind};
-use wire::control::{Relay, Service};
+use wire::control::{Relay, Service, Unable};
 use wire::fetch::Outward;
 use wire::sentinel::{Incident, Vigilance};
 use wire::{Channel, Label};
@@ -270,6 +270,13 @@ pub enum Happening {
         clean: bool,
         /// Why, in a few words.
         cause: String,
+    },
+    /// A part cannot start; it is tried again and again. Whoever can goes on without.
+    Unable(Unable),
+    /// And now it serves.
+    Able {
+        /// Its kind.
+        kind: Kind,
     },
     /// A call off charter, or what a compartment itself found alarming.
     Alarm {

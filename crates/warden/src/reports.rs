@@ -145,6 +145,9 @@ impl Household {
                 let isolated = Order::Isolated(self.isolations());
                 let _ = self.hub.send(peer, 0, &isolated, Vec::new());
             }
+            Report::Unable if kind == Kind::Admin => {
+                let _ = self.hub.send(peer, 0, &Order::Unable(self.unable()), Vec::new());
+            }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }
     }
@@ -236,9 +239,8 @@ impl Household {
             _ => {}
         }
         self.recorder.trust(self.keys.ledger, self.keys.mirror);
-        if let Some(part) = self.part_mut(kind) {
-            part.served = true;
-        }
+        self.note_service(kind);
+        self.tell_late_keys();
         if role == Role::Single {
             // Its first word: from now on its silence counts.
             self.hear_alive(instance, kind);

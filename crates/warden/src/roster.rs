@@ -12,7 +12,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The first pause; each failure in a row doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// A compartment that lived this long did not fail in a row.
-const LIVED_WELL: Duration = Duration::from_secs(10);
+pub const LIVED_WELL: Duration = Duration::from_secs(10);
+/// Ends before it served after which a part is not waited for: one may be anything.
+const IN_VAIN: u32 = 2;
+/// And how long one is waited for that neither serves nor ends.
+const WAITED_FOR: Duration = Duration::from_secs(10);
 
 /// What a process is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,8 @@ pub struct Member {
     pub renewals: u32,
     /// Dispatches that an edge has had.
     pub outlets: u32,
+    /// It began without a key that it needs.
+    pub lacks_keys: bool,
     /// The edge or dispatch that a scanner was born for; the access or edge that a dispatch was.
     pub serves: Option<InstanceId>,
     /// An author whose key stands in a durable entry.
@@ -96,6 +102,21 @@ pub struct Part {
     pub isolation: Option<Isolation>,
     failures: u32,
     pub next_try: Instant,
+    /// Ends in a row before it served, whatever it lived.
+    in_vain: u32,
+    /// Since when it is waited for.
+    wanted_since: Option<Instant>,
+    /// Why it does not serve, or does not go on; kept until it does.
+    pub trouble: Option<Trouble>,
+}
+
+/// What keeps a part from its work.
+pub struct Trouble {
+    pub since_ms: u64,
+    pub why: String,
+    pub is_full: bool,
+    /// When the operator was last told.
+    pub told: Option<Instant>,
 }
 
 impl Part {
@@ -107,7 +128,34 @@ impl Part {
             isolation: None,
             failures: 0,
             next_try: Instant::now(),
+            in_vain: 0,
+            wanted_since: None,
+            trouble: None,
         }
+    }
+
+    /// It is started, or would be.
+    pub fn begun(&mut self, now: Instant) {
+        self.wanted_since.get_or_insert(now);
+    }
+
+    /// It serves. Whoever ended for want of room may do so again with its next write: that is
+    /// forgotten by `Household::forget_troubles`.
+    pub fn serves(&mut self) {
+        (self.served, self.in_vain, self.wanted_since) = (true, 0, None);
+        self.trouble.take_if(|trouble| !trouble.is_full);
+    }
+
+    /// Its holder ended before it served.
+    pub fn failed(&mut self) {
+        self.in_vain = self.in_vain.saturating_add(1);
+    }
+
+    /// Whether those who wait for it go on without: it ended twice before it served, or lets
+    /// everybody wait.
+    pub fn is_given_up(&self, now: Instant) -> bool {
+        let waited = self.wanted_since.map(|since| now.saturating_duration_since(since));
+        self.in_vain >= IN_VAIN || waited.is_some_and(|waited| waited >= WAITED_FOR)
     }
 
     /// Its holder ended after `lived`: when to try again. Never gives up.
@@ -140,7 +188,8 @@ pub fn takes_connections(kind: Kind) -> bool {
     matches!(kind, Kind::Edge | Kind::Access | Kind::Pages)
 }
 
-/// Who must have served once before a kind is started the first time: its keys come from them.
+/// Who must have served once before a kind is started the first time: its keys come from them. Who
+/// cannot start is not waited for long, and its keys are told later (`Order::Keys`).
 pub fn needs(kind: Kind) -> &'static [Kind] {
     use Kind::*;
     match kind {

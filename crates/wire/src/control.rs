@@ -49,6 +49,11 @@ pub enum Order {
     SignedIn(InstanceId),
     /// To `zone`: this it serves from now on (TOML).
     Zones(String),
+    /// Keys that were not known at one's start, because whose they are did not serve yet. What was
+    /// known then stays as it was.
+    Keys(Keys),
+    /// To `admin`: which parts cannot start, or cannot go on.
+    Unable(Vec<Unable>),
 }
 
 /// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
@@ -111,6 +116,30 @@ pub enum Report {
     Attention { what: String },
     /// The kernel lets no process of this user send descriptors: too many are on their way.
     Crowded,
+    /// From `admin`: which parts cannot start, or cannot go on? Answered by [`Order::Unable`].
+    Unable,
+}
+
+/// The public keys that some must know of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// The vault's statement key.
+    pub statement: Option<[u8; 32]>,
+    /// The ledger's and mirror's signing keys.
+    pub ledger: Option<[u8; 32]>,
+    pub mirror: Option<[u8; 32]>,
+}
+
+/// A part that does not serve and is tried again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unable {
+    pub kind: Kind,
+    /// Milliseconds since 1970.
+    pub since_ms: u64,
+    /// Printable: its own last words, or how it ended.
+    pub why: String,
+    /// It ended for want of room on its disk.
+    pub is_full: bool,
 }
 
 /// A kind that is out of the house until an operator lets it in again.
@@ -179,6 +208,34 @@ pub struct Start {
     pub bounds: crate::post::Bounds,
     /// The time on the machine's walls, for `mailbox`: the day on which mail comes in.
     pub local_time: LocalTime,
+}
+
+impl Unable {
+    /// What it is, what follows from it, and what mends it: one sentence, for people.
+    pub fn what(&self) -> String {
+        let (kind, why) = (self.kind.word(), &self.why);
+        if self.is_full {
+            return format!(
+                "{kind} cannot go on: the disk is full; make room where the data lies, and it goes \
+                 on by itself"
+            );
+        }
+        let meanwhile = match self.kind {
+            Kind::Ledger | Kind::Mirror => "mail is taken and kept, and nobody can read",
+            Kind::Vault => "mail is put off, and nobody can read",
+            _ => "whoever needs it waits",
+        };
+        format!("{kind} cannot start: {why}; {meanwhile} until that is mended: it is tried again")
+    }
+}
+
+impl Start {
+    /// Takes down what was not known when this was written.
+    pub fn learn(&mut self, keys: Keys) {
+        self.statement_key = self.statement_key.or(keys.statement);
+        self.ledger_key = self.ledger_key.or(keys.ledger);
+        self.mirror_key = self.mirror_key.or(keys.mirror);
+    }
 }
 
 /// How mail leaves.

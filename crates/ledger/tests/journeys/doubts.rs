@@ -1,7 +1,7 @@
 //! Journeys: whoever reads evidence that is not whole is told so, whichever file was changed and
 //! however little was read; and keys, a mirror, memories that are not what they were are named.
 
-use super::losses::{alarms, stopped};
+use super::losses::{alarms, live_on, stopped};
 use super::*;
 use ledger::Memory;
 
@@ -131,6 +131,14 @@ fn readers_are_told_of_every_flipped_octet_and_every_rollback() {
     let found = house.verify();
     assert!(found.missing.is_empty() && !found.ok, "{found:?}");
     kept.put_back();
+    // A check says of what the mirror saved whatever a look says.
+    let saved = house.mirror().join("checkpoint");
+    for at in 0..fs::read(&saved).unwrap().len() {
+        flip(saved.clone(), at);
+        let found = house.verify();
+        assert!(!found.ok, "octet {at}: {:?}", doubts(house));
+        kept.put_back();
+    }
     check("a loss made up", "no statement of a loss", &|| {
         fs::write(house.ledger().join("lost-999-abcd"), b"hello").unwrap();
     });
@@ -420,4 +428,24 @@ fn a_log_of_another_length_is_told_before_it_is_written_to() {
     };
     check("ledger-cut-before", &|_| 2_000);
     check("ledger-grown-before", &|length| length + 50);
+}
+
+/// Nothing depends on an anchor but how long a start reads: what is none is told, and made anew.
+#[test]
+fn garbage_in_the_anchor_is_told_and_healed() {
+    let mut kept = Kept::new("ledger-anchor");
+    let mut first = 20;
+    for whose in ["ledger", "mirror"] {
+        for garbage in [&b"garbage"[..], b""] {
+            let anchor = kept.house.folder.join(whose).join("anchor");
+            fs::write(&anchor, garbage).unwrap();
+            let found = kept.house.verify();
+            let told = format!("the {whose}'s anchor does not fit its log");
+            assert!(found.problems.contains(&told), "{found:?}");
+            live_on(&mut kept.house, first);
+            first += 2;
+            let found = kept.house.verify();
+            assert!(found.ok, "{}: {:?}", anchor.display(), found.problems);
+        }
+    }
 }

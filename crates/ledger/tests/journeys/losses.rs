@@ -24,7 +24,7 @@ fn beside(house: &House) -> PathBuf {
 
 /// Starts the house with new authors, lets it take three releases, and stops it: the alarms of
 /// the ledger and of the mirror.
-fn live_on(house: &mut House, first: u8) -> (Vec<String>, Vec<String>) {
+pub fn live_on(house: &mut House, first: u8) -> (Vec<String>, Vec<String>) {
     ledger::before_start(&house.folder, &beside(house)).unwrap();
     house.next_release = 0;
     if house.ledger().join("log").exists() {

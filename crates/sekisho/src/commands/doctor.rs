@@ -1,7 +1,7 @@
 //! `sekisho doctor`: which walls this machine grants, what is weakened here, and whether the
 //! evidence is whole.
 
-use super::{epochs, install, keyless, losses, returned, site, sources, unsealing, whole};
+use super::{epochs, install, keyless, losses, returned, site, sources, status, unsealing, whole};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
@@ -19,6 +19,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let root = settings.as_ref().map(|settings| unsealing::told(&settings.unseal));
     let keys = data.as_deref().map(about_keys);
     let (folder, amiss) = data.as_deref().map(site::told).unzip();
+    let full = data.as_deref().and_then(site::without_room);
     let walls = compartment::walls();
     let missing: Vec<String> = walls.missing.iter().map(ToString::to_string).collect();
     let granted: Vec<String> = walls.granted.iter().map(ToString::to_string).collect();
@@ -42,6 +43,9 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
     weakened.extend(amiss.flatten());
+    let unable = service.as_ref().map(status::unable).unwrap_or_default();
+    weakened.extend(unable.into_iter().map(|(_, what)| what));
+    weakened.extend(full);
     weakened.extend(just_enough(service.as_ref()));
     weakened.extend(endings.iter().flat_map(waiting_for_keys));
     weakened.extend(near);

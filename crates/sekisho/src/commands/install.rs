@@ -294,8 +294,14 @@ pub fn log(happening: &Happening) {
                 goes on by itself";
             eprintln!("sekisho: {}", words::said(&what.replacen("{}", kind.word(), 1)));
         }
+        Happening::Unable(part) => eprintln!("sekisho: {}", words::said(&part.what())),
+        Happening::Able { kind } => {
+            let what = format!("{} serves again", kind.word());
+            eprintln!("sekisho: {}", words::said(&what));
+        }
         Happening::Ended { instance, kind, clean: false, cause } => {
-            eprintln!("sekisho: {} {instance} ended: {cause}", kind.word());
+            let what = format!("{} {instance} ended: {cause}", kind.word());
+            eprintln!("sekisho: {}", words::said(&what));
         }
         Happening::Jailed { kind, missing, .. } if !missing.is_empty() => {
             tell_once(kind.word(), &missing.join(", "));
@@ -328,7 +334,8 @@ fn said(incident: &wire::sentinel::Incident) -> String {
 fn tell_once(kind: &str, missing: &str) {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if TOLD.lock().is_ok_and(|mut told| told.insert(missing.to_owned())) {
-        eprintln!("sekisho: {kind} (and perhaps others) without {missing}; see `sekisho doctor`");
+        let what = format!("{kind} (and perhaps others) without {missing}; see `sekisho doctor`");
+        eprintln!("sekisho: {}", words::said(&what));
     }
 }
 

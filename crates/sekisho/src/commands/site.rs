@@ -44,6 +44,26 @@ fn wrong(data: &Path) -> Option<String> {
     })
 }
 
+/// Less than this is no room: a keeper's next segment or page of a table may not fit.
+const ROOM_BYTES: u64 = 4 * 1024 * 1024;
+
+/// That the disk below the data is full, if it is: what nobody needs to run to see.
+pub fn without_room(data: &Path) -> Option<String> {
+    let disk = rustix::fs::statvfs(data).ok()?;
+    // A keeper that is not root has no use for what is kept back for root.
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    // File systems that make entries as they are needed tell none.
+    let is_full = left < ROOM_BYTES || (disk.f_files > 0 && disk.f_favail == 0);
+    is_full.then(|| {
+        format!(
+            "the disk below {} is full ({} KiB left): mail is put off, and parts that cannot write \
+             start again until there is room",
+            data.display(),
+            left / 1024
+        )
+    })
+}
+
 fn may_be_written(folder: &Path) -> std::io::Result<()> {
     if !folder.is_dir() {
         return Err(rustix::io::Errno::NOTDIR.into());

@@ -2,11 +2,12 @@
 //! is whole.
 
 use super::people::folder;
-use super::{keyless, losses, whole};
+use super::{keyless, losses, site, whole};
 use crate::arguments::Arguments;
 use crate::client::value;
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome};
+use crate::words;
 use serde_json::{Value, json};
 use wire::admin::Request;
 
@@ -17,11 +18,27 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let mut status = value(&data, &Request::Status)?;
     super::insert(&mut status, "losses", json!(losses::told(&data)));
     super::insert(&mut status, "without_keys", json!(keyless::listed(&data)));
+    let full = site::without_room(&data);
+    let is_sound = unable(&status).is_empty() && full.is_none();
+    if let Some(what) = full {
+        super::insert(&mut status, "disk", json!({ "what": what }));
+    }
     if !as_json {
         mark(&mut status);
     }
-    Ok(whole::told(&whole::standing(&data), Outcome::Done(status)))
+    let status = if is_sound { Outcome::Done(status) } else { Outcome::Wanting(status) };
+    Ok(whole::told(&whole::standing(&data), status))
 }
+
+/// Parts that cannot start or go on: who, and the sentence.
+pub fn unable(status: &Value) -> Vec<(String, String)> {
+    let word = |item: &Value, name: &str| item.get(name)?.as_str().map(str::to_owned);
+    let items = status.get("unable").and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(|item| Some((word(item, "component")?, word(item, "what")?))).collect()
+}
+
+/// Lists that are empty in a house that is well.
+const NONE_AT_BEST: &[&str] = &["isolated", "unable", "frozen", "losses", "without_keys"];
 
 /// People see it where they look for the part: a keeper that is away says why.
 fn mark(status: &mut Value) {
@@ -39,13 +56,18 @@ fn mark(status: &mut Value) {
             super::insert(status, &kind, json!(told));
         }
     }
+    for (kind, what) in unable(status) {
+        if status.get(&kind).is_some_and(Value::is_null) {
+            super::insert(status, &kind, json!(words::said(&what)));
+        }
+    }
     let Some(fields) = status.as_object_mut() else { return };
     for (name, value) in fields.iter_mut() {
         if value.is_null() && matches!(name.as_str(), "mailbox" | "vault" | "sentinel") {
             *value = json!(say("応答なし", "does not answer"));
         }
         let is_none = value.as_array().is_some_and(Vec::is_empty);
-        if is_none && matches!(name.as_str(), "isolated" | "frozen" | "losses" | "without_keys") {
+        if is_none && NONE_AT_BEST.contains(&name.as_str()) {
             *value = json!(say("なし", "none"));
         }
     }
@@ -55,6 +77,20 @@ fn mark(status: &mut Value) {
 mod tests {
     use super::mark;
     use serde_json::json;
+
+    #[test]
+    fn who_cannot_start_is_marked() {
+        let what = "vault cannot start: signal 6; mail is put off, and nobody can read until that \
+                    is mended: it is tried again";
+        let unable = json!([{ "component": "vault", "since": "2026-11-22", "what": what }]);
+        let mut status = json!({ "vault": null, "mailbox": null, "unable": unable });
+        assert_eq!(super::unable(&status), [("vault".to_owned(), what.to_owned())]);
+        mark(&mut status);
+        assert_eq!(status["vault"], json!(crate::words::said(what)));
+        assert_ne!(status["mailbox"], status["vault"]);
+        let japanese = crate::words::in_japanese(what).unwrap();
+        assert!(japanese.contains("signal 6") && !japanese.contains("mended"), "{japanese}");
+    }
 
     #[test]
     fn who_is_cut_off_is_marked() {

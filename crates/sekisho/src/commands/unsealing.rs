@@ -211,7 +211,7 @@ fn join(mut shares: Vec<String>) -> Result<Root, Trouble> {
                 let text = terminal::ask(&prompt)?.to_string();
                 match Share::read(&text) {
                     Ok(_) => shares.push(text),
-                    Err(fault) => eprintln!("sekisho: {fault}"),
+                    Err(fault) => eprintln!("sekisho: {}", crate::words::said(&fault.to_string())),
                 }
             }
             joined => return joined.map_err(unfit),

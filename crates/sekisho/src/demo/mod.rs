@@ -160,6 +160,9 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
         if let Some(begun) = begun.take() {
             std::thread::spawn(move || give_up_in_time(&begun));
         }
+        if goes_on_without(happening) {
+            let _ = served.send(());
+        }
         if matches!(happening, Happening::Ready)
             && let Some(stage) = stage.take()
         {
@@ -174,17 +177,24 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     Ok(code)
 }
 
-/// A house in which something cannot start is said to be one, not waited for.
+/// Without evidence a house takes mail, has said what it lacks, and waits for whoever mends that.
+fn goes_on_without(happening: &Happening) -> bool {
+    let Happening::Unable(part) = happening else { return false };
+    matches!(part.kind, terms::Kind::Ledger | terms::Kind::Mirror)
+}
+
+/// A house in which something else cannot start is said to be one, not waited for.
 fn give_up_in_time(begun: &Receiver<()>) {
     if begun.recv_timeout(START_LIMIT).is_ok() {
         return;
     }
-    eprintln!(
-        "sekisho demo: not everything serves after {} s; the lines above say what does not\n\
-         hint: is DIR.unseal the one that this data was made with? `sekisho doctor` knows more; \
-         `sekisho ledger verify` judges the evidence and its keys",
+    let what = format!(
+        "not everything serves after {} s; the lines above say what does not",
         START_LIMIT.as_secs()
     );
+    let hint = "hint: is DIR.unseal the one that this data was made with? `sekisho doctor` knows \
+        more; `sekisho ledger verify` judges the evidence and its keys";
+    eprintln!("sekisho demo: {}\n{}", crate::words::said(&what), crate::words::said(hint));
     std::process::exit(3);
 }
 
@@ -248,7 +258,8 @@ impl Stage {
         match self.settle() {
             Ok(accounts) => self.accounts = accounts,
             Err(trouble) => {
-                eprintln!("sekisho demo: the accounts could not be made: {}", trouble.told());
+                let what = format!("the accounts could not be made: {}", trouble.told());
+                eprintln!("sekisho demo: {}", crate::words::said(&what));
                 // All others end with this process; a demo without people is of no use.
                 std::process::exit(3);
             }

@@ -108,7 +108,10 @@ impl Watch {
             Happening::Recorded { first, count, index } => {
                 self.recorded.push((first, count, index));
             }
-            Happening::Ready | Happening::Note { .. } => {}
+            Happening::Ready
+            | Happening::Note { .. }
+            | Happening::Unable(_)
+            | Happening::Able { .. } => {}
         }
     }
 

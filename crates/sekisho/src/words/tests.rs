@@ -255,6 +255,15 @@ fn sentences_with_values() {
     check("a value after the address", Some("アドレス の後の値"));
     // Why a house cannot be opened is said by the warden, in the reader's language.
     check("could not listen on 127.0.0.1:25", Some("127.0.0.1:25 で待ち受けられません"));
+    let full = "the disk below /a is full (0 KiB left): mail is put off, and parts that cannot \
+        write start again until there is room";
+    assert!(in_japanese(full).is_some_and(|said| said.starts_with("/a のディスクがいっぱい")));
+    check("another sekisho runs on /a", Some("/a では別の sekisho が動いています"));
+    let few = "expected a limit of 400 or more open descriptors, found 64: raise it (`ulimit -n`, \
+        LimitNOFILE= of the unit)";
+    assert!(in_japanese(few).is_some_and(|said| said.contains("64 です")));
+    let tiles = "the ledger's tiles.1 differ from the entries at octet 7";
+    check(tiles, Some("台帳の tiles.1 が 7 オクテット目で記録と食い違っています"));
     let used = "原因: アドレスは使用中です (os error 98)";
     check("because: Address already in use (os error 98)", Some(used));
     check("aoi@example.jp", None);

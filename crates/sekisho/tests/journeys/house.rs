@@ -163,6 +163,23 @@ impl Demo {
 
     /// Gives what it said when it did not get ready.
     pub fn try_start(wishes: Wishes) -> Result<Self, String> {
+        let mut demo = Self::spawn(wishes)?;
+        demo.await_ready()?;
+        Ok(demo)
+    }
+
+    /// Waits for its ready line.
+    pub fn await_ready(&mut self) -> Result<(), String> {
+        let said = |demo: &Self| format!("{:?}", demo.said());
+        let line = self.out.lock().unwrap().recv_timeout(self.wishes.patience);
+        let line = line.map_err(|_| said(self))?;
+        self.ready = serde_json::from_str(&line).map_err(text)?;
+        // What it refuses is one line of JSON too.
+        if self.ready["ready"] == true { Ok(()) } else { Err(line) }
+    }
+
+    /// Begun, and not waited for.
+    pub fn spawn(wishes: Wishes) -> Result<Self, String> {
         let mut command = wishes.command();
         command.process_group(0).stdin(Stdio::null());
         let mut process =
@@ -184,13 +201,7 @@ impl Demo {
             }
         });
         let ready = Value::Null;
-        let mut demo = Self { wishes, ready, process, guard, out, err, is_kept: false };
-        let said = |demo: &Self| format!("{:?}", demo.said());
-        let line =
-            demo.out.lock().unwrap().recv_timeout(demo.wishes.patience).map_err(|_| said(&demo))?;
-        demo.ready = serde_json::from_str(&line).map_err(text)?;
-        // What it refuses is one line of JSON too.
-        if demo.ready["ready"] == true { Ok(demo) } else { Err(line) }
+        Ok(Self { wishes, ready, process, guard, out, err, is_kept: false })
     }
 
     pub fn fresh(name: &str) -> Self {

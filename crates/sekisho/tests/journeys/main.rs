@@ -43,6 +43,7 @@ mod sink;
 mod smart_host;
 mod stopping;
 mod tls_reports;
+mod unable;
 mod waiting;
 mod walls;
 mod watching;

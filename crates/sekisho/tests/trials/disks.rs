@@ -71,6 +71,12 @@ fn a_full_disk_defers_and_loses_nothing() {
     }
     assert!(letters.deferred > 0, "a full disk took everything");
     println!("full disk: {} taken, {} deferred", letters.taken.len(), letters.deferred);
+    // Whoever asks how the house is hears it, and a script by the exit code.
+    let (status, code) = demo.ask(&["status"]);
+    let what = status["disk"]["what"].as_str().unwrap_or_default().to_owned();
+    assert!(code != 0 && what.contains("is full"), "{status}");
+    let (found, code) = demo.ask(&["doctor"]);
+    assert!(code != 0 && found["weakened"].to_string().contains(&what), "{found}");
     fs::remove_file(&filler).unwrap();
     let after = letters.recover(&demo);
     letters.all_there(&demo);
