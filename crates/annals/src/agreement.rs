@@ -469,10 +469,9 @@ fn by_entries(entries: &[Entry], question: &Question) -> Scope {
 }
 
 /// Whoever was gone before the window is no concern of it, but the entries are read from the
-/// first: those who ended before are counted by them, and not by the index.
+/// first: when those ended who ended before is known by them, and not by the index.
 fn without_the_dead(mut scope: Scope) -> Scope {
     let told = scope.containment;
-    scope.instances = 0;
     scope.containment =
         Containment { detected: told.detected, detections: told.detections, ..Default::default() };
     scope
