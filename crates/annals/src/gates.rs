@@ -219,11 +219,11 @@ impl Plan {
             let words = chapter.words().map_err(fault())?;
             let is_silent = cells(&chapter, tally, &words).map_err(fault())?.is_empty();
             let is_before = chapter.times.1 < tally.question().from_ms;
-            let covers = match is_before && !self.is_all_carried(&chapter, &words).map_err(fault())?
-            {
-                true => Covers::Some,
-                false => self.gates.covers(chapter.times),
-            };
+            let covers =
+                match is_before && !self.is_all_carried(&chapter, &words).map_err(fault())? {
+                    true => Covers::Some,
+                    false => self.gates.covers(chapter.times),
+                };
             match covers {
                 Covers::All => drop(self.covered.insert(number)),
                 Covers::Nothing if is_silent => {}
