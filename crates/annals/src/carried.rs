@@ -46,8 +46,8 @@ impl Carried {
         &self.lives
     }
 
-    /// Since when a chapter may speak of them. What somebody did may be written down a little before
-    /// its birth.
+    /// Since when a chapter may speak of them. What somebody did may be written down a little
+    /// before its birth.
     pub fn since_ms(&self) -> u64 {
         self.oldest_ms.saturating_sub(LATE_MS)
     }

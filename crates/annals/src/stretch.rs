@@ -118,8 +118,8 @@ impl Acknowledged {
 }
 
 /// The last entry that is surely of before a birth: those who were born with it may stand in the
-/// log before it. What waited while no ledger was there tells of a moment long before it was written
-/// down, and says nothing of that.
+/// log before it. What waited while no ledger was there tells of a moment long before it was
+/// written down, and says nothing of that.
 fn last_before(reader: &Reader, (birth, at_ms): (u64, u64)) -> Result<Option<(u64, u64)>, Fault> {
     let mut last = None;
     reader.entries(birth.saturating_sub(LATE), |index, bytes| {
