@@ -4,7 +4,7 @@ use crate::ends::{Ends, Woken};
 use crate::fault::{Fault, Trouble};
 use crate::keeper;
 use crate::line::Line;
-use crate::person::{Entry, Person};
+use crate::person::{Entry, Opened, Person};
 use pop3::{Command, Reader, Step, Stuffer, Writer};
 use std::time::{Duration, Instant};
 use terms::FolderId;
@@ -288,14 +288,23 @@ impl Pop<'_> {
         Ok(())
     }
 
-    /// RETR, or TOP with `lines`.
+    /// RETR, or TOP with `lines`. Where only the header is asked for, and the summary holds all of
+    /// it, the body stays closed.
     fn show(&mut self, number: u32, lines: Option<u32>) -> Result<(), Trouble> {
         let (folder, _, row) = self.message(number)?;
         let Self { person: Some(person), ends, line, out, .. } = self else {
             return Err(Trouble::Ended);
         };
         let gone = Trouble::No("", "the message is gone");
-        let octets = person.body(ends, folder, row.uid)?.ok_or(gone)?;
+        let mut header = None;
+        if lines == Some(0) {
+            person.open_summaries(ends, folder, &[row.uid])?;
+            header = person.summary(folder, row.uid).and_then(Opened::header);
+        }
+        let octets = match &header {
+            Some(header) => header,
+            None => person.body(ends, folder, row.uid)?.ok_or(gone)?,
+        };
         let octets = lines.map_or(octets, |lines| pop3::top(octets, lines));
         Writer::new(out).ok("the message follows");
         let mut stuffer = Stuffer::new();

@@ -522,6 +522,10 @@ fn pop3_reads_and_deletes() {
     assert_eq!(rest(&mut client), "Subject: dots\r\n\r\n..one\r\n...two\r\nthree\r\n");
     say(&mut client, "TOP 2 1");
     assert_eq!(rest(&mut client), "Subject: dots\r\n\r\n..one\r\n");
+    let bodies = world.vault.bodies.load(Ordering::SeqCst);
+    say(&mut client, "TOP 2 0");
+    assert_eq!(rest(&mut client), "Subject: dots\r\n\r\n");
+    assert_eq!(world.vault.bodies.load(Ordering::SeqCst), bodies, "its header opens no body");
     assert!(say(&mut client, "DELE 1").starts_with("+OK"));
     assert!(say(&mut client, "RETR 1").starts_with("-ERR"));
     assert!(say(&mut client, "LIST 9").starts_with("-ERR"));

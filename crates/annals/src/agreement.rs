@@ -1,10 +1,11 @@
 //! What chapters say of a house in disorder agrees with what its entries say, one by one: births
 //! and deeds that are written down late, lives of weeks and of moments, alarms, new keys, months.
 
+use crate::plan::{Plan, Way};
 use crate::{Binder, Chapter, Folder, Index, Naming, Segments, Shelf, Told, chapter_name, names};
 use crate::{check, find_keys, take_up};
 use evidence::{Body, Delivery, Entry, Queued, Released, Word, month_of};
-use scope::{Containment, Proven, Question, Scope, Theirs, measure};
+use scope::{Containment, Part, Proven, Question, Scope, Tally, Theirs, measure};
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::fs;
@@ -469,10 +470,9 @@ fn by_entries(entries: &[Entry], question: &Question) -> Scope {
 }
 
 /// Whoever was gone before the window is no concern of it, but the entries are read from the
-/// first: those who ended before are counted by them, and not by the index.
+/// first: when those ended who ended before is known by them, and not by the index.
 fn without_the_dead(mut scope: Scope) -> Scope {
     let told = scope.containment;
-    scope.instances = 0;
     scope.containment =
         Containment { detected: told.detected, detections: told.detections, ..Default::default() };
     scope
@@ -530,6 +530,88 @@ fn all_questions_agree(name: &str, seed: u64, step_ms: u64) {
 #[test]
 fn chapters_agree_with_entries_of_a_slow_house() {
     all_questions_agree("slow", 1, 400);
+}
+
+/// A gate lives through chapters before the window, in the first of them beside another one that is
+/// gone: what came by it is told by sums where it was alone, and row by row where it was not.
+#[test]
+fn what_a_gate_brought_is_told_by_sums_as_by_entries() {
+    let folder = temporary("gate");
+    let entries = beside_one_gate(140_000);
+    write(&folder.0, &entries);
+    let reader = reader(&folder.0);
+    let index = Index::of(&reader);
+    let time = |at: usize| entries[at].time_ms;
+    for (from, to) in [(133_000, 139_000), (131_072, 139_999), (100_000, 120_000)] {
+        for version in [None, Some("1".to_owned()), Some("2".to_owned())] {
+            let (component, from_ms, to_ms) = (Kind::Gate, time(from), time(to));
+            let question = Question { component, version, from_ms, to_ms };
+            agrees(&index, &entries, &question);
+            let scope = by_entries(&entries, &question);
+            let has_lived = question.version.as_deref() != Some("2");
+            assert_eq!((scope.instances, scope.upper > 30_000), (has_lived.into(), has_lived));
+            if has_lived && from > 131_072 {
+                let plan = Plan::of(&index, &Tally::new(question, Part::WHOLE)).unwrap();
+                assert_eq!([0, 1].map(|number| plan.way(number)), [Way::Rows, Way::Sums]);
+            }
+        }
+    }
+}
+
+/// One edge after the other, each with a connection, and mostly a message, told when it is gone.
+fn beside_one_gate(count: usize) -> Vec<Entry> {
+    let id = |number: u64| InstanceId(*number.to_be_bytes().last_chunk().unwrap());
+    let start = |instance, kind, version: &str| {
+        let version = Word::new(version);
+        Body::ProcessStart {
+            instance,
+            kind,
+            pid: 7,
+            version,
+            zygote: None,
+            key: None,
+            serves: None,
+        }
+    };
+    let stop = |instance| {
+        let (clean, cause, last_seq) = (true, Word::new("exit 0"), None);
+        Body::ProcessStop { instance, clean, cause, last_seq }
+    };
+    let (gate, other) = (id(1 << 40), id(2 << 40));
+    let mut told = vec![
+        (Kind::Warden, gate, start(gate, Kind::Gate, "1")),
+        (Kind::Warden, other, start(other, Kind::Gate, "2")),
+    ];
+    for number in 1..=count as u64 {
+        let (instance, before) = (id(number), id(number.saturating_sub(1).max(1)));
+        let connection = ConnectionId(number.to_be_bytes());
+        let peer = std::net::IpAddr::from([203, 0, 113, 7]);
+        let by = if number % 3 == 0 && number < 9_000 { other } else { gate };
+        let service = Word::new("smtp");
+        told.push((Kind::Warden, instance, start(instance, Kind::Edge, "1")));
+        told.push((Kind::Gate, by, Body::Connection { connection, instance, peer, service }));
+        if number == 9_000 {
+            told.push((Kind::Warden, other, stop(other)));
+        }
+        let message = MessageId(u128::from(number).to_be_bytes());
+        let (tenant, user) = (TenantId([number as u8 % 5; 8]), UserId([number as u8 % 7; 8]));
+        let messages = vec![Delivery { message, user, bytes: 9, verdict: Verdict::Deliver }];
+        let connection = (number % 2 == 0).then(|| ConnectionId((number - 1).to_be_bytes()));
+        let deliver = Body::Deliver { instance: before, tenant, messages, connection };
+        if number % 10 > 0 {
+            told.push((Kind::Mailbox, id(3 << 40), deliver));
+        }
+        told.push((Kind::Warden, instance, stop(instance)));
+    }
+    told.truncate(count);
+    let entry = |(at, (author, start, body)): (u64, (Kind, InstanceId, Body))| Entry {
+        author,
+        start,
+        seq: at,
+        time_ms: BEGIN_MS + at * 20,
+        body,
+    };
+    (0..).zip(told).map(entry).collect()
 }
 
 type Line = (Option<MessageId>, TenantId, UserId, u64, u64, Vec<&'static str>, &'static str);

@@ -18,7 +18,7 @@ pub(crate) struct Carried {
     lives: Vec<(InstanceId, Life)>,
     /// Those themselves, and those beside whom they stood.
     wanted: HashSet<InstanceId>,
-    /// Beside whom one of them stood is not told: it may have been anybody.
+    /// Beside whom one of them stood is not told, or it was a gate: it may have been anybody.
     may_be_anybody: bool,
     /// Dispatches that served one of them, and of which a chapter spoke without knowing them.
     late: Vec<(InstanceId, Life)>,
@@ -35,7 +35,8 @@ impl Carried {
         let served = served.filter_map(|(_, life)| life.serves);
         let wanted = lives.iter().map(|(one, _)| *one).chain(served).collect();
         let is_unplaced = |life: &Life| life.kind == Kind::Scanner && life.serves.is_none();
-        let may_be_anybody = lives.iter().any(|(_, life)| is_unplaced(life));
+        let is_gate = |life: &Life| life.kind == Kind::Gate;
+        let may_be_anybody = lives.iter().any(|(_, life)| is_unplaced(life) || is_gate(life));
         let oldest_ms = lives.iter().map(|(_, life)| life.from_ms).min().unwrap_or(u64::MAX);
         Self { lives, wanted, may_be_anybody, late: Vec::new(), oldest_ms }
     }
@@ -43,6 +44,12 @@ impl Carried {
     /// Who they are.
     pub fn lives(&self) -> &[(InstanceId, Life)] {
         &self.lives
+    }
+
+    /// Since when a chapter may speak of them. What somebody did may be written down a little
+    /// before its birth.
+    pub fn since_ms(&self) -> u64 {
+        self.oldest_ms.saturating_sub(LATE_MS)
     }
 
     /// They are met before anything is told.

@@ -4,9 +4,10 @@
 use crate::fault::{Fault, file};
 use crate::handed::{Handed, Late, Matched};
 use crate::index::{Index, chapter_name};
-use crate::opened::Chapter;
+use crate::opened::{Chapter, Writer};
 use crate::plan::{Plan, Way, cells, fits};
 use crate::telling::{Telling, number_of};
+use evidence::Word;
 use scope::{Deed, Fact, LAG_MS, Life, Tally};
 use std::collections::HashMap;
 use std::io;
@@ -182,7 +183,7 @@ fn among(facts: &[Fact], begin_ms: u64, tally: &Tally) -> Matched {
     let window = tally.question().from_ms..tally.question().to_ms;
     let kind = number_of(Kind::Gate);
     let counts = |fact: &Fact| {
-        let does = window.contains(&fact.at_ms)
+        let does = (window.contains(&fact.at_ms) || tally.is_carried(fact))
             && match fact.deed {
                 Deed::Connection => tally.is_asked(fact.start),
                 Deed::Arrival => tally.has_passed(fact),
@@ -217,13 +218,39 @@ impl Plan {
             let fault = || file(chapter_name(number));
             let words = chapter.words().map_err(fault())?;
             let is_silent = cells(&chapter, tally, &words).map_err(fault())?.is_empty();
-            match self.gates.covers(chapter.times) {
+            let is_before = chapter.times.1 < tally.question().from_ms;
+            let covers =
+                match is_before && !self.is_all_carried(&chapter, &words).map_err(fault())? {
+                    true => Covers::Some,
+                    false => self.gates.covers(chapter.times),
+                };
+            match covers {
                 Covers::All => drop(self.covered.insert(number)),
                 Covers::Nothing if is_silent => {}
                 Covers::Nothing | Covers::Some => self.demote_one(&chapter, tally, &words),
             }
         }
         Ok(())
+    }
+
+    /// Whether all that gates did in a chapter before the window was brought into it: one of those
+    /// who brought it lived through it, and no other did anything.
+    fn is_all_carried(&self, chapter: &Chapter, words: &[Word]) -> io::Result<bool> {
+        let own = number_of(Kind::Gate);
+        let carried: HashMap<InstanceId, Life> = self.carried.lives().iter().cloned().collect();
+        let is_carried = |one: &InstanceId| carried.contains_key(one);
+        for section in chapter.sections_of(own) {
+            let processes = chapter.processes_of(section, words)?;
+            if !processes.iter().all(|one| is_carried(&one.instance)) {
+                return Ok(false);
+            }
+        }
+        let is_gate = |one: &&Writer| one.kind == own || one.wrote_as == own;
+        let writers = chapter.writers()?;
+        let mut writers = writers.iter().filter(is_gate);
+        let is_told = writers.all(|one| one.kind == own && is_carried(&one.start));
+        let covers = Gates { lives: carried.clone() }.covers(chapter.times);
+        Ok(is_told && covers == Covers::All)
     }
 
     pub(crate) fn is_covered(&self, number: u64) -> bool {

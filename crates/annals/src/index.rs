@@ -315,7 +315,7 @@ impl<'a> Index<'a> {
         let (from_ms, to_ms) = (tally.question().from_ms, tally.question().to_ms);
         plan.met().for_each(|(one, life)| tally.meet(*one, life));
         plan.carried.met_by(&mut tally);
-        plan.carried.tell(self, plan.first, &mut tally)?;
+        plan.carried.tell(self, plan.begins, &mut tally)?;
         let mut began = false;
         for number in 0..self.full() {
             let chapter = self.chapter(number)?;

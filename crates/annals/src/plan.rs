@@ -33,8 +33,10 @@ pub(crate) enum Way {
 
 pub(crate) struct Plan {
     ways: Vec<Way>,
-    /// The first chapter that is read.
+    /// The first chapter that is read, and the first of the window: a gate that lived into it
+    /// brought what came in chapters before.
     pub first: u64,
+    pub begins: u64,
     /// The latest time in all chapters, and the entry that tells it.
     pub newest: Option<(u64, u64)>,
     /// Processes asked about, of which a chapter spoke before it, or long after it, knew them.
@@ -112,20 +114,55 @@ pub(crate) fn places(
     Ok(found.map(|one| one.1).collect())
 }
 
+/// Who was known when the window began, by the last entries of which any is older.
+fn lives_then(
+    index: &Index,
+    tail: &Binder,
+    last_before: Option<u64>,
+    tally: &Tally,
+) -> Result<Vec<(InstanceId, Life)>, Fault> {
+    Ok(match (tail.begins(), last_before) {
+        (Some(begins_ms), _) if begins_ms < tally.question().from_ms => {
+            tail.roll().0.clone().into_iter().collect()
+        }
+        (_, Some(last)) => index.chapter(last)?.lives().map_err(file(chapter_name(last)))?,
+        (_, None) => Vec::new(),
+    })
+}
+
+/// From when on what came counts: where a gate lived into the window, since its birth.
+fn since(index: &Index, tail: &Binder, tally: &Tally) -> Result<u64, Fault> {
+    let question = tally.question();
+    if question.component != Kind::Gate {
+        return Ok(question.from_ms);
+    }
+    let mut last_before = None;
+    for number in 0..index.full() {
+        if index.chapter(number)?.times.0 < question.from_ms {
+            last_before = Some(number);
+        }
+    }
+    let carried = Carried::of(lives_then(index, tail, last_before, tally)?, tally);
+    Ok(carried.since_ms().min(question.from_ms))
+}
+
 impl Plan {
     pub fn of(index: &Index, tally: &Tally) -> Result<Self, Fault> {
         let question = tally.question();
         let full = index.full();
+        let tail = index.tail()?;
+        let since_ms = since(index, &tail, tally)?;
         let mut plan = Self {
             ways: Vec::new(),
             first: full,
+            begins: full,
             newest: None,
             strangers: HashMap::new(),
             beside: HashMap::new(),
             carried: Carried::default(),
             theirs: HashMap::new(),
             instances: 0,
-            tail: index.tail()?,
+            tail,
             gates: Gates::default(),
             covered: HashSet::new(),
             mints: false,
@@ -143,10 +180,15 @@ impl Plan {
             let chapter = kept.map_or_else(|| index.make(number), Ok)?;
             plan.newest = plan.newest.max(Some((chapter.times.1, chapter.newest)));
             let (from_ms, to_ms) = (question.from_ms, question.to_ms);
-            let overlaps = chapter.times.1 >= from_ms && chapter.times.0 < to_ms;
+            let overlaps = chapter.times.1 >= since_ms && chapter.times.0 < to_ms;
             has_passed |= chapter.times.1 >= to_ms;
-            let is_inside = chapter.times.0 >= from_ms && !has_passed && is_kept;
             let is_before = chapter.times.0 < from_ms;
+            if overlaps && chapter.times.1 >= from_ms {
+                plan.begins = plan.begins.min(number);
+            }
+            // What was brought is told apart from what came within.
+            let is_both = is_before && chapter.times.1 >= from_ms;
+            let is_inside = chapter.times.0 >= since_ms && !is_both && !has_passed && is_kept;
             last_before = if is_before { Some(number) } else { last_before };
             let way = match (overlaps, plan.first < full) {
                 (false, false) => Way::Before,
@@ -162,14 +204,7 @@ impl Plan {
                 plan.look_at(&chapter, tally, &mut unplaced).map_err(file(chapter_name(number)))?;
             }
         }
-        let lives = match (plan.tail.begins(), last_before) {
-            (Some(begins_ms), _) if begins_ms < question.from_ms => {
-                plan.tail.roll().0.clone().into_iter().collect()
-            }
-            (_, Some(last)) => index.chapter(last)?.lives().map_err(file(chapter_name(last)))?,
-            (_, None) => Vec::new(),
-        };
-        let carried = Carried::of(lives, tally);
+        let carried = Carried::of(lives_then(index, &plan.tail, last_before, tally)?, tally);
         plan.carried = carried.placing(index, plan.first, plan.tail.roll())?;
         let mut plan = plan.placing(index, tally, unplaced)?;
         if tally.asks_authors() {

@@ -96,7 +96,8 @@ impl Acknowledged {
             None => None,
         };
         let from_entry = before.map_or(0, |(index, _)| index + 1).min(self.size);
-        let from_ms = before.map_or(0, |(_, at_ms)| at_ms);
+        // What waited to be told is of a moment before it was written down.
+        let from_ms = before.map_or(0, |(_, at_ms)| at_ms.saturating_sub(LAG_MS));
         let to_ms = birth.map_or(self.at_ms, |[_, (_, at_ms)]| at_ms);
         Ok(Loss {
             whose: self.whose.clone(),
@@ -117,11 +118,14 @@ impl Acknowledged {
 }
 
 /// The last entry that is surely of before a birth: those who were born with it may stand in the
-/// log before it.
+/// log before it. What waited while no ledger was there tells of a moment long before it was
+/// written down, and says nothing of that.
 fn last_before(reader: &Reader, (birth, at_ms): (u64, u64)) -> Result<Option<(u64, u64)>, Fault> {
     let mut last = None;
     reader.entries(birth.saturating_sub(LATE), |index, bytes| {
-        let told = Frame::parse(bytes).map(|frame| frame.entry.time_ms);
+        let entry = Frame::parse(bytes).map(|frame| frame.entry);
+        let entry = entry.filter(|entry| !matches!(entry.author, Kind::Mailbox | Kind::Post));
+        let told = entry.map(|entry| entry.time_ms);
         if let Some(told) = told.filter(|told| told.saturating_add(LAG_MS) < at_ms && index < birth)
         {
             last = Some((index, told));

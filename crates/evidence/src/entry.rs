@@ -18,7 +18,8 @@ pub struct Entry {
     pub start: InstanceId,
     /// From 0 at each start, without a gap.
     pub seq: u64,
-    /// Milliseconds since 1970.
+    /// When the deed was done, in milliseconds since 1970. What waited to be told may stand behind
+    /// younger entries, also of its own author: the series is in the order of telling.
     pub time_ms: u64,
     pub body: Body,
 }

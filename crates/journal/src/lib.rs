@@ -13,7 +13,7 @@ mod carrier_tests;
 mod rounds;
 
 pub use carrier::{Carrier, Heard};
-pub use rounds::{Rounds, Stored};
+pub use rounds::{Deed, Rounds, Stored};
 
 use compartment::{now_ms, random};
 use evidence::{Author, Body};

@@ -27,8 +27,24 @@ pub trait Stored: Copy {
     /// Its number in the store, where they stand in this order.
     fn seq(&self) -> u64;
 
-    /// What is told of a round: no more entries than records, and none beyond the ledger's limit.
-    fn told(round: Vec<Self>) -> Vec<Body>;
+    /// What is told of a round, with the moment of each: no more entries than records, and none
+    /// beyond the ledger's limit.
+    fn told(round: Vec<Self>) -> Vec<Deed>;
+}
+
+/// A deed, and when it was done, in ms: an entry that waited to be signed has the time of what it
+/// tells and not of its signature. Who asks for a window that ends right behind it finds it there.
+pub struct Deed {
+    /// `None`: not known any more; then it is when it was signed.
+    pub at_ms: Option<u64>,
+    pub body: Body,
+}
+
+impl Deed {
+    /// Nothing was done after it is told, whatever a clock said that was set back since.
+    fn time_ms(&self, now_ms: u64) -> u64 {
+        self.at_ms.map_or(now_ms, |at_ms| at_ms.min(now_ms))
+    }
 }
 
 pub struct Rounds {
@@ -128,12 +144,12 @@ impl Rounds {
     fn sign<R: Stored>(&mut self, records: &VecDeque<R>) {
         let round: Vec<R> = self.unsigned(records).take(ROUND).copied().collect();
         let Some(last) = round.last().map(Stored::seq) else { return };
-        let bodies = R::told(round);
-        let count = bodies.len();
-        for (place, body) in bodies.into_iter().enumerate() {
+        let deeds = R::told(round);
+        let (count, now_ms) = (deeds.len(), compartment::now_ms());
+        for (place, deed) in deeds.into_iter().enumerate() {
             // Only the last frame of a round says that all of the round is signed.
             let through = if place + 1 == count { last + 1 } else { self.signed_before };
-            if self.carrier.record(compartment::now_ms(), body) {
+            if self.carrier.record(deed.time_ms(now_ms), deed.body) {
                 self.through.push_back(through);
             }
         }

@@ -69,6 +69,9 @@ pub struct Passage {
     pub message: MessageId,
     pub recipients: u32,
     pub bytes: u32,
+    /// When, in ms; not kept. 0: before this start, and then it is told as of when it is signed.
+    #[serde(skip)]
+    pub at_ms: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
-//! What is told of mail that leaves: one entry for what came by one instance for one tenant, and
-//! one for what left by one instance of one person's.
+//! What is told of mail that leaves: one entry for what came at one moment by one instance for one
+//! tenant, and one for what left at one moment by one instance of one person's.
 
 use crate::entry::{Passage, Way};
 use evidence::{Body, Queued};
-use journal::Stored;
+use journal::{Deed, Stored};
 
 /// Messages that one entry names: an entry has 64 KiB.
 const TOGETHER: usize = 500;
@@ -13,18 +13,18 @@ impl Stored for Passage {
         self.seq
     }
 
-    fn told(mut round: Vec<Self>) -> Vec<Body> {
+    fn told(mut round: Vec<Self>) -> Vec<Deed> {
         let whose = |one: &Self| {
             let is_out = one.way == Way::Out;
-            (is_out, one.instance, one.tenant, is_out.then_some(one.user))
+            (one.at_ms, is_out, one.instance, one.tenant, is_out.then_some(one.user))
         };
         round.sort_by_key(whose);
         let groups = round.chunk_by(|one, other| whose(one) == whose(other));
-        groups.flat_map(|group| group.chunks(TOGETHER)).filter_map(body).collect()
+        groups.flat_map(|group| group.chunks(TOGETHER)).filter_map(deed).collect()
     }
 }
 
-fn body(group: &[Passage]) -> Option<Body> {
+fn deed(group: &[Passage]) -> Option<Deed> {
     let first = group.first()?;
     let (instance, tenant) = (first.instance, first.tenant);
     let messages = || {
@@ -36,7 +36,7 @@ fn body(group: &[Passage]) -> Option<Body> {
         };
         group.iter().map(one).collect()
     };
-    Some(match (first.way, group.len()) {
+    let body = match (first.way, group.len()) {
         (Way::In, _) => Body::Queue { instance, tenant, messages: messages() },
         (Way::Out, 2..) => Body::Sent { instance, tenant, messages: messages() },
         (Way::Out, _) => Body::Send {
@@ -47,7 +47,8 @@ fn body(group: &[Passage]) -> Option<Body> {
             recipients: first.recipients,
             bytes: first.bytes.into(),
         },
-    })
+    };
+    Some(Deed { at_ms: Some(first.at_ms).filter(|at_ms| *at_ms > 0), body })
 }
 
 #[cfg(test)]
@@ -72,6 +73,7 @@ mod tests {
             message: MessageId([seq as u8; 16]),
             recipients: 2,
             bytes: 9,
+            at_ms: 0,
         }
     }
 
@@ -89,6 +91,8 @@ mod tests {
             passage(3, Way::In, 7, 1),
             passage(4, Way::Out, 9, 1),
             Passage { user: UserId([3; 8]), ..passage(5, Way::Out, 9, 1) },
+            // At a moment that is known.
+            Passage { at_ms: 5_000, ..passage(6, Way::In, 7, 1) },
         ];
         store.table.passed.extend(told);
         let (mut hub, mut forward) =
@@ -117,12 +121,14 @@ mod tests {
             other => panic!("{other:?}"),
         });
         let named = named.collect::<Vec<_>>();
-        assert_eq!(named, ["in 7 [0, 3]", "in 8 [2]", "out 9 [1, 4]", "out 9 5"]);
+        assert_eq!(named, ["in 7 [0, 3]", "in 8 [2]", "out 9 [1, 4]", "out 9 5", "in 7 [6]"]);
+        let time = |frame: &Vec<u8>| Frame::parse(frame).unwrap().entry.time_ms;
+        assert_eq!(frames.last().map(time), Some(5_000), "not when it was signed");
         assert!(!forward.is_done(&store.table.passed));
         ledger.send(asked.call, &FromLedger::Taken { first_index: 0 }, &[]).unwrap();
         let heard = hub.wait(Some(Duration::from_secs(5))).unwrap().into_iter().next();
         let Some(Event::Frame(_, answer)) = heard else { panic!("no answer came") };
-        assert_eq!(forward.hear(peer, &answer), Some(6));
+        assert_eq!(forward.hear(peer, &answer), Some(7));
         assert!(forward.is_done(&store.table.passed));
         let _ = std::fs::remove_dir_all(&folder);
     }

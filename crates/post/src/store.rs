@@ -259,6 +259,7 @@ impl Store {
             message: outgoing.message,
             recipients,
             bytes: u32::try_from(outgoing.size).unwrap_or(u32::MAX),
+            at_ms: compartment::now_ms(),
         };
         self.next_seq += 1;
         Entry::Passed(passage)
@@ -460,6 +461,7 @@ impl Store {
             message: message.message,
             recipients: recipients.into(),
             bytes: message.size,
+            at_ms: compartment::now_ms(),
         };
         self.next_seq += 1;
         Some(Entry::Passed(passage))

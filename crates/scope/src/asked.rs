@@ -43,6 +43,9 @@ impl Half {
 #[derive(Default)]
 pub(crate) struct Asked {
     pub instances: Set<InstanceId>,
+    /// Those of whom something was recorded in the window, and the last of them.
+    pub spoken: Set<InstanceId>,
+    pub last_spoken: Option<InstanceId>,
     /// The process and the author that were looked up last: rows of one stand together.
     last: [Cell<Option<(InstanceId, bool)>>; 2],
 }

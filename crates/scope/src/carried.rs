@@ -28,12 +28,16 @@ pub(crate) struct Carried {
 
 impl Carried {
     pub fn given(&mut self, fact: &Fact) {
-        if matches!(
-            fact.deed,
-            Deed::Release | Deed::Deliver | Deed::Queue | Deed::Send | Deed::Passed
-        ) {
-            let (first, last) = self.times.unwrap_or((fact.at_ms, fact.at_ms));
-            self.times = Some((first.min(fact.at_ms), last.max(fact.at_ms)));
+        self.given_from(fact.deed, (fact.at_ms, fact.at_ms));
+    }
+
+    /// The same of many facts of one sort.
+    pub fn given_from(&mut self, deed: Deed, times: (u64, u64)) {
+        let is_given =
+            matches!(deed, Deed::Release | Deed::Deliver | Deed::Queue | Deed::Send | Deed::Passed);
+        if is_given {
+            let (first, last) = self.times.unwrap_or(times);
+            self.times = Some((first.min(times.0), last.max(times.1)));
         }
     }
 
@@ -74,8 +78,8 @@ impl Tally {
     }
 
     /// Whether a fact from before the window was brought into it: it is of one who lived into it,
-    /// or passed through such a one.
-    pub(crate) fn is_carried(&self, fact: &Fact) -> bool {
+    /// or passed through such a one; or a gate that lived into it wrote down whom it handed what.
+    pub fn is_carried(&self, fact: &Fact) -> bool {
         let carried = &self.carried.instances;
         if carried.is_empty() || fact.at_ms >= self.question.from_ms {
             return false;
@@ -83,11 +87,14 @@ impl Tally {
         if carried.contains(&fact.instance) {
             return true;
         }
+        if self.gates.contains_key(&fact.start) && carried.contains(&fact.start) {
+            return true;
+        }
         if !matches!(fact.deed, Deed::Arrival | Deed::Deliver | Deed::Queue) {
             return false;
         }
         let served = self.served.get(&fact.instance).into_iter().flatten();
-        let mut beside = served.chain(&self.unplaced);
+        let mut beside = served.chain(&self.unplaced).chain(&self.gates);
         self.fed.get(&fact.instance).is_some_and(|access| carried.contains(access))
             || beside.any(|(one, life)| carried.contains(one) && life.has(fact.at_ms))
     }

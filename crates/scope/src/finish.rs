@@ -43,7 +43,7 @@ impl Tally {
         messages: Option<&dyn Columns>,
         instances: Option<&dyn Columns>,
     ) -> Finished {
-        let met = self.asked.instances.len() as u64;
+        let met = self.living().count() as u64;
         let instances = instances.map_or(met, |columns| self.count_instances(columns));
         self.traces.are_in_all(instances);
         let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
@@ -126,7 +126,7 @@ impl Tally {
     /// Those that were met one by one, and those in columns, none of them twice.
     fn count_instances(&self, columns: &dyn Columns) -> u64 {
         let mut counted = Counted::new(Part::WHOLE);
-        self.asked().for_each(|instance| counted.add(0, as_message(instance), Mark::PASSED));
+        self.living().for_each(|instance| counted.add(0, as_message(instance), Mark::PASSED));
         counted.count(1, Some(columns)).all
     }
 }

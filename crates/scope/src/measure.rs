@@ -78,6 +78,7 @@ pub struct Scope {
     /// What these instances were given before the window and still had when they lived in it: it
     /// counts like what they were given within.
     pub given_before: Option<GivenBefore>,
+    /// Those that lived in the window, or of whom something was recorded in it.
     pub instances: u64,
     pub contracts: Vec<Contract>,
     /// Connections from which nothing was kept: what came over them is not known.
@@ -299,6 +300,7 @@ impl Tally {
         self.taken_back = processes.taken_back;
         self.not_kept = processes.not_kept;
         self.traces = processes.traces;
+        self.asked.spoken = processes.asked.spoken;
         self.carried.join(&processes.carried);
         self.first_ms = [self.first_ms, processes.first_ms].into_iter().flatten().min();
         self.last_ms = self.last_ms.max(processes.last_ms);
@@ -376,6 +378,8 @@ impl Tally {
             self.carried.given(fact);
         } else if !is_within {
             return;
+        } else {
+            self.speak(fact.instance);
         }
         match fact.deed {
             Deed::Connection => {

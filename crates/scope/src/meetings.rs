@@ -48,7 +48,8 @@ impl Meetings {
 
     /// A connection is accounted for by a delivery that names it, or that follows it before the
     /// instance's next one; or, where an instance served one only, by any deed of that instance.
-    /// Two connections within one recorded batch count as one: rather too many than too few.
+    /// A delivery has its own moment, so that of connections one after the other each is known;
+    /// where two were open at once, rather too many are counted than too few.
     pub fn unattributed(mut self) -> u64 {
         self.connections.settle();
         let connections = &self.connections.all;

@@ -4,7 +4,8 @@ use evidence::{Body, Entry, Word};
 use std::collections::HashMap;
 use terms::{InstanceId, Kind};
 
-/// A delivery is recorded within a second of its passing; a scanner may be gone by then.
+/// A delivery has the moment at which it was kept, which is a little after its passing; a scanner
+/// may be gone by then.
 pub const LAG_MS: u64 = 5_000;
 
 /// One run of one process.

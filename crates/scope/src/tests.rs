@@ -716,21 +716,70 @@ fn a_gate_had_all_that_came_while_it_lived() {
         entry(w, "2026-11-02T11:00:00Z", stop),
         entry(m, "2026-11-02T11:01:00Z", deliver(EDGE, 3, 1, None)),
     ];
-    let question = Question {
-        component: Kind::Gate,
-        version: None,
-        from_ms: at("2026-11-02T10:00:00Z"),
-        to_ms: at(ALL.1),
+    let measured = |from: &str, to: &str| {
+        let (component, version) = (Kind::Gate, None);
+        let question = Question { component, version, from_ms: at(from), to_ms: at(to) };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap()
     };
-    let scope = measure(&question, Proven::default(), |seen| {
-        (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
-        Ok::<(), Infallible>(())
-    });
-    let scope = scope.unwrap();
-    // What came before the window it has no more; of the third connection nothing is known.
-    check(&scope, &[2], Some((1, "addresses headers bodies")), [1, 2, 0]);
+    let all = Some((1, "addresses headers bodies"));
+    let scope = measured("2026-11-02T10:00:00Z", ALL.1);
+    // It lived into the window with what had come before; of the third connection nothing is known.
+    check(&scope, &[1, 2], all, [1, 3, 0]);
+    let given = scope.given_before.as_ref().unwrap();
+    assert_eq!((given.first.as_str(), scope.instances), ("2026-11-02T09:00:02.000Z", 1));
+    // An idle window, too, and with what it never gave on.
+    let idle = measured("2026-11-02T10:30:00Z", "2026-11-02T10:31:00Z");
+    check(&idle, &[1, 2], all, [1, 3, 0]);
+    // Once it is gone, nobody has it.
+    let after = measured("2026-11-02T11:00:01Z", ALL.1);
+    check(&after, &[], None, [0, 0, 0]);
+    assert_eq!((after.instances, after.given_before), (0, None));
     assert!(scope.bound.ends_with("stands in no ledger"));
     assert!(tell(&scope, Language::Japanese, |_| None).contains("どの台帳にも現れない"));
+}
+
+/// Connections one after the other, each with its message at its own moment: of none is anything
+/// unknown, and a window that ends right behind a message has it. One that brought nothing counts.
+#[test]
+fn each_message_stands_for_its_own_connection() {
+    let (w, m, g) = ((Kind::Warden, 0), (Kind::Mailbox, 20), (Kind::Gate, 21));
+    let time = |ms: u64| evidence::rfc3339(at("2026-11-02T09:00:00Z") + ms);
+    let mut history = vec![entry(w, &time(0), start(EDGE, Kind::Edge, None))];
+    for number in 1..=9u8 {
+        let ms = u64::from(number) * 100;
+        history.push(entry(g, &time(ms), connection(number, EDGE)));
+        let message = entry(m, &time(ms + 40), deliver(EDGE, number, 1, None));
+        history.extend((number != 7).then_some(message));
+    }
+    // Told together, behind what the gate told.
+    history.sort_by_key(|entry| entry.author == Kind::Mailbox);
+    let ask = |to_ms: u64| {
+        let (from_ms, to_ms) = (at(&time(0)), at(&time(to_ms)));
+        let question = Question { component: Kind::Edge, version: None, from_ms, to_ms };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap()
+    };
+    let all = Some((1, "addresses headers bodies"));
+    check(&ask(1_000), &[1, 2, 3, 4, 5, 6, 8, 9], all, [1, 9, 0]);
+    check(&ask(341), &[1, 2, 3], all, [0, 3, 0]);
+}
+
+/// Whoever was gone before the window is not counted among those that lived in it.
+#[test]
+fn only_who_lived_in_the_window_is_counted() {
+    let edges = |from, to| ask(Kind::Edge, None, from, to).instances;
+    assert_eq!(edges(ALL.0, ALL.1), 2);
+    let scanners = |from, to| ask(Kind::Scanner, None, from, to).instances;
+    assert_eq!(scanners(ALL.0, "2026-11-01"), 1);
+    // It ended the day before; the next day nobody is spoken of.
+    assert_eq!(scanners("2026-11-01", ALL.1), 0);
 }
 
 /// Whoever was owned when an app password was typed knows it: contained is said when it is revoked.

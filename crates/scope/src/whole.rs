@@ -74,8 +74,12 @@ impl Tally {
         life.kind == wanted.component && is_version && life.from_ms < wanted.to_ms
     }
 
-    /// Sums of processes that are all asked about, of a time that is all asked about.
+    /// Sums of processes that are all asked about, of a time that is all asked about, or all of
+    /// which lies before it and was brought into it.
     pub fn take(&mut self, cell: &Cell) {
+        if cell.last_ms < self.question.from_ms {
+            self.carried.given_from(cell.deed, (cell.first_ms, cell.last_ms));
+        }
         if self.half.counts_people() {
             if cell.deed == Deed::Credential {
                 self.shared_credentials += cell.sum;
@@ -143,8 +147,22 @@ impl Tally {
         &self.months
     }
 
-    /// Instances that were met one by one.
-    pub fn asked(&self) -> impl Iterator<Item = InstanceId> {
-        self.asked.instances.iter().copied()
+    /// Instances that were met one by one and lived in the window, or of whom something was done in
+    /// it: whoever was gone before it is no concern of it.
+    pub(crate) fn living(&self) -> impl Iterator<Item = InstanceId> {
+        let from_ms = self.question.from_ms;
+        let lives = move |one: &&InstanceId| {
+            !self.traces.ended_before(**one, from_ms) || self.asked.spoken.contains(*one)
+        };
+        self.asked.instances.iter().filter(lives).copied()
+    }
+
+    /// Somebody asked about did something, or had it done to it, within the window.
+    pub(crate) fn speak(&mut self, instance: InstanceId) {
+        let is_new = self.half.counts_processes() && self.asked.last_spoken != Some(instance);
+        if is_new && self.asked.has(0, instance) {
+            self.asked.last_spoken = Some(instance);
+            self.asked.spoken.insert(instance);
+        }
     }
 }

@@ -18,6 +18,8 @@ pub struct Vault {
     messages: AtomicU32,
     /// Keys released.
     pub released: AtomicU32,
+    /// Of these, keys of bodies.
+    pub bodies: AtomicU32,
     /// The next release finds its grant run out.
     pub expires: AtomicBool,
 }
@@ -28,7 +30,8 @@ impl Vault {
         let point = private.compute_public_key().unwrap();
         let public = PublicKey::new(Suite::P256, 24_323, point.as_ref()).unwrap();
         let (messages, released) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { private, public, away, messages, released, expires: AtomicBool::new(false) }
+        let (bodies, expires) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { private, public, away, messages, released, bodies, expires }
     }
 
     /// What the edge makes of an arrival.
@@ -92,6 +95,9 @@ impl Vault {
                     Some((known, key)) if *known == grant => {
                         self.released.fetch_add(items.len() as u32, Ordering::SeqCst);
                         let class = Class::from_byte(class as u8 + 1).unwrap();
+                        if matches!(class, Class::Body) {
+                            self.bodies.fetch_add(items.len() as u32, Ordering::SeqCst);
+                        }
                         let wrap = |item: &wire::vault::Item| {
                             number += 1;
                             self.rewrap(&item.wrapped, item.message, class, number, key)

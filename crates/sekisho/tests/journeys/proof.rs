@@ -232,14 +232,18 @@ fn scope_counts_what_a_waiting_session_has_and_what_was_put_there() {
     let told = ask("access", idle, "--recheck");
     assert_eq!(count(&told), (2, 2), "{told}");
     assert!(told["given_before"]["first"].is_string(), "{told}");
+    // So has the gate that all of it came by.
+    let told = ask("gate", idle, "--recheck");
+    assert!(count(&told).1 >= 3 && told["given_before"]["first"].is_string(), "{told}");
     let told = ask("access", idle, "--statement");
     assert_eq!((&told["holds"], &told["releases_to_component"]), (&false.into(), &0.into()));
     assert!(told["releases_before_to_living"].as_u64().unwrap() > 0, "{told}");
     // A draft passes in plain text, and is no mail that came from outside.
     let from = now_ms();
     assert!(reader.append("INBOX", "(\\Draft) ", &letter("a draft", "plain")).end.contains("OK"));
-    wait();
+    // Told a moment later, as of its own: a window that ends at once has it.
     let added = (from, now_ms());
+    wait();
     let told = ask("access", added, "--recheck");
     assert_eq!(count(&told), (2, 3), "{told}");
     let told = ask("mailbox", added, "--recheck");
