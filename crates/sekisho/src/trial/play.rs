@@ -47,6 +47,9 @@ pub struct Phase {
     pub control: Option<Control>,
     pub from_ms: u64,
     pub to_ms: u64,
+    /// Until when its scope is asked for: a program that never answers holds a letter to its end,
+    /// and what becomes of the letter is written down after that.
+    pub scope_to_ms: u64,
     pub intruders: Vec<Intruder>,
     /// Numbers of messages that were in hand.
     pub passed: BTreeSet<MessageId>,
@@ -157,6 +160,10 @@ pub fn dismiss(house: &mut House, mut cast: Cast, phase: &mut Phase) -> bool {
     house.drills.disarm();
     house.drills.tap(None);
     house.watch.end_all(phase.kind);
+    if phase.is_program {
+        std::thread::sleep(RECORD_LAG);
+        phase.scope_to_ms = compartment::now_ms();
+    }
     // Whoever was drafted last is on the list; nobody is drafted any more.
     cast.gather_now(phase);
     let drafted: Vec<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
@@ -190,6 +197,7 @@ pub fn raise(
         control: None,
         from_ms,
         to_ms: u64::MAX,
+        scope_to_ms: 0,
         intruders: Vec::new(),
         passed: BTreeSet::new(),
         passed_unkept: 0,
