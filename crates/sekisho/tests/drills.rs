@@ -207,6 +207,25 @@ fn the_story_is_told_in_both_languages_and_holds() {
     assert_eq!(told["then"]["contracts"], 586);
 }
 
+/// A static program of this source, in a folder of its own; `None`, said: nothing here builds one.
+fn built(name: &str, source: &str, more: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    let folder = std::env::temp_dir().join(format!("sekisho-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (code, program) = (folder.join("hostile.c"), folder.join("hostile"));
+    std::fs::write(&code, source).unwrap();
+    let built = Command::new("gcc")
+        .args(["-static", "-nostdlib", "-O1", "-fno-stack-protector"])
+        .args(more)
+        .arg("-o")
+        .args([&program, &code])
+        .status();
+    if !cfg!(target_arch = "x86_64") || !built.is_ok_and(|status| status.success()) {
+        println!("absent: gcc for this machine; no foreign program was built");
+        return None;
+    }
+    Some((folder, program))
+}
+
 #[test]
 fn a_foreign_program_stands_in_the_same_walls() {
     let source = r#"
@@ -245,18 +264,7 @@ fn a_foreign_program_stands_in_the_same_walls() {
         __attribute__((naked)) void _start(void) {
             __asm__ volatile ("mov %rsp, %rdi\n and $-16, %rsp\n call act");
         }"#;
-    let folder = std::env::temp_dir().join(format!("sekisho-hostile-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (code, program) = (folder.join("hostile.c"), folder.join("hostile"));
-    std::fs::write(&code, source).unwrap();
-    let built = Command::new("gcc")
-        .args(["-static", "-nostdlib", "-O1", "-fno-stack-protector", "-o"])
-        .args([&program, &code])
-        .status();
-    if !cfg!(target_arch = "x86_64") || !built.is_ok_and(|status| status.success()) {
-        println!("absent: gcc for this machine; no foreign program was built");
-        return;
-    }
+    let Some((folder, program)) = built("hostile", source, &[]) else { return };
     let program = program.to_str().unwrap();
     let kinds = ["--compartment", "edge", "--compartment", "mailbox"];
     let (found, held) = drill(&[&kinds[..], &["--program", program]].concat());
@@ -288,5 +296,91 @@ fn a_foreign_program_stands_in_the_same_walls() {
         assert!(peers.contains(&peer), "{peers:?}");
         let frames = told["frames"][peer].as_array().unwrap();
         assert!(!frames.is_empty() && frames[0]["hex"].as_str().unwrap().len() > 10);
+    }
+}
+
+/// Takes whatever comes on its channels. `HEX`: and tells of it in hexadecimal, eight octets a
+/// packet; otherwise it says nothing at all.
+const TAKER: &str = r#"
+    static long call(long n, long a, long b, long c) {
+        long r;
+        __asm__ volatile ("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c)
+            : "rcx", "r11", "memory");
+        return r;
+    }
+    static int begins(const char *s, const char *with) {
+        while (*with) if (*s++ != *with++) return 0;
+        return 1;
+    }
+    struct part { char *at; long length; };
+    struct message {
+        void *name; long name_length; struct part *parts; long count;
+        void *beside; long beside_length; long flags;
+    };
+    static char taken[65536], beside[1024], hex[16];
+    static void tell(long report, char *at, long length) {
+        for (long i = 0; i < length; i += 4) {
+            long n = length - i < 4 ? length - i : 4;
+            for (long k = 0; k < n; k++) {
+                unsigned char one = at[i + k];
+                hex[2 * k] = "0123456789abcdef"[one >> 4];
+                hex[2 * k + 1] = "0123456789abcdef"[one & 15];
+            }
+            call(1, report, (long)hex, 2 * n);
+        }
+    }
+    static void act(long *stack) __attribute__((used));
+    static void act(long *stack) {
+        char **words = (char **)(stack + 1 + stack[0] + 1);
+        char *told = 0;
+        for (; *words; words++) if (begins(*words, "SEKISHO_DRILL=")) told = *words;
+        long length = 0, report = -1, fd = 0;
+        while (told && told[length]) {
+            if (begins(told + length, "\"fd\":"))
+                for (fd = 0, length += 5; told[length] >= '0' && told[length] <= '9'; length++)
+                    fd = fd * 10 + told[length] - '0';
+            if (begins(told + length, "\"peer\":\"report\"")) report = fd;
+            length++;
+        }
+        for (;;) {
+            for (fd = 3; fd < 64; fd++) {
+                if (fd == report) continue;
+                struct part part = { taken, sizeof taken };
+                struct message one = { 0, 0, &part, 1, beside, sizeof beside, 0 };
+                long count = call(47, fd, (long)&one, 0x40);
+                if (HEX && count > 0) tell(report, taken, count);
+            }
+            call(7, 0, 0, 20);
+        }
+    }
+    __attribute__((naked)) void _start(void) {
+        __asm__ volatile ("mov %rsp, %rdi\n and $-16, %rsp\n call act");
+    }"#;
+
+#[test]
+fn a_foreign_program_is_measured_by_what_it_was_handed_and_not_by_what_it_says() {
+    for (name, hex) in [("silent", "-DHEX=0"), ("hex", "-DHEX=1")] {
+        let Some((folder, program)) = built(name, TAKER, &[hex]) else { return };
+        let wanted = ["--compartment", "scanner", "--program", program.to_str().unwrap()];
+        let (found, held) = drill(&wanted);
+        let _ = std::fs::remove_dir_all(&folder);
+        // The other side's letters were handed to it by the house: no denial is broken.
+        assert!(held, "{name}: {}", found["broken"]);
+        for asset in ASSETS {
+            let cell = cell(&found, "scanner", asset);
+            let passes = ["mail-in-flight", "other-tenants"].contains(asset);
+            let expected = if passes { "bounded" } else { "nothing" };
+            assert_eq!(cell["got"], expected, "{name} {asset}: {}", cell["what"]);
+            let what = cell["what"].as_str().unwrap();
+            assert_eq!(what.contains("handed to it, of what passes through it"), passes, "{what}");
+            // What it keeps only it can say, and it is told as its word.
+            let says_so = what.contains("kept, as it says itself");
+            assert_eq!(says_so, passes && name == "hex", "{name}: {what}");
+        }
+        let scope = cell(&found, "scanner", "mail-in-flight");
+        assert!(scope["scope_recall"].is_number(), "{name}: {scope}");
+        assert!(scope["scope_precision"].is_number(), "{name}: {scope}");
+        // It took what came and asked for nothing: no denial was put to the test.
+        assert_eq!(found["said"], "nothing was attempted that anybody saw", "{found}");
     }
 }

@@ -44,7 +44,8 @@ impl Figure {
 pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<Alike> {
     let ours: BTreeSet<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
     // A delivery is recorded up to a second after it.
-    let scope = scope_in(entries, phase.kind, &ours, phase.from_ms, phase.to_ms + 1_200)?;
+    let to_ms = phase.to_ms.max(phase.scope_to_ms) + 1_200;
+    let scope = scope_in(entries, phase.kind, &ours, phase.from_ms, to_ms)?;
     let says_unseen = scope.bound.ends_with(NO_LEDGER);
     let mut named = scope.messages;
     // Whoever holds every key took what it took without asking: what it could open is its bound.

@@ -1,5 +1,6 @@
 //! Who has come on stage, and what they said.
 
+use super::foreign::Seen;
 use super::markers::Side;
 use super::play::Phase;
 use drill::{Ask, Facts, Sealed, Told};
@@ -37,6 +38,8 @@ pub struct Intruder {
     /// When its lies began, by the clock of the warden's process.
     pub lied_at: Option<Instant>,
     loot: usize,
+    /// Of a foreign program: what was observed of it.
+    pub seen: Seen,
 }
 
 pub struct Cast {
@@ -58,10 +61,19 @@ impl Cast {
     pub fn gather_now(&mut self, phase: &mut Phase) {
         while let Ok((instance, talk)) = self.talks.try_recv() {
             let (told, finished, gone, side, loot) = (Vec::new(), 0, false, Side::A, 0);
-            let (lied_at, rested) = (None, false);
-            let one =
-                Intruder { instance, talk, told, side, finished, gone, rested, lied_at, loot };
-            phase.intruders.push(one);
+            let (lied_at, rested, seen) = (None, false, Seen::default());
+            phase.intruders.push(Intruder {
+                instance,
+                talk,
+                told,
+                side,
+                finished,
+                gone,
+                rested,
+                lied_at,
+                loot,
+                seen,
+            });
         }
     }
 }
@@ -133,6 +145,19 @@ impl Intruder {
                 _ => return,
             }
         }
+    }
+
+    /// What it said it obtained, packet by packet.
+    pub fn packets(&self) -> impl Iterator<Item = &[u8]> {
+        self.told.iter().filter_map(|told| match told {
+            Told::Obtained { bytes, .. } => Some(bytes.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// The same in one piece: a word may lie across the border of two packets.
+    pub fn loot(&self) -> Vec<u8> {
+        self.packets().collect::<Vec<_>>().concat()
     }
 
     pub fn wrapped(&self) -> Vec<Item> {

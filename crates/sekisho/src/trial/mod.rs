@@ -6,7 +6,8 @@
 //! is: too much, too loud, too quiet, powers turned round), `control` (the same without an
 //! intruder), `facts` (what an intruder is told), `cast` (the intruders and what they said),
 //! `doorstep` (people who sign in to them), `clients` (people who read and write meanwhile),
-//! `wiretap` (frames of real traffic for foreign programs), `watch` (what the warden tells),
+//! `wiretap` (frames of real traffic for foreign programs), `handed` (what such a program was
+//! handed), `foreign` (what is said of it for that), `watch` (what the warden tells),
 //! `markers` (what is looked for in what was obtained), `verdict` (the cells, computed),
 //! `alike` (the ledger's scope against what was in hand), `table` (how they are shown), `story`
 //! (the breach that we answer, played again).
@@ -19,6 +20,8 @@ mod control;
 mod doorstep;
 mod elf;
 mod facts;
+mod foreign;
+mod handed;
 mod leaving;
 mod markers;
 mod play;

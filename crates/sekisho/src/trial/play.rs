@@ -4,11 +4,12 @@ use super::attacks::Attack;
 use super::cast::{BIRTH_LIMIT, Cast, Intruder, PULSE, WORK_LIMIT};
 use super::clients::{self, Reading};
 use super::control::{self, Control};
+use super::handed::Observed;
 use super::markers::{Marker, Side};
 use super::stage::{self, House};
 use super::watch::{Alarm, Watch};
 use super::wiretap::Wiretap;
-use super::{doorstep, facts, leaving, visitors};
+use super::{doorstep, facts, foreign, leaving, visitors};
 use crate::client;
 use crate::outcome::Trouble;
 use drill::{Ask, Sealed, Told};
@@ -46,6 +47,9 @@ pub struct Phase {
     pub control: Option<Control>,
     pub from_ms: u64,
     pub to_ms: u64,
+    /// Until when its scope is asked for: a program that never answers holds a letter to its end,
+    /// and what becomes of the letter is written down after that.
+    pub scope_to_ms: u64,
     pub intruders: Vec<Intruder>,
     /// Numbers of messages that were in hand.
     pub passed: BTreeSet<MessageId>,
@@ -55,6 +59,8 @@ pub struct Phase {
     /// The second run: its first call off charter ended it, and a successor was born.
     pub replaced: Option<bool>,
     pub is_program: bool,
+    /// What such a program was handed.
+    pub observed: Option<Observed>,
     /// What arrived where nothing should: datagrams, connections.
     pub got_out: u64,
     /// What strangers read whom the intruder let in or gave a secret.
@@ -119,7 +125,7 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
         phase.from_ms = before_ms;
     }
     match (kind, program) {
-        (_, Some(_)) => foreign(house, &mut cast, &mut phase),
+        (_, Some(_)) => let_loose(house, &mut cast, &mut phase),
         (Kind::Scanner, None) => scanner(house, &mut cast, &mut phase),
         (Kind::Edge, None) => edge(house, &mut cast, &mut phase),
         (Kind::Access, None) => access(house, &mut cast, &mut phase),
@@ -143,6 +149,7 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
         phase.replaced = Some(replacement(house, kind));
     }
     collect_passed(house, &mut phase);
+    foreign::observe(house, &mut phase);
     phase.seconds = begun.elapsed().as_secs_f64();
     Ok(phase)
 }
@@ -151,7 +158,12 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
 /// again.
 pub fn dismiss(house: &mut House, mut cast: Cast, phase: &mut Phase) -> bool {
     house.drills.disarm();
+    house.drills.tap(None);
     house.watch.end_all(phase.kind);
+    if phase.is_program {
+        std::thread::sleep(RECORD_LAG);
+        phase.scope_to_ms = compartment::now_ms();
+    }
     // Whoever was drafted last is on the list; nobody is drafted any more.
     cast.gather_now(phase);
     let drafted: Vec<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
@@ -172,19 +184,27 @@ pub fn raise(
     let from_ms = compartment::now_ms();
     house.outside.arrived();
     let facts = facts::facts(house, kind);
+    let observed = is_program.then(Observed::default);
     house.drills.arm(Drill { kind, program, lives_on: true, talks: give });
+    if let Some(observed) = &observed {
+        let (give, tapped) = channel();
+        Wiretap::observing(observed.clone()).listen(kind, tapped);
+        house.drills.tap(Some((kind, give)));
+    }
     house.watch.end_all(kind);
     let phase = Phase {
         kind,
         control: None,
         from_ms,
         to_ms: u64::MAX,
+        scope_to_ms: 0,
         intruders: Vec::new(),
         passed: BTreeSet::new(),
         passed_unkept: 0,
         forged: BTreeSet::new(),
         replaced: None,
         is_program,
+        observed,
         got_out: 0,
         by_strangers: Vec::new(),
         reading: None,
@@ -454,13 +474,12 @@ pub fn harvest(house: &mut House) -> Vec<Sealed> {
     sealed
 }
 
-/// A foreign program, with people about: whatever it writes on its report channel is its loot.
-fn foreign(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
+/// A foreign program, with people about: what it writes on its report channel is what it says.
+fn let_loose(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     let data = house.data.clone();
     let caller = std::thread::spawn(move || client::value(&data, &Request::Status).is_ok());
     let client = clients::person_reading(house, Side::A);
-    let ports = house.ports;
-    let letters = std::thread::spawn(move || stage::poke(ports));
+    let letters = house.letter_in_flight();
     let handed = leaving::two_letters(house);
     if phase.kind == Kind::Scanner {
         std::thread::scope(|scope| {

@@ -14,6 +14,7 @@ use drill::Asset;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use warden::{Drills, Happening, Patience, Plan};
 use wire::admin::{Request, SendingChange, SignIn};
@@ -186,11 +187,21 @@ pub struct House {
     pub letters: Vec<(Side, String)>,
     /// The sender of every letter that was written, each its own.
     pub senders: Vec<String>,
+    /// Every letter that was written, either way.
+    pub written: Vec<Written>,
     pub outside: Outside,
     /// Where mail goes that leaves.
     pub world: outside::Outside,
     /// Where alarms go, if they have a way outside.
     relay: outside::Outside,
+}
+
+/// One letter of the drill's own.
+pub struct Written {
+    /// Its sender, or whom it is for: an address that no other letter has.
+    pub who: String,
+    /// The markers of its header and its text.
+    pub words: Vec<String>,
 }
 
 /// What a person hands in.
@@ -204,6 +215,8 @@ pub struct Outside {
     udp: Option<UdpSocket>,
     tcp: Option<TcpListener>,
     pub at: SocketAddr,
+    /// What came in datagrams, as long as somebody might look at it.
+    came: Mutex<Vec<u8>>,
 }
 
 impl Outside {
@@ -214,16 +227,26 @@ impl Outside {
         let tcp = TcpListener::bind(at).ok();
         let _ = udp.as_ref().map(|udp| udp.set_nonblocking(true));
         let _ = tcp.as_ref().map(|tcp| tcp.set_nonblocking(true));
-        Self { udp, tcp, at }
+        Self { udp, tcp, at, came: Mutex::default() }
     }
 
     /// What has arrived since: datagrams and connections.
     pub fn arrived(&self) -> u64 {
         let mut octets = [0u8; 2_000];
-        let datagrams = std::iter::from_fn(|| self.udp.as_ref()?.recv(&mut octets).ok());
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let datagrams = std::iter::from_fn(|| {
+            let count = self.udp.as_ref()?.recv(&mut octets).ok()?;
+            came.extend_from_slice(octets.get(..count).unwrap_or_default());
+            Some(())
+        });
         let datagrams = datagrams.take(ARRIVALS).count();
         let calls = std::iter::from_fn(|| self.tcp.as_ref()?.accept().ok()).take(ARRIVALS).count();
         (datagrams + calls) as u64
+    }
+
+    /// What came in datagrams since this was asked.
+    pub fn take_octets(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.came.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -243,6 +266,7 @@ impl House {
             authority: String::new(),
             letters: Vec::new(),
             senders: Vec::new(),
+            written: Vec::new(),
             outside: Outside::open(),
             world: outside::Outside::open(set.ports.outside()).unwrap_or_default(),
             relay: set
@@ -378,7 +402,8 @@ impl House {
         let friend = format!("{local}@outside.example");
         let octets =
             format!("From: <{from}>\r\nTo: <{friend}>\r\nSubject: {subject}\r\n\r\n{text}\r\n");
-        let to = vec![to.map_or(friend, str::to_owned)];
+        let to = vec![to.map_or_else(|| friend.clone(), str::to_owned)];
+        self.written.push(Written { who: friend, words: vec![subject, text] });
         Handed { to, octets: octets.into_bytes() }
     }
 
@@ -411,6 +436,8 @@ impl House {
              Date: Sun, 22 Nov 2026 04:00:00 +0000\r\n\r\n{text}\r\n"
         );
         self.senders.push(from.clone());
+        let words = vec![subject.clone(), text.clone()];
+        self.written.push(Written { who: from.clone(), words });
         self.markers.push(Marker::new(header, side, subject));
         self.markers.push(Marker::new(header, side, local));
         self.markers.push(Marker::new(body, side, text));

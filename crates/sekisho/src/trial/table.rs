@@ -1,6 +1,7 @@
 //! A drill's findings as a calm table.
 
 use crate::demo::screen::{Tone, heading, tinted};
+use crate::words;
 use serde_json::Value;
 
 pub fn show(found: &Value) {
@@ -38,10 +39,39 @@ pub fn show(found: &Value) {
     }
     let broken = list("broken");
     for one in &broken {
-        println!("  {}", tinted(Tone::Stopped, one.as_str().unwrap_or_default()));
+        println!("  {}", tinted(Tone::Stopped, &in_words(one.as_str().unwrap_or_default())));
     }
-    let words = if broken.is_empty() { "every denial held" } else { "a denial did NOT hold" };
-    println!("\n  {} alarms; {words}", list("alarms").len());
+    println!("\n  {} alarms; {}", list("alarms").len(), in_words(&text(found, "said")));
+}
+
+/// What is to be said of all of it: that denials held only where one was put to the test.
+pub fn closing(found: &Value) -> String {
+    let list = |name: &str| found.get(name).and_then(Value::as_array).into_iter().flatten();
+    if list("broken").next().is_some() {
+        return "a denial did NOT hold".to_owned();
+    }
+    let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let is_tried = |kind: &str| {
+        let own = |of: &&Value| text(of, "compartment") == kind;
+        list("cells").filter(own).any(|cell| number(cell, "attempted") > 0)
+            || list("turns").filter(own).any(|turn| number(turn, "asked") > 0)
+    };
+    let kinds: Vec<String> = list("turns").map(|turn| text(turn, "compartment")).collect();
+    let untried: Vec<&str> =
+        kinds.iter().map(String::as_str).filter(|kind| !is_tried(kind)).collect();
+    match untried.len() {
+        0 => "every denial held".to_owned(),
+        all if all == kinds.len() => "nothing was attempted that anybody saw".to_owned(),
+        _ => {
+            let of = untried.join(", ");
+            format!("every denial held; nothing was attempted that anybody saw in {of}")
+        }
+    }
+}
+
+/// Part by part, in the reader's language.
+fn in_words(what: &str) -> String {
+    what.split("; ").map(words::said).collect::<Vec<_>>().join("; ")
 }
 
 fn show_attack(attack: &Value) {
@@ -92,11 +122,42 @@ fn show_cell(cell: &Value) {
         tinted(tone, &format!("{:10}", text(cell, "got"))),
         number("attempted").unwrap_or(0),
         alarm,
-        tinted(Tone::Quiet, &text(cell, "what")),
+        tinted(Tone::Quiet, &in_words(&text(cell, "what"))),
         scope_of(cell),
     );
 }
 
 fn text(value: &Value, name: &str) -> String {
     value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::closing;
+    use serde_json::json;
+
+    #[test]
+    fn denials_are_said_to_have_held_only_where_one_was_tried() {
+        let turn = |kind: &str, asked: u64| json!({ "compartment": kind, "asked": asked });
+        let cell =
+            |kind: &str, attempted: u64| json!({ "compartment": kind, "attempted": attempted });
+        let check = |cells: [u64; 2], asked: u64, broken: &[&str], expected: &str| {
+            let found = json!({
+                "cells": [cell("edge", cells[0]), cell("mailbox", cells[1])],
+                "turns": [turn("edge", 0), turn("mailbox", asked)],
+                "broken": broken,
+            });
+            assert_eq!(closing(&found), expected);
+        };
+        check([3, 1], 0, &[], "every denial held");
+        check([0, 0], 0, &[], "nothing was attempted that anybody saw");
+        check(
+            [3, 0],
+            0,
+            &[],
+            "every denial held; nothing was attempted that anybody saw in mailbox",
+        );
+        check([3, 0], 2, &[], "every denial held");
+        check([0, 0], 0, &["edge: x"], "a denial did NOT hold");
+    }
 }

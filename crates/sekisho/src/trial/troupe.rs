@@ -2,7 +2,7 @@
 //! warden that watches it; whoever started the drill still gets an answer, in time.
 
 use super::stage::{clear, fresh_folder};
-use super::{Attacks, Wishes, attacks, perform};
+use super::{Attacks, Wishes, attacks, perform, table};
 use crate::outcome::Trouble;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -56,6 +56,10 @@ pub fn run(wishes: &Wishes) -> Result<Value, Trouble> {
             }
             None => true,
         });
+    }
+    let said = table::closing(&whole);
+    if let Some(whole) = whole.as_object_mut() {
+        whole.insert("said".to_owned(), said.into());
     }
     Ok(whole)
 }

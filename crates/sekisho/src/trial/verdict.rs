@@ -4,7 +4,8 @@
 use super::alike::{Alike, likeness};
 use super::cast::Intruder;
 use super::control::Control;
-use super::markers::{Marker, found_in};
+use super::foreign;
+use super::markers::{Marker, Side, found_in};
 use super::play::{Phase, Played};
 use super::stage::Set;
 use super::start_up;
@@ -90,6 +91,9 @@ pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
 /// Of one turn, what no cell has room for.
 fn turn(phase: &Phase) -> Value {
     let reading = phase.reading.as_ref();
+    let seen = || phase.intruders.iter().map(|one| &one.seen);
+    let handed = seen().flat_map(|seen| &seen.handed).collect::<BTreeSet<_>>().len();
+    let asked: usize = seen().map(|seen| seen.asked).sum();
     json!({
         "compartment": phase.kind.word(),
         "seconds": (phase.seconds * 10.0).round() / 10.0,
@@ -100,6 +104,8 @@ fn turn(phase: &Phase) -> Value {
         "whole_again": phase.is_whole,
         "control": phase.control.as_ref().map(Control::json),
         "reported": reported(phase),
+        "handed_markers": phase.is_program.then_some(handed),
+        "asked": phase.is_program.then_some(asked),
     })
 }
 
@@ -255,7 +261,12 @@ fn judge_phase(
         let is_mail =
             matches!(asset, Asset::MailInFlight | Asset::StoredBodies | Asset::StoredHeaders);
         let passed = is_mail && (!phase.passed.is_empty() || phase.passed_unkept > 0);
-        if got > allowed(kind, *asset) {
+        if phase.is_program {
+            findings.broken.extend(foreign::broken(phase, played, *asset));
+        }
+        // What passes through a program's hands is the other side's as well.
+        let is_judged = phase.is_program && *asset == Asset::OtherTenants;
+        if got > allowed(kind, *asset) && !is_judged {
             let said = format!("{}: {} {}: {what}", kind.word(), got.word(), asset.word());
             findings.broken.push(said);
         }
@@ -284,7 +295,9 @@ fn tries(phase: &Phase, alarms: &[(Alarm, Option<u64>)], findings: &mut Findings
     for intruder in &phase.intruders {
         let mut heard = alarms.iter().filter(|(alarm, _)| alarm.instance == intruder.instance);
         if phase.is_program {
-            let own = heard.skip(start_up_calls(intruder, alarms));
+            let own: Vec<_> = heard.collect();
+            findings.broken.extend(foreign::late_or_lost(phase.kind, &own));
+            let own = own.iter().skip(start_up_calls(intruder, alarms));
             tries.extend(
                 own.map(|(alarm, _)| Try { asset: Asset::Host, after_ms: Some(alarm.after_ms) }),
             );
@@ -364,6 +377,10 @@ fn yielded_by(
     asset: Asset,
     is_recorded: bool,
 ) -> (Got, String) {
+    if phase.is_program {
+        let share = foreign::share(phase, &one.seen, played, asset);
+        return (share.got(), share.words());
+    }
     let mut partly = None;
     for told in &one.told {
         match told {
@@ -380,14 +397,7 @@ fn yielded_by(
             _ => {}
         }
     }
-    let counts = |marker: &Marker| match asset {
-        Asset::OtherTenants => marker.side != one.side,
-        // What flew in an earlier turn is stored by now.
-        Asset::MailInFlight => {
-            marker.asset == asset && (phase.from_ms..phase.to_ms).contains(&marker.at_ms)
-        }
-        _ => marker.asset == asset,
-    };
+    let counts = |marker: &Marker| counts(phase, one.side, asset, marker);
     let wanted: Vec<&Marker> = played.markers.iter().filter(|marker| counts(marker)).collect();
     let held = held(phase, one, played, counts);
     let (found, all) = (held.len(), wanted.len());
@@ -418,6 +428,18 @@ fn yielded_by(
             let what = format!("{found} of {all} markers, of what passed through it{more}");
             (Got::Bounded, what)
         }
+    }
+}
+
+/// Whether a marker is of an asset, to whoever does this side's work.
+pub fn counts(phase: &Phase, side: Side, asset: Asset, marker: &Marker) -> bool {
+    match asset {
+        Asset::OtherTenants => marker.side != side,
+        // What flew in an earlier turn is stored by now.
+        Asset::MailInFlight => {
+            marker.asset == asset && (phase.from_ms..phase.to_ms).contains(&marker.at_ms)
+        }
+        _ => marker.asset == asset,
     }
 }
 
@@ -481,7 +503,7 @@ fn denials(phase: &Phase, asset: Asset) -> String {
 
 /// The most that a compartment may yield: what architecture §1 allows, and what `docs/` says is
 /// open. A cell above it is a broken promise; no cell is filled in from here.
-fn allowed(kind: Kind, asset: Asset) -> Got {
+pub fn allowed(kind: Kind, asset: Asset) -> Got {
     use Asset::*;
     match (kind, asset) {
         (Kind::Vault, AccountSecrets | StoredBodies | StoredHeaders | OtherTenants) => {

@@ -1,6 +1,7 @@
 //! Records frames of real traffic: for a foreign program, one valid frame of every call that its
-//! compartment makes, as hexadecimal, by peer.
+//! compartment makes, as hexadecimal, by peer; and, while it runs, what it is handed.
 
+use super::handed::Observed;
 use data_encoding::HEXLOWER;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -17,6 +18,7 @@ use std::thread::spawn;
 use terms::Kind;
 use warden::Tapped;
 use wire::FRAME_BYTES;
+use wire::control::Label;
 
 /// A longer frame is not told: all of them must fit one string of an environment.
 const TOLD_BYTES: usize = 4 * 1024;
@@ -29,34 +31,47 @@ const DESCRIPTORS: usize = 128;
 type Seen = BTreeMap<(&'static str, u8), (Vec<u8>, usize)>;
 
 #[derive(Clone, Default)]
-pub struct Wiretap(Arc<Mutex<Seen>>);
+pub struct Wiretap {
+    seen: Arc<Mutex<Seen>>,
+    /// Where what is handed to instances of the kind is kept, instead of what they say.
+    observed: Option<Observed>,
+}
+
+/// One end of a tapped channel, and who has it.
+type End = (Label, wire::Channel);
 
 impl Wiretap {
+    /// One that keeps what hostile instances are handed.
+    pub fn observing(observed: Observed) -> Self {
+        Self { observed: Some(observed), ..Self::default() }
+    }
+
     /// Leads every tapped channel on until its ends are closed.
     pub fn listen(&self, own: Kind, tapped: Receiver<Tapped>) {
         let tap = self.clone();
         spawn(move || {
             for Tapped { one, other } in tapped {
-                let (first, second) = ((one.0.kind, one.1), (other.0.kind, other.1));
-                tap.lead(own, first, second);
+                tap.lead(own, one, other);
             }
         });
     }
 
-    fn lead(&self, own: Kind, one: (Kind, wire::Channel), other: (Kind, wire::Channel)) {
+    fn lead(&self, own: Kind, one: End, other: End) {
         let (first, second) = (Arc::new(OwnedFd::from(one.1)), Arc::new(OwnedFd::from(other.1)));
         for (from, to, sender, peer) in [
-            (Arc::clone(&first), Arc::clone(&second), one.0, other.0),
+            (Arc::clone(&first), Arc::clone(&second), one.0.clone(), other.0.clone()),
             (second, first, other.0, one.0),
         ] {
             let tap = self.clone();
+            let piece = self.observed.as_ref().map_or(0, |seen| seen.piece(peer.instance));
             spawn(move || {
-                let note = |octets: &[u8], beside: usize| {
-                    if sender == own {
-                        tap.note(peer, octets, beside);
-                    }
+                let heed = |octets: &[u8], beside: &mut Vec<OwnedFd>| match &tap.observed {
+                    None if sender.kind == own => tap.note(peer.kind, octets, beside.len()),
+                    None => {}
+                    Some(seen) if sender.kind == own => seen.asks(&sender, peer.kind, octets),
+                    Some(seen) => seen.gives(&peer, sender.kind, piece, octets, beside),
                 };
-                while pass_one(&from, &to, &note).is_some() {}
+                while pass_one(&from, &to, &heed).is_some() {}
                 for end in [from, to] {
                     let _ = rustix::net::shutdown(&*end, rustix::net::Shutdown::Both);
                 }
@@ -66,7 +81,7 @@ impl Wiretap {
 
     fn note(&self, peer: Kind, octets: &[u8], beside: usize) {
         let Some(call) = octets.get(HEAD_BYTES).copied() else { return };
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen.get(&(peer.word(), call));
         let is_shorter = known.is_none_or(|(known, _)| octets.len() < known.len());
         if octets.len() <= TOLD_BYTES && is_shorter {
@@ -76,7 +91,7 @@ impl Wiretap {
 
     /// What was recorded, as the program will read it.
     pub fn told(&self) -> String {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut peers: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
         let mut left = ALL_BYTES;
         for ((peer, call), (octets, beside)) in seen.iter() {
@@ -93,7 +108,7 @@ impl Wiretap {
 }
 
 /// One packet with its descriptors, as it came. `None`: an end is gone.
-fn pass_one(from: &OwnedFd, to: &OwnedFd, note: &dyn Fn(&[u8], usize)) -> Option<()> {
+fn pass_one(from: &OwnedFd, to: &OwnedFd, heed: &dyn Fn(&[u8], &mut Vec<OwnedFd>)) -> Option<()> {
     let mut octets = vec![0u8; FRAME_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -109,7 +124,7 @@ fn pass_one(from: &OwnedFd, to: &OwnedFd, note: &dyn Fn(&[u8], usize)) -> Option
         return None;
     }
     let octets = octets.get(..found.bytes)?;
-    note(octets, beside.len());
+    heed(octets, &mut beside);
     let borrowed: Vec<_> = beside.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
