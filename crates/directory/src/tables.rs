@@ -93,6 +93,7 @@ impl Tables {
             crate::sts::SCHEMA,
             crate::reports::SCHEMA,
             crate::accepted::SCHEMA,
+            crate::places::SCHEMA,
         ];
         for schema in std::iter::once(SCHEMA).chain(others) {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;
