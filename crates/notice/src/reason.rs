@@ -49,6 +49,10 @@ pub enum Reason {
     Unproven,
     /// Nobody answered, or not in time.
     Unreachable,
+    /// The connection broke before the mail was taken.
+    HungUp,
+    /// The server had all of the mail, and never answered: it may have taken it.
+    MaybeTaken,
     /// Nobody has taken it yet.
     NotYet,
     /// Nothing has been heard from there at all.
@@ -89,7 +93,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 40] = [
+    const WORDS: [(Self, &str); 42] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -112,6 +116,8 @@ impl Reason {
         (Self::RequireTls, "require-tls"),
         (Self::Unproven, "unproven"),
         (Self::Unreachable, "unreachable"),
+        (Self::HungUp, "hung-up"),
+        (Self::MaybeTaken, "maybe-taken"),
         (Self::NotYet, "not-yet"),
         (Self::NoAnswer, "no-answer"),
         (Self::NoNames, "no-names"),
@@ -223,7 +229,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(39));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(41));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }
