@@ -215,6 +215,7 @@ impl Tables {
                 "report",
                 "accepted",
                 "place",
+                "undelivered",
             ] {
                 run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;
             }

@@ -56,6 +56,7 @@ mod sts;
 mod tables;
 mod tls_reports;
 mod tls_rows;
+mod undelivered;
 mod voices;
 mod ways;
 
