@@ -280,7 +280,7 @@ mod tests {
         check(
             " ",
             "明日の会議の件\r\nBcc: all@x.example",
-            "Auto: 明日の会議の件Bcc: all@x.example",
+            "Auto: 明日の会議の件  Bcc: all@x.example",
         );
         check("", "", "Auto: 不在のお知らせ / Away");
         check("", &"あ".repeat(3_000), &format!("Auto: {}", "あ".repeat(200)));

@@ -1,6 +1,6 @@
 //! Why mail came back: one of a score of reasons, from the status code and from the words around
-//! it. Words decide where codes lie, which they often do: half of all systems say 5.0.0. They decide
-//! within the class: what may be taken tomorrow (4.x.x) is never told as if it were over.
+//! it. Words decide where codes lie, which they often do: half of all systems say 5.0.0. But they
+//! decide within the class: what may be taken tomorrow (4.x.x) is never told as if it were over.
 
 /// What stood in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,8 +172,9 @@ pub(crate) fn clue(words: &str, is_final: bool) -> Option<Reason> {
 
 /// The reason that status (`5.1.1`) and words speak for.
 pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
-    if status.is_none_or(|(class, _, _)| class != 4) {
-        return reason_at_last(status, words);
+    let class = status.map(|(class, _, _)| class);
+    if class != Some(4) {
+        return read_as(status, words, class == Some(5));
     }
     let coded = status.map_or(Reason::Unknown, crate::status::by_status).for_now();
     match clue(words, false) {
@@ -187,8 +188,12 @@ pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
 /// The same where it is known that nobody tries again, whatever the class: the others' notices have
 /// "failed" beside a 4.x.x.
 pub(crate) fn reason_at_last(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
+    read_as(status, words, true)
+}
+
+fn read_as(status: Option<(u8, u16, u16)>, words: &str, is_final: bool) -> Reason {
     let coded = || status.map_or(Reason::Unknown, crate::status::by_status);
-    clue(words, status.is_some_and(|(class, _, _)| class == 5)).unwrap_or_else(coded)
+    clue(words, is_final).unwrap_or_else(coded)
 }
 
 #[cfg(test)]

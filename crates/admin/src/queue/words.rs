@@ -2,9 +2,9 @@
 
 use wire::post::{State, Why};
 
-/// What stands in the way, Japanese and English.
-pub fn waits_for(why: Why) -> [String; 2] {
-    let [japanese, english] = match why {
+/// What the destination did, where the status is as a rule ours: it answered none.
+fn unanswered(why: Why) -> Option<[&'static str; 2]> {
+    Some(match why {
         // RFC 3463: X.4.3, a directory server; here it is the destination's DNS.
         Why::Answered { class: 4, subject: 4, detail: 3 } => [
             "宛先のドメインの DNS が応答しないか、壊れています（4.4.3）。届け先のサーバーが\
@@ -14,24 +14,26 @@ pub fn waits_for(why: Why) -> [String; 2] {
              its mail is not known. It will be tried again. If it is so everywhere, look at the \
              resolver of this house",
         ],
-        // A status of ours: nobody answered it.
         Why::Answered { class: 4, subject: 4, detail: 2 } => [
             "宛先のサーバーにはつながりましたが、受け取られる前に接続が切れました（4.4.2）。\
              再送を待っています。",
             "the destination's server was reached, and the connection broke before it had taken \
              the mail (4.4.2): it will be tried again",
         ],
-        Why::MaybeTaken => [
-            "宛先のサーバーは本文を最後まで受け取りましたが、応答しないまま接続が切れました\
-             （4.4.2）。すでに届いている可能性があります。再送を待っています\
-             （二重に届くことがあります）。",
-            "the destination's server had all of the mail, and the connection broke before it \
-             answered (4.4.2): it may have taken it. It will be tried again, and may arrive twice",
-        ],
         Why::Answered { class: 4, subject: 5, detail: 0 } => [
             "宛先のサーバーとのやり取りが SMTP の規則に合いません（4.5.0）。再送を待っています。",
             "what the destination's server says does not fit SMTP (4.5.0): it will be tried again",
         ],
+        _ => return None,
+    })
+}
+
+/// What stands in the way, Japanese and English.
+pub fn waits_for(why: Why) -> [String; 2] {
+    if let Some(words) = unanswered(why) {
+        return words.map(str::to_owned);
+    }
+    let [japanese, english] = match why {
         Why::Answered { class, subject, detail } => {
             let status = format!("{class}.{subject}.{detail}");
             return [
@@ -54,6 +56,13 @@ pub fn waits_for(why: Why) -> [String; 2] {
                 ),
             ];
         }
+        Why::MaybeTaken => [
+            "宛先のサーバーは本文を最後まで受け取りましたが、応答しないまま接続が切れました\
+             （4.4.2）。すでに届いている可能性があります。再送を待っています\
+             （二重に届くことがあります）。",
+            "the destination's server had all of the mail, and the connection broke before it \
+             answered (4.4.2): it may have taken it. It will be tried again, and may arrive twice",
+        ],
         Why::Unreachable => [
             "宛先に接続できません。再送を待っています。",
             "the destination cannot be reached: it will be tried again",
