@@ -42,6 +42,8 @@ fn member_json(member: &Member) -> Value {
         "address": member.address,
         "since_ms": member.since_ms,
         "returned": member.returned,
+        "undelivered": member.undelivered,
+        "undelivered_why": member.undelivered_why,
         "suspended_ms": member.suspended_ms,
     })
 }

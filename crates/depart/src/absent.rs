@@ -83,6 +83,7 @@ fn answer_one(
         from: &away.address,
         to: sender,
         subject: &away.absence.subject,
+        answers: &summary.subject,
         text: &away.absence.text,
         date: &date(now),
         message_id: &format!("{id}@{}", house.host_name()),

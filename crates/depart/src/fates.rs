@@ -73,6 +73,16 @@ impl Obstacle {
         Self::of(Why::NoResolver, (4, 4, 3), words).because(Reason::NoResolver)
     }
 
+    /// RFC 3463: X.4.2, the connection was there and broke, before anything could be taken.
+    pub(crate) fn broken(words: &str) -> Self {
+        Self::answered((4, 4, 2), words).because(Reason::HungUp)
+    }
+
+    /// The same behind the end of the text: whoever hears of it is to know that it may be there.
+    pub(crate) fn maybe_taken(words: &str) -> Self {
+        Self::of(Why::MaybeTaken, (4, 4, 2), words).because(Reason::MaybeTaken)
+    }
+
     /// It lies with this status, for this mail.
     pub(crate) fn answered(status: (u8, u16, u16), answer: &str) -> Self {
         let (class, subject, detail) = status;
@@ -97,6 +107,8 @@ impl Obstacle {
             Some(Why::TurnedAway { subject, detail, .. }) => {
                 ((4, subject, detail), Reason::Blocked)
             }
+            Some(Why::MaybeTaken) => ((4, 4, 2), Reason::MaybeTaken),
+            Some(Why::Answered { subject: 4, detail: 2, .. }) => ((4, 4, 2), Reason::HungUp),
             Some(Why::Answered { subject: 4, detail: 3, .. }) => ((4, 4, 3), Reason::NoNames),
             Some(Why::Answered { subject, detail, .. }) => {
                 ((4, subject, detail), notice::reason(Some((4, subject, detail)), ""))

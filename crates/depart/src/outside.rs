@@ -85,7 +85,7 @@ pub(crate) fn carry(
     };
     // Who broke connections stands for itself, and not for the whole destination.
     for leg in legs.iter_mut().filter(|leg| leg.breaks > 0) {
-        let obstacle = Obstacle::answered((4, 4, 2), "the connection broke");
+        let obstacle = Obstacle::broken("the connection broke");
         let obstacle = leg.broke.take().unwrap_or(obstacle);
         leg.settle(|| Fate::Left(Some(obstacle.clone())));
     }
@@ -148,7 +148,7 @@ fn gravest(obstacles: &[Obstacle]) -> Obstacle {
         Why::NotSignedIn => 4,
         Why::Unsafe => 3,
         Why::Ours | Why::NoResolver => 2,
-        Why::Answered { .. } | Why::TurnedAway { .. } => 1,
+        Why::Answered { .. } | Why::TurnedAway { .. } | Why::MaybeTaken => 1,
         Why::Unreachable => 0,
     };
     let gravest = obstacles.iter().max_by_key(rank).cloned();
@@ -501,7 +501,6 @@ fn weigh(
 /// No answer. Once the end of the text was written the remote may have taken it, and trying at
 /// once elsewhere could mean twice (RFC 1047).
 fn unknown(broken: &Broken, breaks: u8, carried: &Carried, remote: &str) -> Option<Fate> {
-    let obstacle = Obstacle::answered((4, 4, 2), &broken.words()).at(remote);
     match broken {
         Broken::Bare(_) => {
             let words = "the text has a line end that cannot be sent";
@@ -511,7 +510,13 @@ fn unknown(broken: &Broken, breaks: u8, carried: &Carried, remote: &str) -> Opti
         _ if is_nonsense(broken) && (carried.is_ended || breaks >= BREAKS) => {
             Some(Fate::Left(Some(nonsense(broken, remote))))
         }
-        _ if carried.is_ended || breaks >= BREAKS => Some(Fate::Left(Some(obstacle))),
+        _ if carried.is_ended => {
+            let taken = Obstacle::maybe_taken(&broken.words()).at(remote);
+            Some(Fate::Left(Some(taken)))
+        }
+        _ if breaks >= BREAKS => {
+            Some(Fate::Left(Some(Obstacle::broken(&broken.words()).at(remote))))
+        }
         _ => None,
     }
 }

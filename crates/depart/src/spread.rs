@@ -239,25 +239,29 @@ fn envelope(copy: &Copy, (leg, added, domain): (&Leg, &str, &str), house: &Neigh
     }
 }
 
-/// Of a member's copy nobody is told; the directory counts what came back because there is no such
-/// address.
+/// Of a member's copy its writer is not told: the directory counts it, because there is no such
+/// address, or for another reason, of which the list's owners hear.
 pub(crate) fn tell_returned(leg: &Leg, house: &mut Neighbours) -> Result<(), Fault> {
     if !matches!(leg.envelope.finish, Finish::Copy { .. }) {
         return Ok(());
     }
-    let is_lost = |fate: &Fate| match fate {
-        Fate::Failed(obstacle) => {
-            let words = obstacle.answer.as_deref().unwrap_or_default();
-            let read = || notice::reason(Some(obstacle.status), words);
-            obstacle.reason.unwrap_or_else(read).is_lost()
-        }
-        Fate::Left(_) | Fate::Sent(_) => false,
-    };
-    if !leg.fates.iter().any(is_lost) {
-        return Ok(());
-    }
+    let failed = leg.fates.iter().find_map(|fate| match fate {
+        Fate::Failed(obstacle) => Some(obstacle),
+        Fate::Left(_) | Fate::Sent(_) => None,
+    });
+    let Some(obstacle) = failed else { return Ok(()) };
     let address = leg.envelope.from.clone();
-    match house.ask_list(Question::Returned { address })? {
+    let question = match obstacle.reason() {
+        lost if lost.is_lost() => Question::Returned { address },
+        // The house's own people decided that it does not go.
+        Reason::Cancelled | Reason::Unreleased => return Ok(()),
+        // Why it waited until then says more.
+        reason => {
+            let why = obstacle.last.unwrap_or(reason).word().to_owned();
+            Question::Undelivered { address, why }
+        }
+    };
+    match house.ask_list(question)? {
         // The subscription is over: nothing is to be counted.
         Answer::Done | Answer::Unknown => Ok(()),
         _ => Err(Fault::Away("directory")),

@@ -75,7 +75,7 @@ impl Watch {
     }
 
     fn note_fault(&self, fault: &Error) {
-        self.note(flaw_of(fault), &fault.to_string());
+        self.note(flaw_of(fault), &words_of(fault));
     }
 
     pub(crate) fn amiss(&self) -> Option<Why> {
@@ -108,6 +108,31 @@ fn flaw_of(fault: &Error) -> Flaw {
         Error::InvalidCertificate(_) => Flaw::CertificateNotTrusted,
         _ => Flaw::ValidationFailure,
     }
+}
+
+/// What a report tells strangers: words, and not what a library prints for whoever mends it.
+fn words_of(fault: &Error) -> String {
+    use CertificateError::{
+        Expired, ExpiredContext, InvalidPurpose, InvalidPurposeContext, NotValidForName,
+        NotValidForNameContext, NotValidYet, NotValidYetContext, Other, Revoked, UnknownIssuer,
+    };
+    let Error::InvalidCertificate(found) = fault else {
+        let printed = fault.to_string();
+        return printed.split(':').next().unwrap_or_default().to_owned();
+    };
+    let words = match found {
+        NotValidForName | NotValidForNameContext { .. } => "the certificate is for another name",
+        Expired | ExpiredContext { .. } => "the certificate has expired",
+        NotValidYet | NotValidYetContext { .. } => "the certificate is not valid yet",
+        UnknownIssuer => "nobody known has issued the certificate",
+        Revoked => "the certificate is revoked",
+        InvalidPurpose | InvalidPurposeContext { .. } => "the certificate is for another purpose",
+        Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "the certificate is an authority's and no host's"
+        }
+        _ => "the certificate is not sound",
+    };
+    words.to_owned()
 }
 
 /// By authorities, under the name that was looked for, whatever was said in the handshake.
@@ -262,5 +287,28 @@ impl ServerCertVerifier for ByKeys {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CertificateError, Error, words_of};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_report_has_words_and_no_debug_text() {
+        let check = |fault: Error, expected: &str| assert_eq!(words_of(&fault), expected);
+        #[derive(Debug, thiserror::Error)]
+        #[error("x")]
+        struct CaUsedAsEndEntity;
+        let other = rustls::OtherError(Arc::new(CaUsedAsEndEntity));
+        let of = |found| Error::InvalidCertificate(found);
+        let authority = "the certificate is an authority's and no host's";
+        check(of(CertificateError::Other(other)), authority);
+        check(of(CertificateError::Expired), "the certificate has expired");
+        check(of(CertificateError::BadEncoding), "the certificate is not sound");
+        check(Error::DecryptError, "cannot decrypt peer's message");
+        let incompatible = rustls::PeerIncompatible::NoCipherSuitesInCommon;
+        check(Error::PeerIncompatible(incompatible), "peer is incompatible");
     }
 }

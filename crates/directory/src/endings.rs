@@ -193,6 +193,7 @@ impl Tables {
             run("DELETE FROM way WHERE user = ?1", &user.0)?;
             run("DELETE FROM answered WHERE user = ?1", &user.0)?;
             run("DELETE FROM report WHERE user = ?1", &user.0)?;
+            run("DELETE FROM place WHERE user = ?1", &user.0)?;
         }
         if part.user.is_none() {
             let TenantId(tenant) = part.tenant;
@@ -213,6 +214,8 @@ impl Tables {
                 "sts_policy",
                 "report",
                 "accepted",
+                "place",
+                "undelivered",
             ] {
                 run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;
             }

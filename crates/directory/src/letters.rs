@@ -119,6 +119,9 @@ fn written(row: &LetterRow, id: MessageId, host_name: &str) -> Vec<u8> {
     let told = match &row.what {
         Telling::Left => Told::Left,
         Telling::Suspended { member } => Told::Suspended { member },
+        Telling::Undelivered { member, why } => {
+            Told::Undelivered { member, why: notice::Reason::of_word(why) }
+        }
         Telling::Redirected { to, keep, answer, .. } => {
             let change = match to.is_empty() {
                 true => redirected::Change::Answered { text: answer },

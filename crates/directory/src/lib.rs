@@ -1,8 +1,9 @@
 //! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
 //!
 //! # Holds          addresses and settings of all tenants, which domains outside they wrote to
-//! #                that publish policies, and for a month which hosts took their mail, sealed
-//! #                under a key from the vault
+//! #                that publish policies, for a month which hosts took their mail, and since when
+//! #                which networks are known of a person (keyed hashes), sealed under a key from
+//! #                the vault
 //! # May ask        vault (keys, signed statements), mailbox (to erase; who sent a message), post
 //! #                (letters about lists and TLS, complaints, a person's word about what is held),
 //! #                ledger (its own entries), fetch (whether a gateway's server has an address)
@@ -42,6 +43,7 @@ mod newcomers;
 mod outgoing;
 mod outlets;
 mod passing;
+mod places;
 mod public;
 mod reports;
 mod resolve;
@@ -54,6 +56,7 @@ mod sts;
 mod tables;
 mod tls_reports;
 mod tls_rows;
+mod undelivered;
 mod voices;
 mod ways;
 
@@ -395,9 +398,7 @@ impl Desk {
                 ToDispatch::List(self.list_mail(peer, asker, question)?)
             }
             FromDispatch::FirstSeen(digest) => {
-                let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
-                let now = now_ms();
-                ToDispatch::FirstSeen(token.map(|token| self.memories.places.since(token, now)))
+                ToDispatch::FirstSeen(self.place_since(person, &digest))
             }
             FromDispatch::Strange(recipients) => {
                 ToDispatch::Strange(self.memories.strange.add(person.1, recipients, now_ms()))

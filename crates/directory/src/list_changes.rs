@@ -191,13 +191,18 @@ impl Changes<'_> {
             return Ok(no_list(&address));
         };
         let members = self.tables.members(self.key, &address, (None, MEMBERS))?;
-        let shown = members.into_iter().map(|(_, row)| Member {
-            address: row.address,
-            since_ms: row.since_ms,
-            returned: row.returned,
-            suspended_ms: row.suspended_ms,
+        let shown = members.into_iter().map(|(place, row)| {
+            let missed = self.tables.missed(self.key, &place)?;
+            Ok(Member {
+                address: row.address,
+                since_ms: row.since_ms,
+                returned: row.returned,
+                undelivered: missed.as_ref().map_or(0, |missed| missed.many),
+                undelivered_why: missed.map(|missed| missed.why),
+                suspended_ms: row.suspended_ms,
+            })
         });
-        let mut shown: Vec<Member> = shown.collect();
+        let mut shown: Vec<Member> = shown.collect::<Result<_, Fault>>()?;
         shown.sort_by(|one, other| one.address.cmp(&other.address));
         let list = List { shown: Some(shown), ..self.shown_list(tenant, row)? };
         Ok(ToAdmin::Lists(vec![list]))

@@ -49,6 +49,9 @@ impl Changes<'_> {
             (Question::Returned { address }, Asker::Edge | Asker::Depart) => {
                 self.returned(&address, now_ms())
             }
+            (Question::Undelivered { address, why }, Asker::Depart) => {
+                self.undelivered(&address, &why, now_ms())
+            }
             (Question::Copies { list, permit, after }, Asker::Depart) => {
                 self.copies(&list, (permit, after), now_ms())
             }
@@ -250,7 +253,7 @@ fn may(posting: Posting, is_member: bool, is_owner: bool) -> bool {
     }
 }
 
-fn letter(what: Telling, to: String, list: &ListRow, at_ms: u64) -> LetterRow {
+pub(crate) fn letter(what: Telling, to: String, list: &ListRow, at_ms: u64) -> LetterRow {
     let ListRow { address, name, language, .. } = list;
     LetterRow { what, to, list: address.clone(), name: name.clone(), language: *language, at_ms }
 }

@@ -357,6 +357,48 @@ fn what_comes_back_again_and_again_suspends() {
     assert!(is_told(&mut world));
 }
 
+/// The address is there, and its server did not take a message: counted, never suspended, and the
+/// owners hear of the first of a day.
+#[test]
+fn what_members_do_not_get_is_counted_and_told_to_the_owners() {
+    let mut world = settled("list-undelivered");
+    command(&mut world, members(NEWS, &["gone@sender.example", "bob@sender.example"], &[]));
+    let from = ["gone@sender.example", "bob@sender.example"]
+        .map(|member| copy_of(&mut world, NEWS, member));
+    let day = 24 * 60 * 60 * 1000;
+    let missed = |world: &mut World, from: &str, why: &str, at: u64| {
+        world.changes_now().undelivered(from, why, at).unwrap()
+    };
+    let now = now_ms();
+    let unsubscribe = &from[0].unsubscribe;
+    assert_eq!(missed(&mut world, unsubscribe, "too-large", now), Answer::Unknown);
+    for _ in 0..9 {
+        assert_eq!(missed(&mut world, &from[0].from, "require-tls", now), Answer::Done);
+    }
+    assert_eq!(missed(&mut world, &from[1].from, "<b>x</b>", now + day - 1), Answer::Done);
+    assert_eq!(letters(&world), 1, "one a day");
+    missed(&mut world, &from[1].from, "too-large", now + day);
+    assert_eq!(letters(&world), 2);
+    let found = |world: &mut World| {
+        let list = shown(command(world, Command::Show { address: NEWS.into() }));
+        assert_eq!(list.suspended, 0);
+        let shown = list.shown.unwrap().into_iter();
+        let one = |one: wire::lists::Member| (one.undelivered, one.undelivered_why);
+        shown.map(one).collect::<Vec<_>>()
+    };
+    let why = |why: &str| Some(why.to_owned());
+    assert_eq!(found(&mut world), [(2, why("too-large")), (9, why("require-tls"))]);
+    // After a month it begins anew, and it goes with the subscription and the list.
+    missed(&mut world, &from[0].from, "content", now + 31 * day);
+    assert_eq!(found(&mut world)[1], (1, why("content")));
+    command(&mut world, members(NEWS, &[], &["gone@sender.example"]));
+    command(&mut world, members(NEWS, &["gone@sender.example"], &[]));
+    assert_eq!(found(&mut world)[1], (0, None));
+    command(&mut world, Command::Remove { address: NEWS.into() });
+    let left = world.tables.count_rows("SELECT COUNT(*) FROM undelivered", ()).unwrap();
+    assert_eq!(left, 0);
+}
+
 #[test]
 fn letters_go_to_the_queue_once() {
     let mut world = settled("list-letters");

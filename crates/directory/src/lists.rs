@@ -88,6 +88,8 @@ pub enum Telling {
     /// To a person: mail for them goes on to others since, or (where `to` is nobody) is answered
     /// with this text. `stood`: the statement and its signature by which their mailbox is found.
     Redirected { to: Vec<String>, keep: bool, answer: String, stood: (Vec<u8>, Vec<u8>) },
+    /// To a list's owners: this member did not get a message, and why (a word of `notice::Reason`).
+    Undelivered { member: String, why: String },
 }
 
 pub type Token = [u8; NAME_BYTES];
@@ -196,8 +198,11 @@ impl Tables {
         if let Some(of) = of {
             keep_over(&change, of, &links.collect::<Vec<_>>())?;
         }
-        for sql in ["DELETE FROM subscription WHERE list = ?1", "DELETE FROM list WHERE token = ?1"]
-        {
+        for sql in [
+            "DELETE FROM subscription WHERE list = ?1",
+            "DELETE FROM undelivered WHERE list = ?1",
+            "DELETE FROM list WHERE token = ?1",
+        ] {
             change.execute(sql, (&token[..],)).map_err(&fault)?;
         }
         change.commit().map_err(&fault)
@@ -267,6 +272,9 @@ impl Tables {
         let gone = change
             .prepare_cached("DELETE FROM subscription WHERE token = ?1")
             .and_then(|mut delete| delete.execute(params![&place[..]]))
+            .map_err(&fault)?;
+        change
+            .execute("DELETE FROM undelivered WHERE token = ?1", params![&place[..]])
             .map_err(&fault)?;
         change.commit().map_err(&fault)?;
         Ok(gone > 0)

@@ -1,9 +1,9 @@
 //! What was first seen when: who tried what, as keyed hashes in memory (decision 0007).
 //!
-//! Four things are asked for: a client, sender and recipient that were never seen together
-//! (greylisting), a message whose sender's DNS is away (how long it has been put off), the networks
-//! that a person of ours has written from, and to whom somebody who is away has answered. Strangers
-//! fill the first two as they like, so what people do has a place of its own.
+//! Three things are asked for: a client, sender and recipient that were never seen together
+//! (greylisting), a message whose sender's DNS is away (how long it has been put off), and to whom
+//! somebody who is away has answered. Strangers fill the first two as they like, so what people do
+//! has a place of its own. The networks that they write from are kept over a restart: see `places`.
 
 use std::collections::HashMap;
 use terms::UserId;
@@ -22,8 +22,6 @@ pub struct Memories {
     pub tries: Seen,
     /// Whom somebody who is away has answered.
     pub answers: Seen,
-    /// Where our own people write from.
-    pub places: Seen,
     pub strange: Strange,
 }
 

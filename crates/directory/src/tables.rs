@@ -93,6 +93,8 @@ impl Tables {
             crate::sts::SCHEMA,
             crate::reports::SCHEMA,
             crate::accepted::SCHEMA,
+            crate::places::SCHEMA,
+            crate::undelivered::SCHEMA,
         ];
         for schema in std::iter::once(SCHEMA).chain(others) {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;

@@ -4,6 +4,12 @@
 //! What is known: the rate, and how much came back (`post` counts both), what the scanner finds,
 //! and here the network that the person writes from, and where the operator has given the
 //! registries' lists the country that it is registered in, as far as the directory has seen them.
+//!
+//! A place is new for somebody only beside what was known before it: it was first seen less than a
+//! day ago, **and** the person was known at least an hour longer than it. Who has no past (a
+//! newcomer; everybody, when the directory first hears of networks, or of countries) is at home
+//! where they are: their first place is as old as their past, and so never new. The directory keeps
+//! both over a restart, so that there is no hour after one in which nothing is known.
 
 use crate::neighbours::Neighbours;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,8 +18,8 @@ use terms::UserId;
 
 /// A network, or a country, that was first seen longer ago than this is the person's own.
 const FAMILIAR: Duration = Duration::from_secs(24 * 60 * 60);
-/// Without a past nothing is odd: whom the directory has not known for so long (a newcomer, or
-/// everybody after its restart) is not held for a new network.
+/// Without a past nothing is odd: a place that came so soon after the person's first is theirs, too
+/// (the desk, and the telephone on the way home).
 const KNOWN: Duration = Duration::from_secs(60 * 60);
 /// Recipients from a network never seen before that make somebody look: a round mail to a
 /// department from a hotel passes, a flood does not.
@@ -90,7 +96,8 @@ fn is_new(past: &str, place: &str, house: &mut Neighbours) -> bool {
     let (past, place) = (trace::digest(past), trace::digest(place));
     // Without an answer nobody is held: the other brakes hold all the same.
     let (past, place) = (house.first_seen(past), house.first_seen(place));
-    past.is_some_and(|since| since >= KNOWN) && place.is_some_and(|since| since < FAMILIAR)
+    let both = past.zip(place);
+    both.is_some_and(|(past, place)| place < FAMILIAR && past.saturating_sub(place) >= KNOWN)
 }
 
 /// As much of an address as stays the same for one provider's customers in one place.

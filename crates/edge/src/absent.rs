@@ -127,6 +127,7 @@ fn compose(
         from,
         to: &to,
         subject: &away.absence.subject,
+        answers: &header.subject,
         text: &away.absence.text,
         date: &date(judged.received.at_ms),
         message_id: &format!("{message}@{}", house.host_name()),

@@ -149,6 +149,22 @@ impl Desk {
         self.make_try(probe(), now, hub);
     }
 
+    /// By a server that refuses this name (policy zones and forwarders do), or everything to us,
+    /// which is as good as silence. After the last try the probe's answer decides.
+    fn was_refused(&mut self, socket: Peer, now: Instant, hub: &mut Hub) {
+        self.look_whether_any_lives(socket, now, hub);
+        let total = tries(self.servers.len());
+        let Some((question, inquiry)) = self.under_way.get_mut(&socket) else { return };
+        let open = self.open.get(question);
+        let is_last = open.is_some_and(|open| open.tries_made >= total);
+        let lives = open.and_then(|open| open.since);
+        let lives = lives.is_some_and(|since| self.health.has_heard_since(since));
+        match is_last && !lives && *question != probe() {
+            true => inquiry.linger(now),
+            false => self.next_try(socket, now, hub),
+        }
+    }
+
     /// What every try for it was in vain says.
     fn in_vain(&mut self, question: &Question, now: Instant, hub: &mut Hub) -> Answer {
         let since = self.open.get(question).and_then(|open| open.since);
@@ -236,6 +252,7 @@ impl Desk {
                 self.health.heard(now, hub);
                 self.next_try(socket, now, hub);
             }
+            Step::Refused => self.was_refused(socket, now, hub),
             Step::OverTcp => {
                 self.health.heard(now, hub);
                 self.over_tcp(socket, hub);

@@ -11,6 +11,9 @@ use wire::names::Question;
 
 /// How long one server may take for one try.
 pub const TRY_LIMIT: Duration = Duration::from_secs(2);
+/// How long the last try that was refused waits for the probe: a resolver that lives answers that
+/// from memory.
+const LINGER: Duration = Duration::from_millis(500);
 /// Tries for one question over all servers: 4 seconds at most, 6 with three servers.
 const TRIES_LEAST: usize = 2;
 const TRIES_MOST: usize = 3;
@@ -30,6 +33,8 @@ pub enum Step {
     Next,
     /// So did this one, by the server's own word: it is there.
     Sick,
+    /// The server will not say: this name, or anything to us. The probe tells which.
+    Refused,
     /// The answer is too long for UDP: go on over TCP.
     OverTcp,
 }
@@ -82,6 +87,11 @@ impl Inquiry {
         Some(Self { way, until: now + TRY_LIMIT, ..self })
     }
 
+    /// Stays a moment longer, for the probe's answer.
+    pub fn linger(&mut self, now: Instant) {
+        self.until = self.until.min(now + LINGER);
+    }
+
     /// Whether the socket must be looked at before it becomes readable.
     pub fn is_connecting(&self) -> bool {
         matches!(self.way, Way::Connecting { .. })
@@ -116,7 +126,7 @@ impl Inquiry {
             match reading {
                 Reading::Answer(answer) => return Step::Told(answer),
                 Reading::Truncated => return Step::OverTcp,
-                Reading::Refused => return Step::Next,
+                Reading::Refused => return Step::Refused,
                 Reading::Sick => return Step::Sick,
                 Reading::NotOurs => {}
             }
@@ -161,7 +171,8 @@ impl Inquiry {
                 return match read_answer(packet, &self.sent, self.trusted) {
                     Reading::Answer(answer) => Step::Told(answer),
                     Reading::Sick => Step::Sick,
-                    Reading::Truncated | Reading::Refused | Reading::NotOurs => Step::Next,
+                    Reading::Refused => Step::Refused,
+                    Reading::Truncated | Reading::NotOurs => Step::Next,
                 };
             }
         }

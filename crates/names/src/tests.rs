@@ -379,8 +379,9 @@ fn a_dead_server_costs_one_try() {
     assert!(start.elapsed() < Duration::from_secs(6));
 }
 
-/// A resolver that answers whatever it can, and lets `asleep.example` wait for its own servers.
-fn careful_resolver() -> SocketAddr {
+/// A resolver that answers whatever it can, lets `asleep.example` wait for its own servers, and
+/// refuses one name, or all.
+fn careful_resolver(refuses_all: bool) -> SocketAddr {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let at = server.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -391,6 +392,9 @@ fn careful_resolver() -> SocketAddr {
             told.add_queries(asked.queries.clone());
             told.metadata.response_code = ResponseCode::ServFail;
             let name = asked.queries[0].name().to_string().to_lowercase();
+            if refuses_all || name == "refused.example." {
+                told.metadata.response_code = ResponseCode::Refused;
+            }
             if name != "asleep.example." {
                 server.send_to(&told.to_vec().unwrap(), from).unwrap();
             }
@@ -403,16 +407,23 @@ fn careful_resolver() -> SocketAddr {
 #[test]
 fn whose_fault_it_is() {
     let alarms = || ALARMS.lock().unwrap().clone();
-    let running = Running::start(vec![careful_resolver()]);
-    let mut edge = running.join();
-    for name in ["broken.example", "asleep.example"] {
-        assert_eq!(ask(&mut edge, name, RecordKind::Mx), Outcome::Failed, "{name}");
+    // A name that its resolver will not speak of, before anything else was asked, is one name.
+    for names in [&["refused.example"][..], &["broken.example", "asleep.example"]] {
+        let careful = careful_resolver(false);
+        let running = Running::start(vec![careful]);
+        let mut edge = running.join();
+        for name in names {
+            assert_eq!(ask(&mut edge, name, RecordKind::Mx), Outcome::Failed, "{name}");
+        }
+        assert!(!alarms().iter().any(|what| what.contains(&careful.to_string())), "{names:?}");
     }
+    let running = Running::start(vec![careful_resolver(false)]);
+    let mut edge = running.join();
     assert_eq!(ask(&mut edge, "a..example", RecordKind::Mx), Outcome::Failed);
-    // Nobody listens there, or nobody says a word; it is the same whatever the name.
+    // Nobody listens there, nobody says a word, or all is refused: the same whatever the name.
     let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    for at in [nobody, silent.local_addr().unwrap()] {
+    for at in [nobody, silent.local_addr().unwrap(), careful_resolver(true)] {
         let running = Running::start(vec![at]);
         let mut edge = running.join();
         for name in ["broken.example", "other.example"] {

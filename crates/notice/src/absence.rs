@@ -5,6 +5,10 @@ use mime::encode_words;
 
 /// A subject this short stands on one line as it is.
 const PLAIN_SUBJECT: usize = 60;
+/// Letters of another's subject that an answer repeats.
+const SUBJECT_LETTERS: usize = 200;
+/// Where neither the person nor whoever wrote to them has named it.
+const NAMELESS: &str = "Auto: 不在のお知らせ / Away";
 /// RFC 2045 §6.7: lines that pass every relay.
 const PLAIN_LINE: usize = 76;
 
@@ -92,7 +96,10 @@ fn is_nobody(local: &str) -> bool {
 pub struct Answer<'a> {
     pub from: &'a str,
     pub to: &'a str,
+    /// Empty: that of what is answered, behind "Auto: " (RFC 3834 §3.1.5).
     pub subject: &'a str,
+    /// Decoded; empty if it has none.
+    pub answers: &'a str,
     pub text: &'a str,
     /// RFC 5322.
     pub date: &'a str,
@@ -109,7 +116,7 @@ pub fn write(answer: &Answer<'_>) -> Vec<u8> {
     let mut lines = vec![
         format!("From: <{}>", washed(answer.from)),
         format!("To: <{}>", washed(answer.to)),
-        format!("Subject: {}", subject(answer.subject)),
+        format!("Subject: {}", subject(&titled(answer))),
         format!("Date: {}", washed(answer.date)),
         format!("Message-ID: <{}>", washed(answer.message_id)),
         "Auto-Submitted: auto-replied (vacation)".to_owned(),
@@ -122,6 +129,17 @@ pub fn write(answer: &Answer<'_>) -> Vec<u8> {
         lines.push(format!("References: {}", thread.join("\r\n ")));
     }
     with_text(lines, answer.text)
+}
+
+fn titled(answer: &Answer<'_>) -> String {
+    match (answer.subject.trim(), answer.answers.trim()) {
+        ("", "") => NAMELESS.to_owned(),
+        ("", answers) => {
+            let answers: String = answers.chars().take(SUBJECT_LETTERS).collect();
+            format!("Auto: {answers}")
+        }
+        (own, _) => own.to_owned(),
+    }
 }
 
 /// A message of these fields and this text.
@@ -213,6 +231,7 @@ mod tests {
         from: "aoi@example.jp",
         to: "carol@shop.example",
         subject: "Away",
+        answers: "Lunch?",
         text: "Back on Monday.\nAoi",
         date: "Sun, 29 Nov 2026 13:00:00 +0000",
         message_id: "0102@mx.example.jp",
@@ -244,6 +263,27 @@ mod tests {
         assert_eq!(message.content(root), format!("{text}\r\n").as_bytes());
         assert!(message.value(root, "references").is_none());
         assert!(octets.is_ascii() && octets.split(|o| *o == b'\n').all(|line| line.len() <= 78));
+    }
+
+    /// RFC 3834 §3.1.5.
+    #[test]
+    fn without_a_subject_of_its_own_it_names_what_it_answers() {
+        let check = |subject: &str, answers: &str, expected: &str| {
+            let octets = write(&Answer { subject, answers, ..ANSWER });
+            let (message, _) = mime::parse(&octets);
+            let found = message.value(message.part(0).unwrap(), "subject").unwrap();
+            assert_eq!(mime::decode_words(&found), expected);
+            assert!(octets.is_ascii() && octets.split(|o| *o == b'\n').all(|line| line.len() < 80));
+        };
+        check("Away", "Lunch?", "Away");
+        check("", "Lunch?", "Auto: Lunch?");
+        check(
+            " ",
+            "明日の会議の件\r\nBcc: all@x.example",
+            "Auto: 明日の会議の件  Bcc: all@x.example",
+        );
+        check("", "", "Auto: 不在のお知らせ / Away");
+        check("", &"あ".repeat(3_000), &format!("Auto: {}", "あ".repeat(200)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ const CLUES: &[(Reason, &[&str])] = &[
         "message expired", "has expired", "been in the queue too long", "could not be delivered for", "delivery expired",
         "unable to deliver message after multiple retries", "maximum queue lifetime", "not been collected",
         "gave up", "giving up", "it has not been collected after", "配信期限", "期間内に配信"]),
+    (Reason::NotYet, &["greylist", "graylist", "grey-list", "gray-list", "grey list", "グレイリスト", "グレーリスト"]),
     (Reason::Authentication, &["dmarc", "spf fail", "spf check", "fail spf", "failed spf", "sender policy framework", "spf:", "spf record",
         "dkim", "unauthenticated email", "not authenticated", "authentication checks", "authentication required", "domain authentication", "is not authorized to send", "not permitted to send"]),
     (Reason::MailboxFull, &["mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded", "exceeded storage",
@@ -23,7 +24,9 @@ const CLUES: &[(Reason, &[&str])] = &[
         "exceeded max", "size limit", "larger than", "サイズが大き", "サイズ制限"]),
     (Reason::NeedsTls, &["must issue a starttls", "tls required", "requires tls", "encryption required", "starttls is required", "cannot start tls", "tls is required"]),
     (Reason::TooFast, &["rate limit", "too many connections", "too many messages", "too many recipients", "throttl", "too fast", "deferred due to",
-        "unusual rate", "rate that", "exceeded the maximum number of", "daily sending limit", "slow down", "try again later, too", "concurrent", "limit exceeded", "sending limit"]),
+        "unusual rate", "rate that", "exceeded the maximum number of", "daily sending limit", "slow down", "too quickly", "server busy", "server is busy", "too busy", "try again later, too", "concurrent", "limit exceeded", "sending limit"]),
+    // Lists of hosts, some of which have "spam" in their names.
+    (Reason::Blocked, &["spamhaus", "spamcop", "dnsbl", "blocked using", "barracudacentral"]),
     (Reason::Spam, &["spam", "unsolicited", "junk", "bulk mail", "likely unwanted", "considered unwanted", "looks like uce", "迷惑メール"]),
     (Reason::RelayRefused, &["relaying denied", "relay access denied", "relay denied", "relay not permitted", "unable to relay", "relaying not allowed", "not allowed to relay",
         "we do not relay", "relaying prohibited", "no relaying", "relaying is prohibited", "rejected by relay", "not a gateway", "must authenticate", "smtp authentication", "relay operation rejected"]),
@@ -48,10 +51,13 @@ const CLUES: &[(Reason, &[&str])] = &[
     (Reason::Policy, &["policy", "not allowed", "denied", "rejected", "prohibited", "refused", "forbidden", "not authorized", "unacceptable", "declined", "拒否"]),
 ];
 
-/// The first reason in the table's order that a word speaks for.
-pub fn by_words(words: &str) -> Option<Reason> {
+/// The first reason in the table's order that a word speaks for. Of an answer that is final none
+/// says that it is not.
+pub fn by_words(words: &str, is_final: bool) -> Option<Reason> {
     #[cfg(test)]
     crate::READ.set(crate::READ.get() + words.len());
     let speaks = |clues: &[&str]| clues.iter().any(|clue| words.contains(clue));
-    CLUES.iter().find(|(_, clues)| speaks(clues)).map(|(reason, _)| *reason)
+    let is_allowed = |reason: Reason| !is_final || reason != Reason::NotYet;
+    let found = CLUES.iter().find(|(reason, clues)| is_allowed(*reason) && speaks(clues));
+    found.map(|(reason, _)| *reason)
 }

@@ -1,6 +1,7 @@
 //! What a mailing list writes by itself, in its own language: to somebody who has left, and to its
-//! owners about an address that is not there any more.
+//! owners about an address that is not there any more, or did not get a message.
 
+use crate::Reason;
 use crate::absence::{subject, with_text};
 use crate::write::washed;
 use mime::encode_words;
@@ -9,7 +10,14 @@ use mime::encode_words;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told<'a> {
     Left,
-    Suspended { member: &'a str },
+    Suspended {
+        member: &'a str,
+    },
+    /// The address is there, and its server did not take the message.
+    Undelivered {
+        member: &'a str,
+        why: Reason,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +88,26 @@ fn words(letter: &Letter<'_>) -> (String, String) {
                  アドレスが正しければ、一度外してから加え直すと、配信が再開します。\n"
             ),
         ),
+        (Told::Undelivered { member, why }, true) => (
+            format!("{name}: 届かなかった会員がいます"),
+            format!(
+                "メーリングリスト「{name}」<{list}> のメールが、会員 <{member}> に届きませんでした。\n\n\
+                 {}\n\n\
+                 ほかにも届かなかった会員がいるかもしれません。会員ごとの件数と理由は\
+                 `list show {list}` で確認できます。このお知らせは、リストごとに一日一通までです。\n",
+                crate::say(why).0
+            ),
+        ),
+        (Told::Undelivered { member, why }, false) => (
+            format!("{name}: a member did not get a message"),
+            format!(
+                "A message of the mailing list \"{name}\" <{list}> did not reach <{member}>, a \
+                 member.\n\n{}\n\n\
+                 There may be others: `list show {list}` tells how many messages each member \
+                 did not get, and why.\nOf this you hear once a day for each list.\n",
+                crate::say(why).1
+            ),
+        ),
         (Told::Suspended { member }, false) => (
             format!("{name}: a member is suspended"),
             format!(
@@ -94,7 +122,7 @@ fn words(letter: &Letter<'_>) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Letter, Told, phrase, write};
+    use super::{Letter, Reason, Told, phrase, write};
 
     fn letter<'a>(told: Told<'a>, is_japanese: bool) -> Letter<'a> {
         Letter {
@@ -127,6 +155,9 @@ mod tests {
         let member = "gone@sender.example";
         check(Told::Suspended { member }, true, "かえで通信: 配信を止めました", member);
         check(Told::Suspended { member }, false, "かえで通信: a member is suspended", member);
+        let missed = Told::Undelivered { member, why: Reason::RequireTls };
+        check(missed, true, "かえで通信: 届かなかった会員がいます", "REQUIRETLS");
+        check(missed, false, "かえで通信: a member did not get a message", "REQUIRETLS");
     }
 
     #[test]

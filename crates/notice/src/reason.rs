@@ -1,5 +1,6 @@
 //! Why mail came back: one of a score of reasons, from the status code and from the words around
-//! it. Words decide where codes lie, which they often do: half of all systems say 5.0.0.
+//! it. Words decide where codes lie, which they often do: half of all systems say 5.0.0. But they
+//! decide within the class: what may be taken tomorrow (4.x.x) is never told as if it were over.
 
 /// What stood in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +49,10 @@ pub enum Reason {
     Unproven,
     /// Nobody answered, or not in time.
     Unreachable,
+    /// The connection broke before the mail was taken.
+    HungUp,
+    /// The server had all of the mail, and never answered: it may have taken it.
+    MaybeTaken,
     /// Nobody has taken it yet.
     NotYet,
     /// Nothing has been heard from there at all.
@@ -88,7 +93,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 40] = [
+    const WORDS: [(Self, &str); 42] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -111,6 +116,8 @@ impl Reason {
         (Self::RequireTls, "require-tls"),
         (Self::Unproven, "unproven"),
         (Self::Unreachable, "unreachable"),
+        (Self::HungUp, "hung-up"),
+        (Self::MaybeTaken, "maybe-taken"),
         (Self::NotYet, "not-yet"),
         (Self::NoAnswer, "no-answer"),
         (Self::NoNames, "no-names"),
@@ -145,35 +152,89 @@ impl Reason {
     pub fn is_lost(self) -> bool {
         matches!(self, Self::UserUnknown | Self::HostUnknown | Self::Suspended | Self::HasMoved)
     }
+
+    /// What is left of it where the answer was "not now".
+    fn for_now(self) -> Self {
+        match self {
+            Self::UserUnknown | Self::HasMoved => Self::NotYet,
+            Self::HostUnknown => Self::NoNames,
+            reason => reason,
+        }
+    }
 }
 
 /// The reason that words alone speak for.
-pub(crate) fn clue(words: &str) -> Option<Reason> {
+pub(crate) fn clue(words: &str, is_final: bool) -> Option<Reason> {
     // Systems fold their sentences anywhere.
     let words = words.to_lowercase();
-    crate::clues::by_words(&words.split_whitespace().collect::<Vec<_>>().join(" "))
+    crate::clues::by_words(&words.split_whitespace().collect::<Vec<_>>().join(" "), is_final)
 }
 
 /// The reason that status (`5.1.1`) and words speak for.
 pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
-    let told = clue(words);
-    let coded = status.map_or(Reason::Unknown, crate::status::by_status);
-    match (told, coded) {
-        (Some(told), _) => told,
-        (None, coded) => coded,
+    let class = status.map(|(class, _, _)| class);
+    if class != Some(4) {
+        return read_as(status, words, class == Some(5));
     }
+    let coded = status.map_or(Reason::Unknown, crate::status::by_status).for_now();
+    match clue(words, false) {
+        Some(told) if told.for_now() == told => told,
+        // Words that say more than the status may: what the status says, if it says anything.
+        Some(told) if coded == Reason::Unknown => told.for_now(),
+        _ => coded,
+    }
+}
+
+/// The same where it is known that nobody tries again, whatever the class: the others' notices have
+/// "failed" beside a 4.x.x.
+pub(crate) fn reason_at_last(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
+    read_as(status, words, true)
+}
+
+fn read_as(status: Option<(u8, u16, u16)>, words: &str, is_final: bool) -> Reason {
+    let coded = || status.map_or(Reason::Unknown, crate::status::by_status);
+    clue(words, is_final).unwrap_or_else(coded)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Reason;
+    use super::{Reason, reason};
+
+    #[test]
+    fn words_decide_within_what_the_class_allows() {
+        let check = |status, words: &str, expected| {
+            assert_eq!(reason(Some(status), words), expected, "{words}");
+        };
+        let grey = "<x@there.example>: Recipient address rejected: Greylisted, see postgrey";
+        check((4, 2, 0), grey, Reason::NotYet);
+        check((4, 7, 1), "Greylisting in action, please come back later", Reason::NotYet);
+        check((5, 7, 1), "rejected: greylisted forever", Reason::Policy);
+        check((4, 1, 1), "Recipient address rejected: unverified address", Reason::NotYet);
+        check((4, 2, 2), "mailbox unavailable", Reason::MailboxFull);
+        check((4, 1, 2), "Domain not found", Reason::NoNames);
+        check((4, 4, 3), "", Reason::NoNames);
+        check((5, 1, 1), "Recipient address rejected", Reason::UserUnknown);
+        check((5, 1, 2), "", Reason::HostUnknown);
+        let busy = "Server busy. Please try again later from [192.0.2.1]. (S77714)";
+        check((4, 7, 500), busy, Reason::TooFast);
+        let listed = "Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org";
+        check((5, 7, 1), listed, Reason::Blocked);
+        check((5, 7, 1), "Message rejected as spam by Content Filtering", Reason::Spam);
+        // Whatever words and codes there are, what may be taken tomorrow is not called lost for
+        // want of an address.
+        for words in ["user unknown", "no such user here", "has moved", "host not found"] {
+            for status in [(4, 0, 0), (4, 1, 1), (4, 1, 2), (4, 1, 6), (4, 2, 4)] {
+                assert!(!reason(Some(status), words).is_lost(), "{words} {status:?}");
+            }
+        }
+    }
 
     #[test]
     fn each_reason_has_a_word_of_its_own() {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(39));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(41));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

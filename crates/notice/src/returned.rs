@@ -3,7 +3,7 @@
 //! Standards first (RFC 3464, 5965), then what older and stranger systems write: addresses in the
 //! text with the words that follow them. What no reader can make out is said to be no bounce.
 
-use crate::reason::{Reason, reason};
+use crate::reason::{Reason, reason, reason_at_last};
 use crate::status;
 use crate::told::Told;
 use mime::{Message, Part};
@@ -134,7 +134,11 @@ fn why(
     if kind == Kind::Delivered {
         return Reason::Delivered;
     }
-    match reason(code, said) {
+    let read = match kind {
+        Kind::Failed => reason_at_last,
+        _ => reason,
+    };
+    match read(code, said) {
         Reason::Unknown => {}
         known => return known,
     }

@@ -17,6 +17,8 @@ pub fn by_status((class, subject, detail): (u8, u16, u16)) -> Reason {
         (2, 3) | (3, 4) => TooLarge,
         (2, 4) => UserUnknown,
         (3, _) => System,
+        // RFC 3463: unable to route. For good, that is a domain that nobody takes mail for.
+        (4, 4) if class == 5 => HostUnknown,
         (4, 1 | 2 | 4) => Unreachable,
         (4, 3) => HostUnknown,
         (4, 5) => TooFast,

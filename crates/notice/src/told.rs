@@ -32,7 +32,7 @@ impl<'a> Told<'a> {
 
     /// The reason that the whole of it speaks for.
     pub fn clue(&mut self) -> Option<Reason> {
-        *self.clue.get_or_insert_with(|| clue(self.all))
+        *self.clue.get_or_insert_with(|| clue(self.all, false))
     }
 
     /// The first code in the whole of it.
@@ -42,7 +42,7 @@ impl<'a> Told<'a> {
 
     /// The reason that these words speak for, as long as there is a budget for them.
     pub fn clue_in(&mut self, words: &str) -> Option<Reason> {
-        if self.spend(words.len().saturating_mul(CLUES)) { clue(words) } else { None }
+        if self.spend(words.len().saturating_mul(CLUES)) { clue(words, false) } else { None }
     }
 
     /// The words around an address: its line and what follows up to an empty line or the next

@@ -29,6 +29,8 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         RequireTls => ("このメールには REQUIRETLS（届くまでの全区間を TLS で守るという、差出人の指定）が付いていますが、相手のサーバーが対応していません。指定を外して送り直すか、別の手段で送ってください。", "It was sent with REQUIRETLS (its sender asks for TLS on all of its way), which the receiving server does not support. Send it again without REQUIRETLS, or by another way."),
         Unproven => ("このメールには REQUIRETLS（届くまでの全区間を TLS で守るという、差出人の指定）が付いていますが、宛先のドメインには、届け先のサーバーを確かめる手段（DNSSEC か、enforce の MTA-STS）がありません。宛先のドメインの管理者に設定を頼むか、指定を外して送り直してください。", "It was sent with REQUIRETLS (its sender asks for TLS on all of its way), and nothing proves which server takes mail for the domain: it has neither DNSSEC nor an enforced MTA-STS policy. Ask whoever runs the domain to have one, or send it again without REQUIRETLS."),
         Unreachable => ("相手のサーバーにつながりません。", "The server could not be reached."),
+        HungUp => ("相手のサーバーにはつながりましたが、受け取られる前に接続が切れました。", "The receiving server was reached, and the connection broke before it had taken the mail."),
+        MaybeTaken => ("相手のサーバーは本文を最後まで受け取りましたが、受け取ったかどうかを答えないまま接続が切れました。すでに届いている可能性があります（再送すると、二重に届くことがあります）。", "The receiving server had all of the mail, and the connection broke before it said whether it took it. It may have arrived already (and may arrive twice if it is sent again)."),
         NotYet => ("まだ受け取られていません。", "It has not been taken yet."),
         NoAnswer => ("相手のサーバーからは、まだ何の応答も得られていません。", "Nothing has been heard from the receiving server yet."),
         NoNames => ("宛先のドメインの DNS が応答せず、届け先のサーバーが分かりません。", "The DNS of the domain does not answer: it is not known which server takes its mail."),

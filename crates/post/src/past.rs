@@ -87,6 +87,7 @@ fn leg_octets(message: MessageId, end: &LegEnd) -> [u8; LEG_BYTES] {
         Some(Why::NotSignedIn) => (5, (0, 0, 0)),
         Some(Why::TurnedAway { class, subject, detail }) => (6, (class, subject, detail)),
         Some(Why::NoResolver) => (7, (0, 0, 0)),
+        Some(Why::MaybeTaken) => (8, (0, 0, 0)),
     };
     let mut octets = Vec::with_capacity(LEG_BYTES);
     octets.extend_from_slice(&message.0);
@@ -123,6 +124,7 @@ fn read_leg(line: &[u8]) -> Option<LegEnd> {
         6 => Some(Why::TurnedAway { class, subject, detail }),
         5 => Some(Why::NotSignedIn),
         7 => Some(Why::NoResolver),
+        8 => Some(Why::MaybeTaken),
         _ => None,
     };
     Some(LegEnd { leg, state, sent, not_sent, why })
@@ -231,6 +233,7 @@ mod tests {
             Some(Why::Unsafe),
             Some(Why::NotSignedIn),
             Some(Why::NoResolver),
+            Some(Why::MaybeTaken),
         ];
         let end = |(leg, why): (u16, &Option<Why>)| {
             let state = if why.is_none() { State::Sent } else { State::Failed };

@@ -1,6 +1,6 @@
 //! What a header says of a message's way and kind, for whoever passes it on or answers it.
 
-use mime::{Entry, addresses, fields};
+use mime::{Entry, addresses, decode_words, fields};
 use notice::absence::is_automatic;
 use wire::scanner::{Header, NAMED, PASSED, PASSED_MARKS};
 
@@ -10,6 +10,10 @@ const MARK_BYTES: usize = 64;
 const ID_BYTES: usize = 250;
 /// Ids of a thread that an answer names: the first, and the newest.
 const REFERENCES: usize = 20;
+/// Letters of a subject that an answer names.
+const SUBJECT_LETTERS: usize = 200;
+/// Octets of it that are read for them.
+const SUBJECT_BYTES: usize = 4_000;
 
 /// `header`: a message's own, as it came.
 pub(crate) fn read(header: &[u8]) -> Header {
@@ -21,6 +25,10 @@ pub(crate) fn read(header: &[u8]) -> Header {
         match name.as_str() {
             "received" => read.received += 1,
             "from" => read.author = author(&value, &mut authors),
+            "subject" if read.subject.is_empty() => {
+                let value = decode_words(value.get(..SUBJECT_BYTES).unwrap_or(&value));
+                read.subject = value.trim().chars().take(SUBJECT_LETTERS).collect();
+            }
             "to" | "cc" | "resent-to" | "resent-cc" => name_all(&value, &mut read.named),
             "message-id" if read.message_id.is_empty() => {
                 read.message_id = ids(&value).into_iter().next().unwrap_or_default();
@@ -136,12 +144,16 @@ mod tests {
             X-Sekisho-Passed: 0102\r\nx-sekisho-passed: zz\r\n\
             To: \"A, B\" <A@b.example>, g: c@d.example;\r\nCc: e@f.example\r\n\
             Message-ID: <1@x>\r\nMessage-ID: <2@x>\r\n\
+            Subject: =?utf-8?b?5Lya?=\r\n =?utf-8?b?6K2w?=\r\nSubject: other\r\n\
             In-Reply-To: <0@x>\r\n\r\nReceived: body\r\n";
         let read = read(header);
         assert_eq!((read.received, read.passed.len()), (2, 2));
         let named = ["a@b.example", "c@d.example", "e@f.example"].map(trace::digest);
         assert_eq!(read.named, named);
         assert_eq!((read.message_id.as_str(), read.references.as_str()), ("<1@x>", "<0@x>"));
+        assert_eq!(read.subject, "会議");
+        let long = format!("Subject: {}\r\n\r\n", "あ".repeat(5_000));
+        assert_eq!(super::read(long.as_bytes()).subject.chars().count(), 200);
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub enum Question {
     Unsubscribe { address: String },
     /// The same of a notice: the member's own address is not there any more.
     Returned { address: String },
+    /// From `depart`: a copy was not taken for another reason, a word of `notice::Reason`.
+    Undelivered { address: String, why: String },
     /// From `depart`: whom to spread to, a page, with the permit that `MayPost` gave.
     Copies { list: String, permit: [u8; 16], after: Option<[u8; 16]> },
 }
@@ -228,6 +230,9 @@ pub struct Member {
     pub since_ms: u64,
     /// Copies that came back lately because the address is not there any more.
     pub returned: u32,
+    /// Copies that were not taken lately although it is there, and why the last was not.
+    pub undelivered: u32,
+    pub undelivered_why: Option<String>,
     /// Nothing is sent there since.
     pub suspended_ms: Option<u64>,
 }

@@ -396,6 +396,8 @@ pub enum Why {
     TurnedAway { class: u8, subject: u16, detail: u16 },
     /// No resolver of this house answers: nobody's fault outside, try soon.
     NoResolver,
+    /// The remote had the whole text and never answered: it may have taken it (RFC 1047).
+    MaybeTaken,
 }
 
 /// To `depart`.

@@ -105,6 +105,8 @@ pub struct Header {
     pub message_id: String,
     /// References, or else In-Reply-To: message ids with single spaces between.
     pub references: String,
+    /// Decoded, as much of it as an answer names; empty if there is none.
+    pub subject: String,
     /// Whoever is in From, if that is one address and no more; else empty.
     pub author: String,
     /// It is a notice: the address that the mail was for is not there any more.

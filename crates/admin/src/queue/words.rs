@@ -2,9 +2,9 @@
 
 use wire::post::{State, Why};
 
-/// What stands in the way, Japanese and English.
-pub fn waits_for(why: Why) -> [String; 2] {
-    let [japanese, english] = match why {
+/// What the destination did, where the status is as a rule ours: it answered none.
+fn unanswered(why: Why) -> Option<[&'static str; 2]> {
+    Some(match why {
         // RFC 3463: X.4.3, a directory server; here it is the destination's DNS.
         Why::Answered { class: 4, subject: 4, detail: 3 } => [
             "宛先のドメインの DNS が応答しないか、壊れています（4.4.3）。届け先のサーバーが\
@@ -14,10 +14,26 @@ pub fn waits_for(why: Why) -> [String; 2] {
              its mail is not known. It will be tried again. If it is so everywhere, look at the \
              resolver of this house",
         ],
+        Why::Answered { class: 4, subject: 4, detail: 2 } => [
+            "宛先のサーバーにはつながりましたが、受け取られる前に接続が切れました（4.4.2）。\
+             再送を待っています。",
+            "the destination's server was reached, and the connection broke before it had taken \
+             the mail (4.4.2): it will be tried again",
+        ],
         Why::Answered { class: 4, subject: 5, detail: 0 } => [
             "宛先のサーバーとのやり取りが SMTP の規則に合いません（4.5.0）。再送を待っています。",
             "what the destination's server says does not fit SMTP (4.5.0): it will be tried again",
         ],
+        _ => return None,
+    })
+}
+
+/// What stands in the way, Japanese and English.
+pub fn waits_for(why: Why) -> [String; 2] {
+    if let Some(words) = unanswered(why) {
+        return words.map(str::to_owned);
+    }
+    let [japanese, english] = match why {
         Why::Answered { class, subject, detail } => {
             let status = format!("{class}.{subject}.{detail}");
             return [
@@ -40,6 +56,13 @@ pub fn waits_for(why: Why) -> [String; 2] {
                 ),
             ];
         }
+        Why::MaybeTaken => [
+            "宛先のサーバーは本文を最後まで受け取りましたが、応答しないまま接続が切れました\
+             （4.4.2）。すでに届いている可能性があります。再送を待っています\
+             （二重に届くことがあります）。",
+            "the destination's server had all of the mail, and the connection broke before it \
+             answered (4.4.2): it may have taken it. It will be tried again, and may arrive twice",
+        ],
         Why::Unreachable => [
             "宛先に接続できません。再送を待っています。",
             "the destination cannot be reached: it will be tried again",
@@ -107,6 +130,12 @@ pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
             "期限までに宛先のサーバーへ接続できませんでした。",
             "the destination could not be reached before the time was over",
         ],
+        (_, Some(Why::MaybeTaken)) => [
+            "宛先のサーバーは本文を最後まで受け取りましたが、期限まで一度も応答しませんでした\
+             （4.4.2）。すでに届いている可能性があります。",
+            "the destination's server had all of the mail, and never answered until the time was \
+             over (4.4.2): it may have taken it",
+        ],
         (_, Some(Why::Ours)) => [
             "こちらの障害（鍵、証跡など）が期限まで続いたため、送信できませんでした。",
             "something of our own (keys, evidence) was away until the time was over",
@@ -131,6 +160,7 @@ pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
 fn refused(status: (u8, u16, u16)) -> [String; 2] {
     let (class, subject, detail) = status;
     let reason = match status {
+        (4, 4, 2) => notice::Reason::HungUp,
         (4, 4, 3) => notice::Reason::NoNames,
         (4, 5, 0) => notice::Reason::Nonsense,
         _ => notice::reason(Some(status), ""),
@@ -159,7 +189,8 @@ mod tests {
         let answered = |class| Why::Answered { class, subject: 1, detail: 1 };
         let whys =
             [answered(4), answered(5), Why::Unreachable, Why::Ours, Why::Unsafe, Why::NoResolver];
-        let whys = whys.into_iter().chain([Why::NotSignedIn]).map(Some).chain([None]);
+        let whys = whys.into_iter().chain([Why::NotSignedIn, Why::MaybeTaken]).map(Some);
+        let whys = whys.chain([None]);
         let states = [State::Sent, State::Failed, State::Cancelled];
         for why in whys {
             let living = [State::Held, State::Ready, State::Leaving, State::Delayed];
@@ -173,6 +204,19 @@ mod tests {
         let status = |class, subject, detail| Some(Why::Answered { class, subject, detail });
         let [japanese, english] = stands(State::Delayed, status(4, 4, 3));
         assert!(english.contains("destination's own DNS") && japanese.contains("宛先のドメインの"));
+        // A server that hung up was reached, and answered nothing; behind the text it may have it.
+        let [japanese, english] = stands(State::Delayed, status(4, 4, 2));
+        assert!(english.contains("was reached") && japanese.contains("つながりましたが"));
+        assert!(!english.contains("answered") && !japanese.contains("応答しました"));
+        for [japanese, english] in [
+            stands(State::Delayed, Some(Why::MaybeTaken)),
+            ended(State::Failed, Some(Why::MaybeTaken)),
+        ] {
+            assert!(english.contains("may have taken it") && japanese.contains("可能性"));
+        }
+        // No MX and no address: it does not exist, which is not to be out of reach.
+        let [japanese, english] = ended(State::Failed, status(5, 4, 4));
+        assert!(english.contains("The domain does not exist") && japanese.contains("存在しない"));
         let [japanese, english] = ended(State::Failed, status(4, 4, 3));
         assert!(english.contains("The DNS of the domain") && japanese.contains("期限まで"));
         let [japanese, english] = ended(State::Failed, status(5, 4, 6));

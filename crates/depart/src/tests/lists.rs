@@ -143,7 +143,7 @@ fn a_copy_in_the_name_of_the_list_s_domain_is_signed_if_that_is_proven() {
 
 #[test]
 fn what_comes_back_is_counted_and_told_to_nobody() {
-    let check = |local: &str, expected: &str, counted: bool| {
+    let check = |local: &str, expected: &str, counted: Option<&str>| {
         let remote = Remote::that(|_, line| {
             let word = line.strip_prefix("RCPT TO:<")?.split('@').next()?;
             Some(match word {
@@ -156,13 +156,16 @@ fn what_comes_back_is_counted_and_told_to_nobody() {
         assert_eq!(house.carry(&[copy(&format!("{local}@there.example"), "")]), [expected]);
         let seen = house.seen.lock().unwrap();
         let address = "bounce-1@here.example".to_owned();
-        let asked = if counted { vec![Question::Returned { address }] } else { Vec::new() };
-        assert_eq!(seen.lists, asked, "{local}");
+        let asked = match counted.map(str::to_owned) {
+            None => Question::Returned { address },
+            Some(why) => Question::Undelivered { address, why },
+        };
+        assert_eq!(seen.lists, [asked], "{local}");
         assert!(seen.queued.is_empty() && seen.copies.is_empty(), "{local}");
     };
-    check("gone", "1.0 failed sent 0: 5.1.1", true);
-    check("spam", "1.0 failed sent 0: 5.7.1", false);
-    check("full", "1.0 failed sent 0: 5.2.2", false);
+    check("gone", "1.0 failed sent 0: 5.1.1", None);
+    check("spam", "1.0 failed sent 0: 5.7.1", Some("spam"));
+    check("full", "1.0 failed sent 0: 5.2.2", Some("mailbox-full"));
 }
 
 #[test]

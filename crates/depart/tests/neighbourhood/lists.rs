@@ -70,7 +70,7 @@ pub fn answer(question: &Question) -> Answer {
             Answer::Copies(Box::new(Page { name, posting, copies, next }))
         }
         Question::Unsubscribe { address } if address.contains("-aaa") => Answer::Done,
-        Question::Returned { .. } => Answer::Done,
+        Question::Returned { .. } | Question::Undelivered { .. } => Answer::Done,
         _ => Answer::Unknown,
     }
 }

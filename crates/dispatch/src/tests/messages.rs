@@ -622,8 +622,12 @@ fn a_flood_from_a_new_network_is_held() {
     };
     assert_eq!(send((HOUR, 0)), [false, true]);
     assert_eq!(send((HOUR, 24 * HOUR)), [false, false]);
-    // Nobody is known yet: after a restart, or at a person's first message.
+    // Nobody is known yet, as at a person's first message.
     assert_eq!(send((HOUR - 1, 0)), [false, false]);
+    // A place as old as the past is the person's own, and so is one that came soon after.
+    assert_eq!(send((2 * HOUR, 2 * HOUR)), [false, false]);
+    assert_eq!(send((23 * HOUR, 22 * HOUR + 1)), [false, false]);
+    assert_eq!(send((23 * HOUR, 22 * HOUR)), [false, true]);
 }
 
 /// A country is less than a network: a few recipients from a new one are enough.
@@ -647,6 +651,8 @@ fn a_new_country_is_looked_at_sooner() {
     assert_eq!(send(LIST, new, old).0, [false, false]);
     // The lists are here since a short while: every country is new, and none is odd.
     assert_eq!(send(LIST, new, (HOUR - 1, 0)).0, [false, false]);
+    // The only country that somebody ever wrote from is no new one.
+    assert_eq!(send(LIST, old, (2 * HOUR, 2 * HOUR)).0, [false, false]);
     // Not registered anywhere, or no list at all: networks alone.
     let elsewhere = "2|apnic|1|1|1|1|0\napnic|JP|ipv4|192.0.2.0|256|1|assigned\n";
     assert_eq!(send(elsewhere, new, new).0, [false, false]);

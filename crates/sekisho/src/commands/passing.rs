@@ -225,8 +225,14 @@ fn network(text: &str) -> Result<(IpAddr, u8), Trouble> {
     };
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let whole = if address.is_ipv4() { 32 } else { 128 };
+    // As the directory has it, to whom the command alone tells no more.
+    let least = if address.is_ipv4() { 8 } else { 16 };
     let bits = bits.unwrap_or(whole);
-    if bits > whole { Err(wrong()) } else { Ok((address, bits)) }
+    let expected = "networks of /8 to /32, or /16 to /128 in version 6";
+    match (least..=whole).contains(&bits) {
+        true => Ok((address, bits)),
+        false => Err(Trouble::wrong_use(expected, text, "--from 192.0.2.0/24")),
+    }
 }
 
 fn read_authorities(file: &str) -> Result<Vec<Vec<u8>>, Trouble> {

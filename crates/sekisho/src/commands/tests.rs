@@ -190,6 +190,8 @@ fn what_a_line_says_wrong_is_wrong_use() {
         "group add g@b.example --tenant T --member foo",
         "tenant outlet T --certificate h.example",
         "tenant outlet T --certificate h.example --from 10.0.0.0/33",
+        "tenant outlet T --certificate h.example --from 0.0.0.0/0",
+        "tenant outlet T --certificate h.example --from ::/15",
     ] {
         let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let word = words.remove(0);
