@@ -51,8 +51,8 @@ pub fn rfc3339(time_ms: u64) -> String {
 /// A number below it counts seconds since 1970 (until 5138), from it on milliseconds (since 1973).
 const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
-/// Reads a moment as people and programs write it: as [`parse_rfc3339`] does, or a number of seconds
-/// (`date +%s`) or milliseconds since 1970, as milliseconds.
+/// Reads a moment as people and programs write it: as [`parse_rfc3339`] does, or a number of
+/// seconds (`date +%s`) or milliseconds since 1970, as milliseconds.
 pub fn parse_moment(text: &str) -> Option<u64> {
     match text.parse::<u64>() {
         Ok(seconds) if seconds < MILLISECONDS_FROM => Some(seconds * 1_000),

@@ -123,7 +123,7 @@ fn must_be_covered(question: &Question, entries: &[(u64, Entry)]) -> Result<(), 
     match begins.filter(|begins| question.to_ms < *begins) {
         None => Ok(()),
         Some(begins) => Err(format!(
-            "expected a window that the log covers, found one that ends at {}, before it begins: {}",
+            "expected a window that the log covers, found one that ends at {}; it begins at {}",
             evidence::rfc3339(question.to_ms),
             evidence::rfc3339(begins)
         )),

@@ -62,7 +62,7 @@ const WORDS: &[(&str, &str)] = &[
     ("expected no more words, found {}", "余分な語がある: {}"),
     ("expected {}, found nothing", "{}がない"),
     ("expected a compartment's name, found {}", "区画の名前が要る。実際: {}"),
-    ("expected a window that the log covers, found one that ends at {}, before it begins: {}", "記録のある期間でなければならない。実際は {} に終わり、記録の始まり {} より前"),
+    ("expected a window that the log covers, found one that ends at {}; it begins at {}", "記録のある期間でなければならない。実際は {} に終わり、記録の始まり {} より前"),
     ("expected --from before --to, found the reverse", "--from は --to より前でなければならない。実際は逆"),
     ("expected view, mirror, certificate or scope, found {}", "view、mirror、certificate、scope のどれか。実際: {}"),
     ("expected one of --people and --messages, found both", "--people と --messages はどちらか一方"),

@@ -381,7 +381,7 @@ fn must_be_covered(reader: &annals::Reader, question: &::scope::Question) -> Res
     Err(Trouble::wrong_use("a window that the log covers", ::evidence::rfc3339(found), &hint))
 }
 
-/// RFC 3339, or seconds or milliseconds since 1970, as [`::evidence::parse_moment`] tells them apart.
+/// RFC 3339, or seconds or milliseconds since 1970.
 pub fn time(text: &str) -> Result<u64, Trouble> {
     let read = ::evidence::parse_moment(text);
     let hint = "such as 2026-11-22T09:00:00Z, or seconds or milliseconds since 1970";
