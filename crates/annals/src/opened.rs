@@ -96,12 +96,16 @@ impl Chapter {
         })
     }
 
-    /// Asks the disk for all that a scope reads of every chapter, in one go, and does not wait.
+    /// Octets of all that a scope reads of every chapter.
+    pub(crate) fn front(&self) -> u64 {
+        self.head.saturating_add(self.counts.at(Place::Whose))
+    }
+
+    /// Asks the disk for the front, in one go, and does not wait.
     pub(crate) fn will_need(&self) {
         if let Source::File(file, _) = &self.source {
-            let front = self.head.saturating_add(self.counts.at(Place::Whose));
             // Without it the same is read later, in pieces.
-            let _ = fadvise(file, 0, NonZeroU64::new(front), Advice::WillNeed);
+            let _ = fadvise(file, 0, NonZeroU64::new(self.front()), Advice::WillNeed);
         }
     }
 

@@ -256,7 +256,6 @@ impl Household {
     pub fn feed_raw(&mut self, instance: InstanceId, kind: Kind, pid: u32, call: &str, what: &str) {
         if instance != self.own && self.feeds.loud.hear(instance, Instant::now()) != Hearing::Heard
         {
-            self.feeds.untold += 1;
             return;
         }
         let at_ms = recorder::now_ms();

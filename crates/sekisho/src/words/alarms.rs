@@ -25,6 +25,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the mirror's {} differ from the entries at octet {}", "写しの {} が {} オクテット目で記録と食い違っています"),
     ("the ledger's {}: expected {} octets, found {}", "台帳の {}: 必要なもの: {} オクテット、実際: {}"),
     ("the mirror's {}: expected {} octets, found {}", "写しの {}: 必要なもの: {} オクテット、実際: {}"),
+    ("{} {} differ from the entries at octet {}", "{}{} が {} オクテット目で記録と食い違っています"),
+    ("{} {}: expected {} octets, found {}", "{}{}: 必要なもの: {} オクテット、実際: {}"),
     ("the anchor is none of ours: the log was read whole, and another one is set with the next entries", "起点が読み取れないため、記録全体を読み直しました。次の記録とともに新しい起点を置きます"),
     ("{} log: {} octets behind its last checkpoint, as a write that was cut off leaves them; the next start drops them", "{0}記録: 最後のチェックポイントの後ろに {1} オクテットあります（書き込みが途中で切れた跡）。次の起動で捨てます"),
     ("{} log: {} octets behind its last checkpoint, {} of them no record: more than a write that was cut off leaves; somebody added to the file, or the disk lost power; the next start drops them", "{0}記録: 最後のチェックポイントの後ろに {1} オクテットあり、うち {2} オクテットは記録ではありません。書き込みが途中で切れた跡より多く、だれかが書き足したか、電源が落ちたものです。次の起動で捨てます"),

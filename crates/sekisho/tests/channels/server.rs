@@ -21,6 +21,7 @@ use crate::LIMIT;
 
 pub const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
 const USER_BASE: u32 = 64_200;
+const AGAIN: &str = "asks for its key again and again";
 
 /// What this program is when birth executes it again.
 pub fn be(kind: &str) -> ExitCode {
@@ -163,6 +164,9 @@ impl Server {
         let is_open = |control: &Channel, alarms: &mut Vec<String>, pulses: &mut usize| loop {
             match control.take() {
                 Ok(Some(frame)) => match frame.read().unwrap() {
+                    // The vault's of an honest asker: each probe asks for the same key, and comes
+                    // two seconds later where no ledger answers, as here.
+                    Report::Alarm { what } if what.ends_with(AGAIN) => {}
                     Report::Alarm { what } | Report::Attention { what } => alarms.push(what),
                     Report::Alive => *pulses += 1,
                     _ => {}
