@@ -137,10 +137,11 @@ impl Stood {
         Ok(self.people.contains_key(&people.place) && !self.stands(&people))
     }
 
-    /// Whether somebody was named for an address: now, or before.
+    /// Whether somebody of this tenant's was named for an address: now, or before.
     pub fn is_known(&self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
-        let people = self.people_of(PEOPLE, (address, tenant), &mut [])?;
-        Ok(self.people.contains_key(&people.place) && !self.stands(&people))
+        let nobody = self.people_of(PEOPLE, (address, tenant), &mut [])?;
+        let known = self.people.get(&nobody.place).filter(|known| known.tenant == tenant);
+        Ok(known.is_some_and(|known| known.standing != nobody.standing))
     }
 
     /// Whether it was said of an address that its tenant has nobody behind it, and passes it on.
