@@ -128,6 +128,8 @@ struct Evidence {
     lies: Vec<(Kind, InstanceId)>,
     /// Entries of the warden's that it was told are durable and that are not there.
     dropped: usize,
+    /// Numbers of the warden's own entries that stand in it.
+    written: BTreeSet<u64>,
 }
 
 impl Evidence {
@@ -149,7 +151,12 @@ impl Evidence {
             .collect();
         let told = played.alarms.iter().filter(|(_, leaf)| leaf.is_some());
         let dropped = told.filter(|(alarm, _)| alarm.number.is_some_and(|n| !written.contains(&n)));
-        Self { sound, problem, lies, dropped: dropped.count() }
+        let dropped = dropped.count();
+        Self { sound, problem, lies, dropped, written }
+    }
+
+    fn has(&self, alarm: &Alarm) -> bool {
+        alarm.number.is_some_and(|number| self.written.contains(&number))
     }
 
     /// What one compartment did to it: nothing forged or dropped unnoticed is the promise.
@@ -241,7 +248,7 @@ fn judge_phase(
             findings.broken.push(format!("{}: was not replaced", kind.word()));
         }
     }
-    let tries = tries(phase, &played.alarms, findings);
+    let tries = tries(phase, &played.alarms, evidence, findings);
     for asset in Asset::ALL {
         let own: Vec<&Try> = tries.iter().filter(|one| one.asset == *asset).collect();
         let (mut got, mut what) = yielded(phase, played, *asset, is_recorded);
@@ -289,17 +296,23 @@ struct Try {
 }
 
 /// Attempts and alarms of one instance come in the same order.
-fn tries(phase: &Phase, alarms: &[(Alarm, Option<u64>)], findings: &mut Findings) -> Vec<Try> {
+fn tries(
+    phase: &Phase,
+    alarms: &[(Alarm, Option<u64>)],
+    evidence: &Evidence,
+    findings: &mut Findings,
+) -> Vec<Try> {
     let mut tries = Vec::new();
     let deaf = !findings.absent.is_empty();
     for intruder in &phase.intruders {
         let mut heard = alarms.iter().filter(|(alarm, _)| alarm.instance == intruder.instance);
         if phase.is_program {
-            let own: Vec<_> = heard.collect();
-            findings.broken.extend(foreign::late_or_lost(phase.kind, &own));
+            let own: Vec<&Alarm> = heard.map(|(alarm, _)| alarm).collect();
+            let is_written = |alarm: &Alarm| evidence.has(alarm);
+            findings.broken.extend(foreign::late_or_lost(phase.kind, &own, is_written));
             let own = own.iter().skip(start_up_calls(intruder, alarms));
             tries.extend(
-                own.map(|(alarm, _)| Try { asset: Asset::Host, after_ms: Some(alarm.after_ms) }),
+                own.map(|alarm| Try { asset: Asset::Host, after_ms: Some(alarm.after_ms) }),
             );
             continue;
         }
