@@ -137,11 +137,13 @@ impl Stood {
         Ok(self.people.contains_key(&people.place) && !self.stands(&people))
     }
 
-    /// Whether somebody of this tenant's was named for an address: now, or before.
+    /// Whether somebody of this tenant's was named for an address, or it was a mailing list's: now,
+    /// or before.
     pub fn is_known(&self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
         let nobody = self.people_of(PEOPLE, (address, tenant), &mut [])?;
         let known = self.people.get(&nobody.place).filter(|known| known.tenant == tenant);
-        Ok(known.is_some_and(|known| known.standing != nobody.standing))
+        let was_somebody_s = known.is_some_and(|known| known.standing != nobody.standing);
+        Ok(was_somebody_s || self.stands(&self.ways((address, tenant), &[], vec![list_word()])?))
     }
 
     /// Whether it was said of an address that its tenant has nobody behind it, and passes it on.
@@ -310,15 +312,10 @@ impl Stood {
         let people = self.people_of(PEOPLE, (address, tenant), &mut all)?;
         let mut beside = Vec::new();
         if !statement.onward.is_empty() {
-            let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
             let mut kept: Vec<UserId> = statement.recipients.iter().map(|one| one.user).collect();
             kept.sort_unstable();
-            kept.iter().for_each(|user| whole.extend_from_slice(&user.0));
-            let mut ways: Vec<String> =
-                statement.onward.iter().map(|way| way_word(way, &statement.address)).collect();
-            ways.sort_unstable();
-            ways.iter().for_each(|way| whole.extend_from_slice(format!("\0{way}").as_bytes()));
-            beside.push(self.said(("onward", "ways"), address, &whole)?);
+            let ways = statement.onward.iter().map(|way| way_word(way, &statement.address));
+            beside.push(self.ways((address, tenant), &kept, ways.collect())?);
         }
         if let Some(absence) = &statement.absence {
             let (subject, text) = (absence.subject.as_bytes(), absence.text.as_bytes());
@@ -327,6 +324,20 @@ impl Stood {
             beside.push(self.said(("absence", "answer"), address, &whole)?);
         }
         Ok(Words { people, beside })
+    }
+
+    /// Ways on of an address, in one order, beside those who keep its mail.
+    fn ways(
+        &self,
+        (address, tenant): (&str, TenantId),
+        kept: &[UserId],
+        mut ways: Vec<String>,
+    ) -> Result<Said, Fault> {
+        let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
+        kept.iter().for_each(|user| whole.extend_from_slice(&user.0));
+        ways.sort_unstable();
+        ways.iter().for_each(|way| whole.extend_from_slice(format!("\0{way}").as_bytes()));
+        self.said(("onward", "ways"), address, &whole)
     }
 
     /// People of an address, in one order whoever named them.
@@ -389,6 +400,12 @@ fn way_word(way: &Onward, address: &str) -> String {
         _ => String::new(),
     };
     format!("{} {:?} {to} {host}", way.user, way.path)
+}
+
+/// The way of every list's address.
+fn list_word() -> String {
+    let way = Onward { user: NOBODY, to: String::new(), hop: Hop::List, path: Way::List };
+    way_word(&way, &way.to)
 }
 
 /// A bounce on its way back to a sender whose mail was passed on.
@@ -594,6 +611,32 @@ mod tests {
         assert!(stood.change(&moved, &entry(&what, 1), 40).unwrap());
         check(&stood, "x@a.example", 1, &[1], Standing::New);
         check(&stood, "x@a.example", 1, &[3], Standing::Same);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn an_address_that_was_a_list_s_is_remembered() {
+        let folder = scratch("lists");
+        let mut stood = open(&folder);
+        let way =
+            |to: &str, hop, path| Onward { user: UserId([0; 8]), to: to.to_owned(), hop, path };
+        let mut list = statement("team@a.example", 1, &[]);
+        list.onward.push(way("team@a.example", Hop::List, Way::List));
+        let host = Hop::Domain("a.example".to_owned());
+        let mut relayed = statement("ben@a.example", 1, &[]);
+        relayed.onward.push(way("ben@a.example", host, Way::AsItCame));
+        for said in [&list, &relayed] {
+            stood.learn(said).unwrap();
+        }
+        stood.flush().unwrap();
+        drop(stood);
+        let stood = open(&folder);
+        let is_known =
+            |address: &str, tenant| stood.is_known(address, TenantId([tenant; 8])).unwrap();
+        assert!(is_known("team@a.example", 1));
+        assert!(!is_known("team@a.example", 2));
+        // Whose server had a domain's mail is asked of the domain.
+        assert!(!is_known("ben@a.example", 1));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 
