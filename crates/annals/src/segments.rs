@@ -3,9 +3,11 @@
 
 use crate::disk::{Disk, grow, must_be_plain};
 use crate::names;
-use std::fs::{self, File, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -175,6 +177,13 @@ impl Volume for Segments {
         Ok(done)
     }
 
+    /// Only the last one is asked: older ones are no longer than a segment, as a rule.
+    fn next_written(&self, offset: u64) -> io::Result<Option<u64>> {
+        let before = self.lengths.split_last().map_or(0, |(_, older)| older.iter().sum());
+        let Some(within) = offset.checked_sub(before) else { return Ok(Some(offset)) };
+        Ok(written_from(&self.last, within)?.map(|at| before + at))
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         // Before it is written to: afterwards it would look as if all of it were ours.
         self.disturbed = self.disturbed()?;
@@ -286,8 +295,40 @@ pub fn keep_changed(folder: &Path, now_ms: u64) -> io::Result<()> {
     for number in 0..log.lengths().len() {
         let name = segment_name(names::LOG, number);
         let copy = folder.join(format!("{name}.changed-{now_ms}"));
-        fs::copy(folder.join(name), &copy)?;
-        File::open(copy)?.sync_all()?;
+        copy_written(&File::open(folder.join(name))?, &copy)?;
     }
     Ok(())
+}
+
+/// Copies a file without what was never written to it: it may be longer than the disk.
+fn copy_written(from: &File, to: &Path) -> io::Result<()> {
+    let into = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
+    let length = from.metadata()?.len();
+    into.set_len(length)?;
+    let mut at = 0;
+    while let Some(start) = written_from(from, at)? {
+        let end = match rustix::fs::seek(from, SeekFrom::Hole(start)) {
+            Ok(end) => end,
+            Err(Errno::INVAL | Errno::NXIO) => length,
+            Err(errno) => return Err(errno.into()),
+        };
+        (&*from).seek(io::SeekFrom::Start(start))?;
+        (&into).seek(io::SeekFrom::Start(start))?;
+        // By reading and writing: what the library would use for two files stands in no charter.
+        let part: &mut dyn Read = &mut from.take(end.saturating_sub(start));
+        io::copy(part, &mut &into)?;
+        at = end;
+    }
+    into.sync_all()
+}
+
+/// Where the next octet stands that was ever written. A file system that does not know says so of
+/// every one.
+fn written_from(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(at) => Ok(Some(at)),
+        Err(Errno::NXIO) => Ok(None),
+        Err(Errno::INVAL) => Ok(Some(offset)),
+        Err(errno) => Err(errno.into()),
+    }
 }

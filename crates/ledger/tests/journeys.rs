@@ -447,6 +447,17 @@ fn tampering_is_seen_and_named() {
     check("swapped", "log was changed", &put(rearranged(&|all| all.swap(4, 5))));
     check("left out", "log was changed", &put(rearranged(&|all| drop(all.remove(4)))));
     check("forked", "another history", &|own, _| fs::write(own.join("log"), forked(own)).unwrap());
+    let longer = |path: PathBuf| {
+        fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1 << 36).unwrap();
+    };
+    check("endless", "more than a batch", &|own, _| longer(own.join("log")));
+    check("the mirror's endless", "more than a batch", &|_, mirror| longer(mirror.join("log")));
+    check("tiles without an end", "tiles of level 0: expected", &|own, _| {
+        longer(own.join("tiles"))
+    });
+    check("places without an end", "places of entries: expected", &|own, _| {
+        longer(own.join("marks"))
+    });
     check("a tile", "tiles of level 0 differ", &|own, _| flip(own.join("tiles"), 99));
     check("tiles cut", "tiles of level 0 differ", &|own, _| {
         let tiles = fs::read(own.join("tiles")).unwrap();

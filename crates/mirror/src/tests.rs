@@ -114,6 +114,38 @@ fn a_mirror_without_the_ledgers_key_takes_nothing() {
     assert_eq!(refused, Err(Refusal::NotTheLedgers));
 }
 
+/// A file is made longer than any disk in a moment: what nobody wrote is neither read nor copied.
+#[test]
+fn a_log_made_endless_is_damage_and_fills_no_disk() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = std::env::temp_dir().join(format!("mirror-endless-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let key = signer().verifier().key_bytes();
+    {
+        let (mut copy, _) = open(&folder, Some(key)).unwrap();
+        copy.add(0, &leaves(0, 700), &note(&signer(), &leaves(0, 700))).unwrap();
+        copy.commit(5).unwrap();
+    }
+    let log = std::fs::OpenOptions::new().write(true).open(folder.join("log")).unwrap();
+    let length = 1 << 40;
+    if log.set_len(length).is_err() {
+        println!("absent: a file system with files of a tebibyte");
+        return;
+    }
+    let (mut copy, _) = open(&folder, None).unwrap();
+    assert_eq!(copy.size(), 700);
+    let alarms = copy.take_alarms().join("; ");
+    assert!(alarms.contains("more than a batch"), "{alarms}");
+    let kept = std::fs::read_dir(&folder).unwrap().flatten().find(|one| {
+        let name = one.file_name();
+        name.to_string_lossy().starts_with("log.changed-")
+    });
+    let about = kept.unwrap().metadata().unwrap();
+    assert_eq!(about.len(), length);
+    assert!(about.blocks() * 512 < 1 << 24, "{} blocks", about.blocks());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn files_are_kept_and_keys_pinned() {
     let folder = std::env::temp_dir().join(format!("mirror-{}", std::process::id()));

@@ -13,6 +13,12 @@ pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
 /// Entries of one batch are held until their checkpoint is seen; a batch is never larger.
 pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
+/// More than this no batch leaves behind that was never finished, with the heads of its records.
+const UNFINISHED_BYTES: u64 = 2 * BATCH_BYTES as u64 + RECORD_BYTES as u64;
+/// Where in its record a note says that it is one.
+const SORT_AT: usize = 8;
+const NOTE: u8 = 2;
+
 /// A signed checkpoint as it stands in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCheckpoint {
@@ -76,6 +82,18 @@ impl<'a, V: Volume> Window<'a, V> {
     pub fn consume(&mut self, count: usize) {
         self.start += count;
         self.offset += count as u64;
+    }
+
+    /// Passes over what was never written: a file can be made a thousand times as long in a moment.
+    pub fn skip_hole(&mut self) -> io::Result<()> {
+        if self.ended || !self.rest().is_empty() {
+            return Ok(());
+        }
+        let next = self.volume.next_written(self.offset)?.unwrap_or(self.end);
+        // A record's head may begin with zeros.
+        let next = next.saturating_sub(RECORD_HEAD as u64);
+        self.offset = next.clamp(self.offset, self.end);
+        Ok(())
     }
 
     /// Makes sure that `wanted` octets stand in `rest`, unless the volume ends.
@@ -187,8 +205,9 @@ fn judge(
 }
 
 /// Tells a torn end from damage. A batch is written only after the one before it is durable, so
-/// checkpoints of two batches behind a bad record mean that something durable was changed; and a
-/// record that reads well but says something false was written so by nobody of ours.
+/// checkpoints of two batches behind a bad record mean that something durable was changed; a record
+/// that reads well but says something false was written so by nobody of ours, nor was more than a
+/// batch.
 fn look_behind<V: Volume>(
     volume: &V,
     end: u64,
@@ -199,14 +218,28 @@ fn look_behind<V: Volume>(
     let mut window = Window::new(volume, replayed.committed_bytes, end, CHUNK_BYTES);
     let mut sizes = Vec::new();
     loop {
+        window.skip_hole()?;
         window.fill(RECORD_HEAD + RECORD_BYTES)?;
         let rest = window.rest();
         if rest.len() < RECORD_HEAD {
             break;
         }
+        let behind = rest.get(SORT_AT..).unwrap_or_default();
+        match behind.iter().position(|byte| *byte == NOTE) {
+            Some(0) => {}
+            Some(far) => {
+                window.consume(far);
+                continue;
+            }
+            None => {
+                let is_blank = rest.iter().all(|byte| *byte == 0);
+                window.consume(if is_blank { rest.len() } else { behind.len() });
+                continue;
+            }
+        }
         // Only a head that could begin a note is worth its CRC: notes are short.
-        let note = match (rest.get(2..4), rest.get(8)) {
-            (Some([0, 0]), Some(2)) => read_record(rest),
+        let note = match rest.get(2..4) {
+            Some([0, 0]) => read_record(rest),
             _ => Found::Broken,
         };
         let signed = match note {
@@ -230,7 +263,12 @@ fn look_behind<V: Volume>(
             None => window.consume(1),
         }
     }
-    if sizes.len() > 1 || !(wrong.contains("cut off") || wrong.contains("no record")) {
+    let is_torn = wrong.contains("cut off") || wrong.contains("no record");
+    if replayed.loose_bytes > UNFINISHED_BYTES {
+        let octets = replayed.loose_bytes;
+        replayed.damage =
+            Some(format!("{wrong}, and {octets} octets follow: more than a batch has"));
+    } else if sizes.len() > 1 || !is_torn {
         replayed.damage = Some(wrong);
     }
     Ok(())

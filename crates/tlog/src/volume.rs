@@ -9,6 +9,11 @@ pub trait Volume {
     fn length(&self) -> io::Result<u64>;
     /// Reads what stands at `offset`; fewer octets than asked for only at the end.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+    /// Where the next octet stands that was ever written, from `offset` on; what lies between reads
+    /// as zeros. `None`: nowhere. Whoever cannot say names `offset`.
+    fn next_written(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok(Some(offset))
+    }
     /// Writes at the end.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Returns when everything appended is durable.
