@@ -88,8 +88,9 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
             keep_lost(folder, note.as_bytes()).map_err(file(CHECKPOINT))?;
         }
         alarms.push(format!(
-            "the ledger was changed: {what}; {} of {must_reach} entries are left, a copy is kept",
-            store.size()
+            "the ledger was changed: {what}; {} of {} entries are left, a copy is kept",
+            store.size(),
+            must_reach.max(store.size())
         ));
     }
     let memory_of = recall(folder, &own, &store).map_err(file(CHECKPOINT))?;

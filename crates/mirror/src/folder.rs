@@ -59,7 +59,7 @@ pub fn open(
             "the mirror's log was changed: {what}; {} of {} entries are left, a copy is kept; the \
              ledger gives it the others again",
             copy.size(),
-            opened.claimed_size
+            opened.claimed_size.max(copy.size())
         ));
     } else if opened.torn_bytes > 0 {
         notes.push(format!("dropped {} octets of an unfinished batch", opened.torn_bytes));

@@ -19,6 +19,7 @@ const WORDS: &[(&str, &str)] = &[
     ("the mirror's saved checkpoint of {} entries has another root than its log", "写しの保存した {} 件の checkpoint は、写しの記録と根が違う"),
     ("written by an earlier version: no places noted yet", "以前の版が書いたもので、記録の位置の表がまだない"),
     ("the record at octet {} is cut off", "{} オクテット目の記録が途中で切れている"),
+    ("{}, and {} octets follow: more than a batch has", "{0}。その後に {1} オクテットが続き、1 回の書き込みより多い"),
     ("no record stands at octet {}", "{} オクテット目に記録がない"),
     ("no checkpoint within {} octets of entries", "記録 {} オクテットの中に checkpoint がない"),
     ("the checkpoint at octet {} is not signed by a key that is believed", "{} オクテット目の checkpoint に、信じている鍵の署名がない"),

@@ -31,6 +31,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("{} log: {} octets behind its last checkpoint, as a write that was cut off leaves them; the next start drops them", "{0}記録: 最後のチェックポイントの後ろに {1} オクテットあります（書き込みが途中で切れた跡）。次の起動で捨てます"),
     ("{} log: {} octets behind its last checkpoint, {} of them no record: more than a write that was cut off leaves; somebody added to the file, or the disk lost power; the next start drops them", "{0}記録: 最後のチェックポイントの後ろに {1} オクテットあり、うち {2} オクテットは記録ではありません。書き込みが途中で切れた跡より多く、だれかが書き足したか、電源が落ちたものです。次の起動で捨てます"),
     ("the record at octet {} is cut off", "{} オクテット目の記録が途中で切れています"),
+    ("{}, and {} octets follow: more than a batch has", "{0}。その後に {1} オクテットが続き、1 回の書き込みより多いものです"),
     ("no record stands at octet {}", "{} オクテット目に記録がありません"),
     ("no checkpoint within {} octets of entries", "記録 {} オクテットの中にチェックポイントがありません"),
     ("the checkpoint at octet {} {}", "{} オクテット目のチェックポイント: {}"),
