@@ -325,8 +325,8 @@ fn an_idle_hand_is_there_once() {
     assert!(matches!(depart.take(), Ok(None)), "one batch");
 }
 
-/// However much waits for a host that refuses a tenant's sign-in, it is one alarm; and when it takes
-/// mail again, that is said, and a new refusal is a new alarm.
+/// However much waits for a host that refuses a tenant's sign-in, it is one alarm; and when it
+/// takes mail again, that is said, and a new refusal is a new alarm.
 #[test]
 fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     let folder = Folder::new("signed-out");
