@@ -167,13 +167,14 @@ fn readable(lines: &[Vec<u8>]) -> Vec<String> {
         // Our own bound may have cut its last letter.
         Err(error) => error.error_len().is_none() && together.len() >= TEXT_BYTES,
     };
-    let charset = match is_utf8 {
-        true => "UTF-8",
-        false => mime::decode_charset(None, &together).charset,
-    };
+    let charset = (!is_utf8).then(|| mime::decode_charset(None, &together).charset);
     let mut room = TEXT_BYTES;
     let line = |octets: &Vec<u8>| {
-        let text = washed(&mime::decode_charset(Some(charset), octets).text, room);
+        let text = match charset {
+            None => String::from_utf8_lossy(octets).into_owned(),
+            said => mime::decode_charset(said, octets).text,
+        };
+        let text = washed(&text, room);
         room -= text.len();
         text
     };
