@@ -1,5 +1,6 @@
 //! Mail that leaves: what waits, why, and what an operator does about it.
 
+mod members;
 mod words;
 
 use crate::peers::{Answer, Peers, Refusal};
@@ -32,22 +33,29 @@ pub fn list(peers: &mut Peers<'_>, tenant: Option<String>, after: Option<String>
 }
 
 pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
-    match post(peers, &FromAdmin::Show(parse(id)?))? {
-        ToAdmin::Message { message, legs } => {
-            let mut shown = messages(peers, &[message])?.pop().unwrap_or_default();
+    let message = parse(id)?;
+    match post(peers, &FromAdmin::Show(message))? {
+        ToAdmin::Message { message: queued, legs } => {
+            let mut shown = messages(peers, &[queued])?.pop().unwrap_or_default();
             set(&mut shown, "destinations", legs.iter().map(leg).collect());
-            set(&mut shown, "outcomes", legs.iter().map(living_leg).collect());
+            let mut outcomes: Vec<Value> = legs.iter().map(living_leg).collect();
+            members::follow(peers, message, &mut outcomes);
+            set(&mut shown, "outcomes", json!(outcomes));
             Ok(shown)
         }
-        ToAdmin::Past { message, at_ms, sent, not_sent, decided, legs } => Ok(json!({
-            "id": message.to_string(),
-            "state": past_state(&legs, sent, not_sent),
-            "at": rfc3339(at_ms),
-            "destinations_sent": sent,
-            "destinations_not_sent": not_sent,
-            "outcomes": legs.iter().map(ended_leg).collect::<Vec<Value>>(),
-            "decided": decided.map(decided_json),
-        })),
+        ToAdmin::Past { at_ms, sent, not_sent, decided, legs, .. } => {
+            let mut outcomes: Vec<Value> = legs.iter().map(ended_leg).collect();
+            let followed = members::follow(peers, message, &mut outcomes);
+            Ok(json!({
+                "id": message.to_string(),
+                "state": members::state(past_state(&legs, sent, not_sent), followed),
+                "at": rfc3339(at_ms),
+                "destinations_sent": sent,
+                "destinations_not_sent": not_sent,
+                "outcomes": outcomes,
+                "decided": decided.map(decided_json),
+            }))
+        }
         ToAdmin::NoSuch => Err(no_such(id)),
         _ => Err(Refusal::unexpected(Kind::Post)),
     }
@@ -160,22 +168,23 @@ pub struct Fate {
 
 /// `None`: the queue knows nothing of it any more.
 pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<Fate> {
-    let (state, destinations, outcomes, decided, ended) =
+    let (state, destinations, mut outcomes, decided, ended) =
         match post(peers, &FromAdmin::Show(message)).ok()? {
             ToAdmin::Message { message, legs } => {
                 let destinations = legs.iter().map(leg).collect();
-                let outcomes = legs.iter().map(living_leg).collect();
-                let state = message.state.word().to_owned();
-                (state, destinations, outcomes, message.decided, Value::Null)
+                let outcomes: Vec<Value> = legs.iter().map(living_leg).collect();
+                (message.state.word(), destinations, outcomes, message.decided, Value::Null)
             }
             ToAdmin::Past { at_ms, sent, not_sent, decided, legs, .. } => {
                 let counts = json!({ "sent": sent, "not_sent": not_sent });
                 let outcomes = legs.iter().map(ended_leg).collect();
-                let state = past_state(&legs, sent, not_sent).to_owned();
+                let state = past_state(&legs, sent, not_sent);
                 (state, counts, outcomes, decided, json!(rfc3339(at_ms)))
             }
             _ => return None,
         };
+    let followed = members::follow(peers, message, &mut outcomes);
+    let state = members::state(state, followed).to_owned();
     let decided = decided.map_or(Value::Null, decided_json);
     Some(Fate { state, destinations, outcomes, decided, ended })
 }

@@ -7,6 +7,7 @@ const LINE_BYTES: usize = 4_096;
 const LINES: usize = 200;
 /// Words kept of one answer, for the notice that quotes it.
 const TEXT_BYTES: usize = 1_024;
+const ESCAPE: u8 = 0x1B;
 
 /// One whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,8 @@ pub enum Malformed {
 #[derive(Default)]
 pub struct Answers {
     buffer: Vec<u8>,
-    lines: Vec<String>,
+    /// Without their codes, as they came.
+    lines: Vec<Vec<u8>>,
     code: Option<u16>,
     enhanced: Option<(u8, u16, u16)>,
     kept: usize,
@@ -111,15 +113,14 @@ impl Answers {
         }
         let (enhanced, words) = enhanced_of(words, code);
         self.enhanced = self.enhanced.or(enhanced);
-        let room = TEXT_BYTES.saturating_sub(self.kept);
-        let words = washed(words, room);
+        let words = words.get(..TEXT_BYTES.saturating_sub(self.kept)).unwrap_or(words);
         self.kept += words.len();
-        self.lines.push(words);
+        self.lines.push(words.to_vec());
         if !is_last {
             return Ok(None);
         }
         self.kept = 0;
-        let (lines, enhanced) = (std::mem::take(&mut self.lines), self.enhanced.take());
+        let (lines, enhanced) = (readable(&std::mem::take(&mut self.lines)), self.enhanced.take());
         Ok(self.code.take().map(|code| Answer { code, enhanced, lines }))
     }
 }
@@ -153,9 +154,35 @@ fn enhanced_of(words: &[u8], code: u16) -> (Option<(u8, u16, u16)>, &[u8]) {
     }
 }
 
-/// Printable, at most `room` octets: UTF-8 stays (RFC 6531 §3.7.4.2), all else becomes `?`.
-fn washed(words: &[u8], room: usize) -> String {
-    let text = String::from_utf8_lossy(words);
+/// The words of one answer, at most [`TEXT_BYTES`] of them. Only UTF-8 may be said (RFC 6531
+/// §3.7.4.2); servers in Japan say Shift_JIS, EUC-JP and ISO-2022-JP all the same. In which, all
+/// lines together tell: one alone is often too short.
+fn readable(lines: &[Vec<u8>]) -> Vec<String> {
+    let said: Vec<&[u8]> =
+        lines.iter().map(Vec::as_slice).filter(|line| !line.is_empty()).collect();
+    let together = said.join(&b'\n');
+    let is_utf8 = match std::str::from_utf8(&together) {
+        // Every escape of ISO-2022-JP stands in ASCII.
+        Ok(_) => !together.contains(&ESCAPE),
+        // Our own bound may have cut its last letter.
+        Err(error) => error.error_len().is_none() && together.len() >= TEXT_BYTES,
+    };
+    let charset = (!is_utf8).then(|| mime::decode_charset(None, &together).charset);
+    let mut room = TEXT_BYTES;
+    let line = |octets: &Vec<u8>| {
+        let text = match charset {
+            None => String::from_utf8_lossy(octets).into_owned(),
+            said => mime::decode_charset(said, octets).text,
+        };
+        let text = washed(&text, room);
+        room -= text.len();
+        text
+    };
+    lines.iter().map(line).collect()
+}
+
+/// Printable, at most `room` octets: what has no meaning becomes `?`.
+fn washed(text: &str, room: usize) -> String {
     let mut clean = String::new();
     for letter in text.chars() {
         let letter = if letter.is_control() || letter == '\u{fffd}' { '?' } else { letter };
@@ -196,6 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn words_in_the_charsets_of_japan_are_read() {
+        let check = |octets: &[u8], expected: &[&str]| {
+            assert_eq!(read(octets).unwrap().unwrap().lines, expected, "{octets:?}");
+        };
+        let nobody = "宛先のユーザーが見つかりません";
+        let shift_jis = b"550 5.1.1 \x88\xb6\x90\xe6\x82\xcc\x83\x86\x81\x5b\x83\x55\x81\x5b\
+            \x82\xaa\x8c\xa9\x82\xc2\x82\xa9\x82\xe8\x82\xdc\x82\xb9\x82\xf1\r\n";
+        check(shift_jis, &[nobody]);
+        let euc_jp = b"550 5.1.1 \xb0\xb8\xc0\xe8\xa4\xce\xa5\xe6\xa1\xbc\xa5\xb6\xa1\xbc\
+            \xa4\xac\xb8\xab\xa4\xc4\xa4\xab\xa4\xea\xa4\xde\xa4\xbb\xa4\xf3\r\n";
+        check(euc_jp, &[nobody]);
+        let iso_2022_jp =
+            b"550-5.1.1 \x1b$B08@h$N%f!<%6!<$,8+$D$+$j$^$;$s\x1b(B\r\n550 5.1.1 x\r\n";
+        check(iso_2022_jp, &[nobody, "x"]);
+        // A word too short to tell by itself is told by the other line.
+        let both = [&b"550-\x88\xb6\x90\xe6\r\n"[..], shift_jis].concat();
+        check(&both, &["宛先", nobody]);
+        // Half a letter, and controls that a charset may hide, are printable all the same.
+        let lines = read(b"550 \x82\xa0\x82\xa2\x82\r\n").unwrap().unwrap().lines;
+        assert!(!lines[0].contains(|letter: char| letter.is_control()), "{lines:?}");
+        let lines = read(b"550 \x1b$B$\"\x07\x1b[2J\x1b(B\x9b\r\n").unwrap().unwrap().lines;
+        assert!(!lines[0].contains(|letter: char| letter.is_control()), "{lines:?}");
+    }
+
+    #[test]
     fn what_is_no_answer() {
         let check = |octets: &[u8], malformed: Malformed| {
             assert_eq!(read(octets), Err(malformed), "{octets:?}");
@@ -217,5 +269,9 @@ mod tests {
         let answer = read(format!("250-{long}\r\n250-{long}\r\n250 {long}\r\n").as_bytes());
         let lines = answer.unwrap().unwrap().lines;
         assert_eq!(lines.iter().map(String::len).sum::<usize>(), 1_024);
+        // Of UTF-8 cut within a letter, the letters before it are still read.
+        let long = "あ".repeat(400);
+        let lines = read(format!("250-{long}\r\n250 x\r\n").as_bytes()).unwrap().unwrap().lines;
+        assert_eq!(lines[0].trim_end_matches('?'), "あ".repeat(341));
     }
 }

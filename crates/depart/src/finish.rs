@@ -34,7 +34,8 @@ pub(crate) fn on_top(
         Finish::AsItIs
         | Finish::Spread { .. }
         | Finish::AsItStood { .. }
-        | Finish::PassedOn { .. } => {
+        | Finish::PassedOn { .. }
+        | Finish::Heedless => {
             return Ok(String::new());
         }
         Finish::Sign { domain } | Finish::Seal { domain } | Finish::Report { domain } => {

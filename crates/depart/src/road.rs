@@ -23,7 +23,8 @@ pub(crate) enum Care {
     Usual,
     /// Nobody else is to read it (RFC 8689).
     Required,
-    /// It tells of TLS that fails, and goes all the same; nor is it counted (RFC 8460 §3).
+    /// It tells of TLS that fails, or its author says so (RFC 8689 §5), and goes all the same; nor
+    /// is it counted (RFC 8460 §3).
     Heedless,
 }
 
@@ -34,6 +35,7 @@ impl Care {
         match (&envelope.finish, is_required) {
             (Finish::Report { .. }, _) => Self::Heedless,
             (_, true) => Self::Required,
+            (Finish::Heedless, false) => Self::Heedless,
             (_, false) => Self::Usual,
         }
     }

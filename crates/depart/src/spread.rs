@@ -20,7 +20,7 @@ use terms::{Kind, MessageId, UserId};
 use wire::control::Report;
 use wire::directory::{FromDepart, ToDepart};
 use wire::lists::{self, Answer, Copy, MEMBERS, PAGE, Page, Posting, Question};
-use wire::post::{self, Envelope, Finish, Hop, Receiver, Route, ToSender};
+use wire::post::{self, Envelope, Finish, Hop, Load, Receiver, Route, ToSender};
 
 /// A page of members, each followed to where their mail goes.
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(20);
@@ -116,7 +116,7 @@ fn spread_to(
         let leaving = Leaving {
             tenant: hands.hand.tenant(),
             user: NOBODY,
-            message: copy_id(leg.load.message, list, number),
+            message: copy_id(leg, number),
             transit: &hands.hand.transit(),
             at_ms: compartment::now_ms(),
             added: added.as_bytes(),
@@ -134,10 +134,11 @@ fn spread_to(
     Ok(taken())
 }
 
-/// Under the same id it stands in the queue once, however often it is spread.
-fn copy_id(message: MessageId, list: &str, number: usize) -> MessageId {
-    let digest = trace::digest(&format!("copies {message} {list} {number}"));
-    MessageId(digest.first_chunk().copied().unwrap_or_default())
+/// Under the same id it stands in the queue once, however often it is spread; and whoever asks what
+/// became of the post finds it by that.
+fn copy_id(leg: &Leg, number: usize) -> MessageId {
+    let Load { message, leg, .. } = &leg.load;
+    MessageId(trace::copies(&message.to_string(), *leg, number))
 }
 
 /// Everybody, once: somebody whose mail is reached by two addresses gets one copy. `None`: there is

@@ -307,8 +307,9 @@ impl Changes<'_> {
                 members.push(member);
             }
         }
-        let without: Vec<String> = without.iter().map(|one| one.trim().to_lowercase()).collect();
-        members.retain(|member| !without.contains(&member.to_lowercase()));
+        if let Some(stranger) = take_out(&mut members, without) {
+            return Ok(refused("a member of the group", &stranger, "see `group list`"));
+        }
         if members.is_empty() || members.len() > PEOPLE {
             let hint = "to end it: group remove ADDRESS";
             return Ok(refused("1 to 100 members", &members.len().to_string(), hint));
@@ -578,6 +579,18 @@ fn refuse_host(host: &SmartHost) -> Option<ToAdmin> {
     let hint = "--host HOST:PORT[:implicit|starttls|if-offered]";
     (!is_sound || host.port == 0)
         .then(|| refused("a host and its port", &format!("{}:{}", host.name, host.port), hint))
+}
+
+/// Gives the first who is no member. A slip of the finger would else look like done, and mail go on
+/// to whom it was to leave.
+fn take_out(members: &mut Vec<String>, without: &[String]) -> Option<String> {
+    let without: Vec<String> = without.iter().map(|one| one.trim().to_lowercase()).collect();
+    let is_in = |one: &&String| members.iter().any(|member| member.to_lowercase() == **one);
+    if let Some(stranger) = without.iter().find(|one| !is_in(one)) {
+        return Some(stranger.clone());
+    }
+    members.retain(|member| !without.contains(&member.to_lowercase()));
+    None
 }
 
 pub(crate) fn no_group(address: &str) -> ToAdmin {

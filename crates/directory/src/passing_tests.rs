@@ -235,6 +235,41 @@ fn a_group_is_its_members_as_they_are_now() {
     check(&mut world, "all@kaede.example", "cho |");
 }
 
+/// Whoever mistypes who is to leave must not believe that they are out.
+#[test]
+fn nobody_leaves_a_group_who_is_not_in_it() {
+    let (mut world, _) = settled("strangers");
+    let members = ["aoi@kaede.example", "x@out.example"];
+    assert!(matches!(group(&mut world, "team@kaede.example", &members), ToAdmin::Groups(_)));
+    let before = leads(&mut world, "team@kaede.example");
+    let mut without = |with: &[&str], without: &[&str]| {
+        world.change(FromAdmin::GroupChange {
+            address: "team@kaede.example".into(),
+            tenant: None,
+            with: with.iter().map(|one| (*one).to_owned()).collect(),
+            without: without.iter().map(|one| (*one).to_owned()).collect(),
+        })
+    };
+    // With another who is one, and with another who joins: nothing of it is done.
+    for refused in [
+        without(&[], &["ben@kaede.example"]),
+        without(&[], &["x@out.example", "y@out.example"]),
+        without(&["cho@kaede.example"], &["y@out.example"]),
+    ] {
+        assert!(is_refused(&refused, "a member of the group"));
+    }
+    let (_, group) = world.tables.group(&world.key, "team@kaede.example").unwrap().unwrap();
+    assert_eq!(group.members, members);
+    assert_eq!(leads(&mut world, "team@kaede.example"), before);
+    let change = FromAdmin::GroupChange {
+        address: "team@kaede.example".into(),
+        tenant: None,
+        with: Vec::new(),
+        without: vec![" X@Out.example".into()],
+    };
+    assert!(matches!(world.change(change), ToAdmin::Groups(_)));
+}
+
 #[test]
 fn a_group_too_large_is_not_made() {
     let (mut world, _) = settled("large");

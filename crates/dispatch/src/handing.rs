@@ -226,9 +226,9 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         };
         let canon = Canon::of(&draft, octets, header.end);
         let has_utf8_header = recoding::has_utf8_header(&draft, octets, header.end);
-        Ok::<_, Stop>((draft, canon, is_whole, has_utf8_header))
+        Ok::<_, Stop>((draft, canon, is_whole, (has_utf8_header, header.is_heedless())))
     });
-    let (mut draft, canon, is_whole, has_utf8_header) = looked??;
+    let (mut draft, canon, is_whole, (has_utf8_header, is_heedless)) = looked??;
     let signatures = sign(&canon, &received.author.domain, received.at_ms, house)?;
     let mut top = trace_field(received, &host_name).into_bytes();
     top.extend_from_slice(signatures.as_bytes());
@@ -240,6 +240,8 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         returns_all: submission.returns_all,
         envelope_id: submission.envelope_id.clone(),
         require_tls: submission.require_tls,
+        // RFC 8689 §5: of both, REQUIRETLS is obeyed.
+        heedless: is_heedless && !submission.require_tls,
         has_eight_bits: !canon.is_ascii,
         // RFC 6531 §3.2: an address that is not ASCII stands in it. What a server signed is not
         // looked at: raw octets that it did not announce are old mail's way.
@@ -249,6 +251,9 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
     };
     if !is_whole {
         allowed.weighed.reasons.push("outgoing.notice.left-out".to_owned());
+    }
+    if common.heedless {
+        allowed.weighed.reasons.push("outgoing.tls.not-required".to_owned());
     }
     Ok(Written { allowed, draft, common })
 }

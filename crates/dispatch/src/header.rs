@@ -111,6 +111,14 @@ impl<'a> Header<'a> {
         })
     }
 
+    /// RFC 8689 §5: its author wants it to arrive more than to arrive unread by others. Said twice,
+    /// or with another word, it is not said.
+    pub(crate) fn is_heedless(&self) -> bool {
+        let mut said = self.values("tls-required");
+        let says_no = said.next().is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(b"no"));
+        says_no && said.next().is_none()
+    }
+
     /// The places of fields that do not go along, whole, with their folds.
     pub(crate) fn withheld(&self) -> Vec<(usize, usize)> {
         let places = NOT_FOR_OTHERS.iter().flat_map(|name| self.named(name));

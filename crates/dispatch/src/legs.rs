@@ -13,6 +13,8 @@ pub(crate) struct Common {
     pub returns_all: Option<bool>,
     pub envelope_id: Option<String>,
     pub require_tls: bool,
+    /// `TLS-Required: No`: what leaves goes however TLS fares.
+    pub heedless: bool,
     pub has_eight_bits: bool,
     /// The header itself is in UTF-8, or the return path.
     pub needs_utf8: bool,
@@ -28,7 +30,7 @@ pub(crate) fn split(
     let mut hops: Vec<((Hop, Finish, Option<String>), Vec<Receiver>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for Addressed { receiver, place } in addressed {
-        let (finish, of) = (finish(&place), whose(&place, &receiver));
+        let (finish, of) = (finish(&place, common), whose(&place, &receiver));
         let hop = (hop(place, smart_host), finish, of);
         let at = *places.entry(hop.clone()).or_insert(hops.len());
         if at == hops.len() {
@@ -56,9 +58,11 @@ fn whose(place: &Place, receiver: &Receiver) -> Option<String> {
     Some(domain.to_ascii_lowercase())
 }
 
-fn finish(place: &Place) -> Finish {
+fn finish(place: &Place, common: &Common) -> Finish {
     match place {
         Place::List { permit } => Finish::Spread { permit: *permit },
+        // A host that a tenant named must show what the tenant asks of it, whoever writes.
+        Place::Elsewhere { .. } if common.heedless => Finish::Heedless,
         _ => Finish::AsItIs,
     }
 }
@@ -123,6 +127,7 @@ mod tests {
             returns_all: None,
             envelope_id: None,
             require_tls: false,
+            heedless: false,
             has_eight_bits: false,
             needs_utf8: false,
             found: Vec::new(),

@@ -486,6 +486,11 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "left without the organisation's notice, which could not be added safely",
     ),
     (
+        "outgoing.tls.not-required",
+        "差出人の指定（TLS-Required: No）により、TLS で守れなくても送ります",
+        "leaves even where TLS cannot protect it, as its author says (TLS-Required: No)",
+    ),
+    (
         "outgoing.returns.many",
         "この人が最近送ったメールの多くが届かずに戻っています",
         "comes from somebody much of whose mail has lately come back",

@@ -8,6 +8,7 @@ mod operator;
 
 use crate::Fault;
 use crate::promises::Promises;
+use crate::refusals::Refusals;
 use crate::store::Store;
 use crate::table::{Hand, seconds};
 use carrying::{Carried, Idle};
@@ -69,6 +70,7 @@ pub struct Desk {
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
     promises: Promises,
+    refusals: Refusals,
     /// What each sender was last told yes to.
     asked: HashMap<Peer, Asked>,
     staged_since: Option<Instant>,
@@ -101,6 +103,7 @@ impl Desk {
             warden,
             owed: Vec::new(),
             promises: Promises::default(),
+            refusals: Refusals::default(),
             asked: HashMap::new(),
             staged_since: None,
             somebody_waits: false,
@@ -470,6 +473,7 @@ impl Desk {
         self.store.table.relayed.forget_quiet(now);
         self.store.returns.forget_quiet(now);
         self.store.pressing.forget_quiet(now);
+        self.refusals.forget_quiet(now);
         self.note_late();
         self.send_home();
         let worked = match self.store.wants_writing() {

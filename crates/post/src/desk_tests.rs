@@ -9,14 +9,14 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
-use wire::control::Order;
+use wire::control::{Order, Report};
 use wire::directory::guest_of;
 use wire::post::{
     AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outcome, Outgoing, ToAdmin, ToDepart,
-    ToSender,
+    ToSender, Why,
 };
 use wire::vault::ToPost;
-use wire::{Channel, Hub, Label};
+use wire::{Channel, Frame, Hub, Label};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const ANN: (TenantId, UserId) = (TenantId([1; 8]), UserId([4; 8]));
@@ -323,4 +323,53 @@ fn an_idle_hand_is_there_once() {
     assert_eq!(batch(), 2, "nothing was forgotten");
     assert_eq!(leaving(), 2);
     assert!(matches!(depart.take(), Ok(None)), "one batch");
+}
+
+/// However much waits for a host that refuses a tenant's sign-in, it is one alarm; and when it
+/// takes mail again, that is said, and a new refusal is a new alarm.
+#[test]
+fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
+    let folder = Folder::new("signed-out");
+    let (control, mut dispatch, depart) = start_carrying(&folder);
+    let mut tenant = None;
+    let mut carry = |number: u64, outcome: Outcome| {
+        assert_eq!(queue(&mut dispatch, number), ToSender::Queued);
+        depart.send(0, &FromDepart::Idle { tenant }, &[]).unwrap();
+        let frame = depart.receive(Some(LIMIT)).unwrap();
+        let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap();
+        tenant = Some(of);
+        for leg in legs {
+            let (message, leg, outcome) = (leg.message, leg.leg, outcome.clone());
+            depart.send(0, &FromDepart::Ended { message, leg, outcome }, &[]).unwrap();
+        }
+    };
+    let refused = || Outcome::Later { sent: 0, rest: None, why: Why::NotSignedIn };
+    carry(1, refused());
+    carry(2, refused());
+    carry(3, Outcome::Later { sent: 0, rest: None, why: Why::Unsafe });
+    carry(4, Outcome::Sent { recipients: 2 });
+    carry(5, Outcome::Sent { recipients: 2 });
+    carry(6, refused());
+    let read = |frame: Frame| match frame.read().unwrap() {
+        Report::Attention { what } => Some(what),
+        Report::Note { text } => Some(text),
+        _ => None,
+    };
+    let told = || loop {
+        if let Some(words) = read(control.receive(Some(LIMIT)).unwrap()) {
+            return words;
+        }
+    };
+    let place = "01".repeat(16);
+    let refuses = format!(
+        "a smart host of tenant {} refuses our sign-in: mail for destination {place} waits; \
+         set it anew with `tenant set NAME --send-user NAME`",
+        ANN.0
+    );
+    assert_eq!(told(), refuses);
+    assert!(told().contains("takes our sign-in again"));
+    assert_eq!(told(), refuses);
+    while let Ok(Some(frame)) = control.take() {
+        assert_eq!(read(frame), None);
+    }
 }

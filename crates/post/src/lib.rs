@@ -29,6 +29,7 @@ mod parts;
 mod past;
 mod pressing;
 mod promises;
+mod refusals;
 mod returns;
 mod room;
 mod schedule;

@@ -27,6 +27,13 @@ pub fn digest(text: &str) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// The id of the message under which copies of a list's post stand in the queue, by the post's own
+/// id, its destination's number, and the number of that message among those with copies.
+pub fn copies(message: &str, leg: u16, number: usize) -> [u8; 16] {
+    let digest = digest(&format!("copies {message} {leg} {number}"));
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
 /// What this processor can do for digests is asked once and remembered, by forks too; each asking
 /// leaves a virtual machine several times.
 pub fn look_at_processor() {

@@ -137,6 +137,8 @@ pub enum Finish {
     /// Nothing. A person of this house wrote to an address from which it goes on, and hears of that
     /// alone. `from_guest`: another tenant's.
     PassedOn { from_guest: bool },
+    /// Nothing. Its author says that it may go however TLS fares (`TLS-Required: No`, RFC 8689 §5).
+    Heedless,
 }
 
 /// Where a leg goes.

@@ -1,5 +1,6 @@
 //! Where a leg stands, how it ended and why, in sentences: Japanese and English.
 
+use super::members::Members;
 use wire::post::{State, Why};
 
 /// What the destination did, where the status is as a rule ours: it answered none.
@@ -155,6 +156,24 @@ pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
         (_, None) => ["理由は記録されていません。", "the reason was not written down"],
     };
     [japanese.to_owned(), english.to_owned()]
+}
+
+/// What became of a list's post. Its owners hear of those whom it did not reach, its author does
+/// not (RFC 3461 §5.2.7).
+pub fn members(members: Members) -> [String; 2] {
+    let Members { sent, waiting, not_sent } = members;
+    [
+        format!(
+            "メーリングリストの会員への配信: 送信済み {sent} 人、送信待ち {waiting} 人、\
+             届かない {not_sent} 人。届かなかった会員はリストの管理者に知らせます\
+             （差出人には通知しません）。会員ごとの件数と理由は `list show` で確認できます。"
+        ),
+        format!(
+            "a mailing list: {sent} of its members were sent it, {waiting} wait for it, {not_sent} \
+             will not get it; of those its owners hear, not the author (`list show` tells who and \
+             why)"
+        ),
+    ]
 }
 
 fn refused(status: (u8, u16, u16)) -> [String; 2] {

@@ -63,6 +63,9 @@ fn everybody_gets_one_envelope_and_all_share_a_text() {
         })
     );
     let (id, _, text) = &seen.queued[0];
+    // Who traces the post finds them by its id and its destination's number.
+    let post = terms::MessageId([1; 16]);
+    assert_eq!(id.0, trace::copies(&post.to_string(), 0, 0));
     assert!(seen.queued.iter().all(|(other, _, same)| (other, same) == (id, text)));
     assert!(text.ends_with(&format!("{RECEIVED}{AUTHOR}")), "{text}");
     assert!(text.contains(" <news.here.example>\r\nList-Post: <mailto:news@here.example>\r\n"));

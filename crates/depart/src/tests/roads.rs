@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
 use wire::names::{Outcome as Found, Record, RecordKind, Security};
-use wire::post::{Hop, HopTls};
+use wire::post::{Finish, Hop, HopTls};
 use wire::sts::Known;
 
 fn outcome(plan: Plan, letter: Letter) -> String {
@@ -326,6 +326,34 @@ fn signed_keys_are_demanded() {
     plan.record(&format!("_25._tcp.{name}"), RecordKind::Tlsa, Found::Failed);
     plan.signed();
     assert_eq!(outcome(plan, bob()), "1.0 later sent 0: Ours");
+}
+
+/// RFC 8689 §5: what its author lets go without TLS waits for neither a policy nor for records; a
+/// host that its tenant named shows what the tenant asks of it.
+#[test]
+fn a_letter_that_requires_no_tls() {
+    let name = "mx.there.example";
+    let check = |finish: Finish, require_tls: bool, named: bool, expected: &str| {
+        let remote = Remote::polite();
+        let mut plan = Plan { authorities: Authority::new().pem(), ..Plan::default() };
+        plan = plan.with("there.example", name, &remote);
+        let record = Record::Tlsa { usage: 3, selector: 1, matching: 1, data: vec![7; 32] };
+        let records = Found::Records(vec![record]);
+        plan.record(&format!("_25._tcp.{name}"), RecordKind::Tlsa, records);
+        plan.signed();
+        let mut letter = bob();
+        letter.envelope.finish = finish;
+        letter.envelope.require_tls = require_tls;
+        if named {
+            let (name, port, tls) = (name.to_owned(), 25, HopTls::StartTls);
+            letter.envelope.hop = Hop::Host { name, port, tls };
+        }
+        assert_eq!(outcome(plan, letter), expected);
+    };
+    check(Finish::AsItIs, false, false, "1.0 later sent 0: Unsafe");
+    check(Finish::Heedless, false, false, "1.0 sent 1");
+    check(Finish::Heedless, true, false, "1.0 later sent 0: Unsafe");
+    check(Finish::Heedless, false, true, "1.0 later sent 0: Unsafe");
 }
 
 /// RFC 8689: a way that is not proven is not taken.

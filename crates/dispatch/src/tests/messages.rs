@@ -459,6 +459,40 @@ fn the_notice_of_the_organisation_goes_under_what_leaves_the_house() {
     assert_eq!(reasons(3), "outgoing.notice.left-out");
 }
 
+/// RFC 8689 §5: of the mail that leaves the house by the DNS, and recorded.
+#[test]
+fn what_its_author_lets_go_without_tls_is_marked() {
+    let finish = |fields: &str, require_tls: bool| {
+        let around = settle(Plan::default());
+        let to = ["x@far.example", "ben@example.jp"];
+        let asks = |submission: &mut wire::dispatch::Submission| {
+            submission.require_tls = require_tls;
+        };
+        check(&around.hand_in_with("aoi@example.jp", &to, &whole(fields), asks), "queued");
+        let left = around.left().remove(0);
+        let reasons = around.journeys(1)[0].reasons.join(" ");
+        let finish = |of: fn(&wire::post::Hop) -> bool| {
+            let envelope = left.envelopes.iter().find(|envelope| of(&envelope.hop)).unwrap();
+            envelope.finish.clone()
+        };
+        let is_here = |hop: &wire::post::Hop| *hop == wire::post::Hop::Here;
+        assert_eq!(finish(is_here), wire::post::Finish::AsItIs);
+        let is_heedless =
+            finish(|hop| *hop != wire::post::Hop::Here) == wire::post::Finish::Heedless;
+        assert_eq!(reasons == "outgoing.tls.not-required", is_heedless, "{reasons}");
+        // The next servers read it, too.
+        assert!(left.text.contains(fields));
+        is_heedless
+    };
+    assert!(finish("TLS-Required: No\r\n", false));
+    assert!(finish("tls-required:\r\n no \r\n", false));
+    // Who asks for both in one breath is protected.
+    assert!(!finish("TLS-Required: No\r\n", true));
+    assert!(!finish("TLS-Required: Yes\r\n", false));
+    assert!(!finish("TLS-Required: No\r\nTLS-Required: No\r\n", false));
+    assert!(!finish("", false));
+}
+
 /// What nobody can read as one is ours to write (RFC 6409 §8.2, §8.3); what stood there is kept.
 #[test]
 fn a_date_and_an_id_that_are_none_are_replaced() {

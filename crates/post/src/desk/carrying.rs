@@ -135,6 +135,7 @@ impl Desk {
                 let (slot, errand) = handed.ok_or(wire::Fault::Malformed)?;
                 if errand == Errand::Carry {
                     self.note_road(peer, slot, &outcome);
+                    self.note_sign_in(peer, slot, &outcome);
                 }
                 self.write_end((slot, instance), &outcome, &frame.descriptors)
             }
@@ -187,6 +188,37 @@ impl Desk {
         if !carried.reached.contains(&road) {
             carried.reached.push(road);
         }
+    }
+
+    /// What the end of a leg says of the sign-in that its tenant set for its destination. Of one
+    /// that is refused whoever runs the house hears, before mail comes back for it.
+    fn note_sign_in(&mut self, peer: Peer, slot: u32, outcome: &Outcome) {
+        let table = &self.store.table;
+        let tenant = self.carried.get(&peer).and_then(|carried| table.tenants.of(carried.tenant));
+        let route = table.leg(slot).and_then(|leg| table.roads.of(leg.road));
+        let (Some(tenant), Some(route)) = (tenant, route) else { return };
+        let of = (tenant, route);
+        let place = route.0.iter().fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
+        let report = match outcome {
+            Outcome::Later { why: Why::NotSignedIn, .. } => {
+                if !self.refusals.refused(of, seconds(now_ms())) {
+                    return;
+                }
+                let what = format!(
+                    "a smart host of tenant {tenant} refuses our sign-in: mail for destination \
+                     {place} waits; set it anew with `tenant set NAME --send-user NAME`"
+                );
+                Report::Attention { what }
+            }
+            Outcome::Sent { .. } if self.refusals.took(of) => {
+                let text = format!(
+                    "a smart host of tenant {tenant} takes our sign-in again (destination {place})"
+                );
+                Report::Note { text }
+            }
+            _ => return,
+        };
+        let _ = self.hub.send(self.warden, 0, &report, Vec::new());
     }
 
     /// A destination that keeps whoever carries to it is not quick, whatever it was: what comes for

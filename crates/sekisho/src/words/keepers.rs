@@ -243,6 +243,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("take others out first: group share ADDRESS --without ADDRESS", "先に他の人を外してください: group share ADDRESS --without ADDRESS"),
     ("to end it: group remove ADDRESS", "やめるには: group remove ADDRESS"),
     ("1 to 100 members", "1〜100 人"),
+    ("a member of the group", "このグループの参加者"),
+    ("see `group list`", "`group list` を参照"),
     ("take it away first: domain set DOMAIN --catch-all none", "先に外してください: domain set DOMAIN --catch-all none"),
     ("a domain without a catch-all", "宛先不明の受取人がいないドメイン"),
     ("domain gateway DOMAIN --host HOST:PORT --recipients FILE", "domain gateway DOMAIN --host HOST:PORT --recipients FILE と指定します"),
