@@ -210,7 +210,8 @@ fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
     move |source| Fault::File { name, source }
 }
 
-/// With another key than its log's the ledger would take all of it for somebody's work, and drop it.
+/// With another key than its log's the ledger would take all of it for somebody's work, and drop
+/// it.
 fn must_be_of(folder: &Path, public: &str) -> Result<(), Fault> {
     let known = fs::read(folder.join(PUBLIC)).unwrap_or_default();
     let known = known.trim_ascii();
