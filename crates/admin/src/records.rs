@@ -215,8 +215,15 @@ pub fn mailbox(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, R
     }
 }
 
-/// What the keepers say of themselves.
+/// What the keepers say of themselves. Whoever is away keeps nobody waiting: it is said instead.
 pub fn status(peers: &mut Peers<'_>) -> Answer {
+    peers.hurry();
+    // Of these the warden knows that they do not answer.
+    let (isolated, unable) = (crate::watch::isolated(peers), crate::watch::unable(peers));
+    let named = |item: &Value| Kind::parse(item.get("component")?.as_str()?);
+    let those = |list: &Value| list.as_array().into_iter().flatten().filter_map(named).collect();
+    let (cut_off, cannot): (Vec<Kind>, Vec<Kind>) = (those(&isolated), those(&unable));
+    cut_off.iter().chain(&cannot).for_each(|kind| peers.is_away(*kind));
     let mailbox = match mailbox(peers, &FromAdmin::Status) {
         Ok(ToAdmin::Status { users, messages, bytes, pending_evidence }) => json!({
             "users": users, "messages": messages, "bytes": bytes,
@@ -234,16 +241,18 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");
     let (sentinel, frozen) = (crate::watch::status(peers), crate::watch::frozen(peers));
     let endings = crate::endings::waiting(peers);
-    // Last of all: while the warden is listened to, nobody else is joined.
-    let (isolated, unable) = (crate::watch::isolated(peers), crate::watch::unable(peers));
+    let away = peers.away().into_iter().filter(|kind| !cut_off.contains(kind));
+    let away: Vec<&str> = away.map(Kind::word).collect();
+    let single_operator = if approvals.is_null() { Value::Null } else { json!(!is_two) };
     let mut status = json!({
         "mailbox": mailbox,
         "vault": vault,
         "approvals": approvals,
         "sentinel": sentinel,
-        "single_operator": !is_two,
+        "single_operator": single_operator,
         "isolated": isolated,
         "unable": unable,
+        "away": away,
         "frozen": frozen,
     });
     if !endings.is_empty() {

@@ -80,12 +80,9 @@ fn pass_on(name: &str, mut from: impl Read, to: &mut impl Write) {
 }
 
 fn say(name: &str, line: &[u8], breath: &mut Breath, to: &mut impl Write) {
-    let text: String = String::from_utf8_lossy(line)
-        .chars()
-        .map(|one| if one.is_control() && one != '\t' { '?' } else { one })
-        .collect();
+    let text = printable(&String::from_utf8_lossy(line));
     // A log that cannot be written stops nobody.
-    let _ = match breath.takes(line.len(), Instant::now()) {
+    let _ = match breath.takes(text.len(), Instant::now()) {
         Taken::Said => {
             let said = writeln!(to, "[{name}] {text}");
             LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text);
@@ -94,6 +91,19 @@ fn say(name: &str, line: &[u8], breath: &mut Breath, to: &mut impl Write) {
         Taken::Last => writeln!(to, "[{name}] says more than is written down"),
         Taken::Silent => Ok(()),
     };
+}
+
+/// What a terminal would obey is a question mark, what it would not show or turn around a sign.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for one in text.chars() {
+        match terms::plain::sign(one) {
+            Some(_) if one.is_control() => shown.push(if one == '\t' { one } else { '?' }),
+            Some(sign) => shown.push_str(&sign),
+            None => shown.push(one),
+        }
+    }
+    shown
 }
 
 /// What each kind said last. Few kinds, bounded lines.
@@ -152,6 +162,8 @@ mod tests {
         let expected = "[edge] sekisho: INCIDENT forged\n[edge] ?[2Jgone?over\n[edge] last\n";
         assert_eq!(heard(said), expected);
         assert_eq!(heard(b""), "");
+        let turned = "関所\tgpj.\u{202e}exe\u{200b}\n".as_bytes();
+        assert_eq!(heard(turned), "[edge] 関所\tgpj.<U+202E>exe<U+200B>\n");
     }
 
     #[test]

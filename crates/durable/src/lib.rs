@@ -12,6 +12,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod seed;
 mod small;
 mod step;
 
@@ -26,6 +27,7 @@ mod tests;
 pub use dice::Dice;
 pub use disk::How;
 pub use pages::Film;
+pub use seed::{SEED_GONE, seed};
 pub use small::put;
 pub use step::{append, cut, remove, rename, sync, sync_folder, write_at};
 pub use tape::{Tape, failing, look, said, scratch};

@@ -57,6 +57,5 @@ pub(crate) fn not_taken(why: &str) -> ToSentinel {
 
 /// Nothing that could begin a line, and not too much of it.
 pub(crate) fn plain(words: &str) -> String {
-    let washed = words.chars().map(|one| if one.is_control() { ' ' } else { one });
-    washed.take(WORDS).collect()
+    terms::plain::in_a_line(words, WORDS)
 }

@@ -39,10 +39,11 @@ pub(crate) struct Opened {
 /// Opens the log in `folder`, making what is not there yet.
 pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     fs::create_dir_all(folder).map_err(file(LOG))?;
-    let seed = read_or_make_seed(&folder.join(KEY)).map_err(file(KEY))?;
+    let seed = durable::seed(folder, KEY, compartment::random::<32>).map_err(file(KEY))?;
     let signer = NoteSigner::new(LOG_ORIGIN, &seed)
         .ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
     let own = signer.verifier();
+    must_be_of(folder, &own.to_text())?;
     put(&folder.join(PUBLIC), own.to_text().as_bytes()).map_err(file(PUBLIC))?;
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
     let shelf = annals::Folder(folder.to_owned());
@@ -210,6 +211,18 @@ fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
     move |source| Fault::File { name, source }
 }
 
+/// With another key than its log's the ledger would take all of it for somebody's work, and drop
+/// it.
+fn must_be_of(folder: &Path, public: &str) -> Result<(), Fault> {
+    let known = fs::read(folder.join(PUBLIC)).unwrap_or_default();
+    let known = known.trim_ascii();
+    let is_own = known.is_empty() || known == public.trim().as_bytes();
+    match is_own || !folder.join(LOG).exists() {
+        true => Ok(()),
+        false => Err(Fault::Changed { name: KEY, expected: "the key of `key.pub` beside it" }),
+    }
+}
+
 /// Writes a small file durably under its name, unless it says so already.
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|found| found == bytes) {
@@ -218,16 +231,29 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     durable::put(path, bytes, 0o600)
 }
 
-fn read_or_make_seed(path: &Path) -> io::Result<[u8; 32]> {
-    match fs::read(path) {
-        Ok(found) => {
-            found.as_slice().try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
-        }
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
-            let seed = compartment::random::<32>();
-            put(path, &seed)?;
-            Ok(seed)
-        }
-        Err(fault) => Err(fault),
+#[cfg(test)]
+mod tests {
+    use super::{KEY, LOG, PUBLIC, open};
+    use crate::fault::Fault;
+    use std::fs;
+
+    #[test]
+    fn neither_another_key_nor_a_new_one_takes_the_place_of_the_logs() {
+        let folder = std::env::temp_dir().join(format!("ledger-keys-{}", std::process::id()));
+        let public = || open(&folder, 1).map(|opened| opened.public_key);
+        let own = public().unwrap();
+        let [key, log, known] = [KEY, LOG, PUBLIC].map(|name| folder.join(name));
+        let (seed, before) = (fs::read(&key).unwrap(), fs::read(&known).unwrap());
+        assert!(log.exists());
+        fs::write(&key, [9; 32]).unwrap();
+        let said = public().unwrap_err().to_string();
+        assert!(said.contains("expected the key of `key.pub` beside it"), "{said}");
+        fs::remove_file(&key).unwrap();
+        let fault = public().unwrap_err();
+        assert!(matches!(fault, Fault::File { name: KEY, .. }), "{fault}");
+        assert!(!key.exists() && fs::read(&known).unwrap() == before);
+        fs::write(&key, seed).unwrap();
+        assert_eq!(public().unwrap(), own);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! Whether the signing keys beside the logs are those that the logs were written with: a house
-//! whose keys were changed verifies to its last entry and never starts again.
+//! whose keys were changed verifies to its last entry and never starts again. Where a key is gone,
+//! only whose key it is cannot start.
 
 use crate::watch::read_small;
 use annals::{find_keys, names};
@@ -14,6 +15,8 @@ const KEY: &str = "key";
 #[derive(Default)]
 pub(crate) struct Judged {
     pub problems: Vec<String>,
+    /// Keys that are not there: all but their keepers go on without.
+    pub gone: Vec<String>,
     pub notes: Vec<String>,
 }
 
@@ -41,13 +44,23 @@ pub(crate) fn judge(folder: &Path, mirror_folder: Option<&Path>) -> Judged {
     judged
 }
 
-/// What of the keys in these folders would keep a house from starting.
+/// What is wrong with the keys in these folders.
 pub fn key_problems(folder: &Path, mirror_folder: Option<&Path>) -> Vec<String> {
+    let judged = judged(folder, mirror_folder);
+    judged.problems.into_iter().chain(judged.gone).collect()
+}
+
+/// What of it keeps a house from starting: it would sign what it must not.
+pub fn foreign_keys(folder: &Path, mirror_folder: Option<&Path>) -> Vec<String> {
+    judged(folder, mirror_folder).problems
+}
+
+fn judged(folder: &Path, mirror_folder: Option<&Path>) -> Judged {
     let is_there = |folder: &&Path| folder.join(names::LOG).exists();
     // A house that has run never gets another signing key by itself, whatever was taken away.
     match is_there(&folder) || is_of_a_house(folder) {
-        true => judge(folder, mirror_folder.filter(is_there)).problems,
-        false => Vec::new(),
+        true => judge(folder, mirror_folder.filter(is_there)),
+        false => Judged::default(),
     }
 }
 
@@ -68,10 +81,10 @@ fn judge_one(
         Ok(seed) => seed,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
             match is_of_a_house(folder) {
-                true => judged.problems.push(format!(
-                    "{whose} has no signing key: `{place}` is not there; the house will not \
-                     start: put that file back from the key backup (a log that is gone, too, comes \
-                     back from the other copy then)"
+                true => judged.gone.push(format!(
+                    "{whose} has no signing key: `{place}` is not there; until it is, mail is \
+                     taken and nobody can read: put that file back from the key backup (a log that \
+                     is gone, too, comes back from the other copy then)"
                 )),
                 false => judged.notes.push(format!(
                     "{whose} has no signing key here, as a copy without keys has none: \

@@ -34,7 +34,7 @@ mod tests;
 
 pub use doubt::{Memory, doubts};
 pub use fault::Fault;
-pub use keys::key_problems;
+pub use keys::{foreign_keys, key_problems};
 pub use losses::{Loss, losses};
 pub use proving::{Proof, Proofs, prove, prove_under};
 pub use verify::{

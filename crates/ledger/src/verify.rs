@@ -272,7 +272,7 @@ pub fn verify_remembering(
         judge_mirror(mirror, mirror_folder, &keys, mirror_agrees == Some(true), &mut own);
     }
     let of_keys = keys::judge(folder, mirror_folder);
-    own.problems.extend(of_keys.problems.into_iter().chain(gone));
+    own.problems.extend(of_keys.problems.into_iter().chain(of_keys.gone).chain(gone));
     own.notes.extend(of_keys.notes);
     let mut missing = judge_remembered(&remembered, folder, mirror_folder, &mut own)?;
     missing.extend(judge_memories(memories, folder, mirror_folder, &mut own)?);

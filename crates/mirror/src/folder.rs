@@ -34,9 +34,10 @@ pub fn open(
     ledger_key: Option<[u8; 32]>,
 ) -> Result<(Copy<Segments>, Vec<String>), Fault> {
     fs::create_dir_all(folder).map_err(file(LOG))?;
-    let seed = read_or_make_seed(&folder.join(KEY)).map_err(file(KEY))?;
+    let seed = durable::seed(folder, KEY, compartment::random::<32>).map_err(file(KEY))?;
     let cosigner =
         Cosigner::new(MIRROR_NAME, &seed).ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
+    must_be_of(folder, &cosigner.public().to_text())?;
     put(&folder.join(PUBLIC), cosigner.public().to_text().as_bytes()).map_err(file(PUBLIC))?;
     let given = ledger_key.and_then(|key| NoteVerifier::new(LOG_ORIGIN, &key));
     let lattice = LatticeCosigner::beside(MIRROR_NAME, &seed)
@@ -154,6 +155,17 @@ fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifie
     }
 }
 
+/// Whoever checks proofs has the key that cosigned until now.
+fn must_be_of(folder: &Path, public: &str) -> Result<(), Fault> {
+    let known = fs::read(folder.join(PUBLIC)).unwrap_or_default();
+    let known = known.trim_ascii();
+    let is_own = known.is_empty() || known == public.trim().as_bytes();
+    match is_own || !folder.join(LOG).exists() {
+        true => Ok(()),
+        false => Err(Fault::Changed { name: KEY, expected: "the key of `key.pub` beside it" }),
+    }
+}
+
 /// Writes a small file durably under its name, unless it says so already.
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|found| found == bytes) {
@@ -162,16 +174,29 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     durable::put(path, bytes, 0o600)
 }
 
-fn read_or_make_seed(path: &Path) -> io::Result<[u8; 32]> {
-    match fs::read(path) {
-        Ok(found) => {
-            found.as_slice().try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
-        }
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
-            let seed = compartment::random::<32>();
-            put(path, &seed)?;
-            Ok(seed)
-        }
-        Err(fault) => Err(fault),
+#[cfg(test)]
+mod tests {
+    use super::{KEY, LOG, PUBLIC, open};
+    use crate::fault::Fault;
+    use std::fs;
+
+    #[test]
+    fn neither_another_key_nor_a_new_one_takes_the_place_of_the_logs() {
+        let folder = std::env::temp_dir().join(format!("mirror-keys-{}", std::process::id()));
+        let public = || open(&folder, None).map(|(copy, _)| copy.public_key());
+        let own = public().unwrap();
+        let [key, log, known] = [KEY, LOG, PUBLIC].map(|name| folder.join(name));
+        let (seed, before) = (fs::read(&key).unwrap(), fs::read(&known).unwrap());
+        assert!(log.exists());
+        fs::write(&key, [9; 32]).unwrap();
+        let said = public().unwrap_err().to_string();
+        assert!(said.contains("expected the key of `key.pub` beside it"), "{said}");
+        fs::remove_file(&key).unwrap();
+        let fault = public().unwrap_err();
+        assert!(matches!(fault, Fault::File { name: KEY, .. }), "{fault}");
+        assert!(!key.exists() && fs::read(&known).unwrap() == before);
+        fs::write(&key, seed).unwrap();
+        assert_eq!(public().unwrap(), own);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

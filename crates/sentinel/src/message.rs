@@ -273,8 +273,7 @@ pub fn sign(secret: &[u8], timestamp: u64, body: &[u8]) -> [u8; 32] {
 }
 
 fn cut(text: &str, bytes: usize) -> String {
-    let plain = |one: char| if one.is_control() { ' ' } else { one };
-    let mut text: String = text.chars().map(plain).collect();
+    let mut text = terms::plain::in_a_line(text, bytes);
     text.truncate(text.floor_char_boundary(bytes));
     text
 }

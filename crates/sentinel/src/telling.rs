@@ -108,8 +108,7 @@ pub fn syslog_line(
     if let Some((title, author)) = rule {
         line.push_str(&format!(" (Sigma: {title}, by {author})"));
     }
-    let plain = |one: char| if one.is_control() { ' ' } else { one };
-    let mut line: String = line.chars().map(plain).collect();
+    let mut line = terms::plain::in_a_line(&line, SYSLOG_BYTES);
     line.truncate(line.floor_char_boundary(SYSLOG_BYTES));
     line
 }
@@ -122,12 +121,12 @@ mod tests {
 
     #[test]
     fn a_line_is_rfc_5424_and_short() {
-        let incident = Incident::new(Cause::OffCharter, "execve: refused\nx");
+        let incident = Incident::new(Cause::OffCharter, "execve: refused\nx\u{202e}");
         let incident = incident.of(InstanceId([1; 6]), Kind::Edge);
         let line = syslog_line(&incident, None, ("mx.example", "2026-11-29T09:00:00.000Z"));
         let head = "<81>1 2026-11-29T09:00:00.000Z mx.example sekisho - off-charter - edge ";
         assert!(line.starts_with(head), "{line}");
-        assert!(line.ends_with("times 1: execve: refused x"), "{line}");
+        assert!(line.ends_with("times 1: execve: refused x<U+202E>"), "{line}");
         let long = Incident::new(Cause::Rule, "あ".repeat(900));
         let line = syslog_line(&long, Some(("Title", "Author")), ("-", "-"));
         assert!(line.len() <= 480);

@@ -371,8 +371,7 @@ impl Household {
 
 /// A foreign text as one short printable line.
 pub fn printable(text: &str) -> String {
-    let plain = |one: char| if one.is_control() { ' ' } else { one };
-    text.chars().take(TEXT).map(plain).collect()
+    terms::plain::in_a_line(text, TEXT)
 }
 
 #[cfg(test)]
@@ -383,6 +382,7 @@ mod tests {
     fn foreign_words_become_one_short_line() {
         let check = |text: &str, expected: &str| assert_eq!(printable(text), expected);
         check("two\nlines\u{1b}[2J", "two lines [2J");
+        check("/srv/\u{202e}gpj.exe\u{200b}", "/srv/<U+202E>gpj.exe<U+200B>");
         assert_eq!(printable(&"あ".repeat(500)).chars().count(), 200);
     }
 }

@@ -195,12 +195,7 @@ impl Returned {
 
 /// One line, without letters that are not seen or turn others around.
 fn cut(text: &str, letters: usize) -> String {
-    let is_hidden = |one: char| {
-        one.is_control()
-            || matches!(one, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
-                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-    };
-    text.trim().chars().filter(|one| !is_hidden(*one)).take(letters).collect()
+    text.trim().chars().filter(|one| !terms::plain::is_hidden(*one)).take(letters).collect()
 }
 
 /// A name of a host or a domain, or nothing.

@@ -220,6 +220,9 @@ fn keys_that_are_not_the_logs_are_named() {
         assert!(doubts(house).iter().any(|one| one.contains(word)), "{what}: {:?}", doubts(house));
         let before = ledger::key_problems(&house.ledger(), Some(&house.mirror()));
         assert!(before.iter().any(|one| one.contains(word)), "{what}: {before:?}");
+        // Without a key its keeper alone does not start; with another one the house does not.
+        let foreign = ledger::foreign_keys(&house.ledger(), Some(&house.mirror()));
+        assert_eq!(foreign.is_empty(), what == "removed", "{what}: {foreign:?}");
         kept.put_back();
     };
     for (folder, whose) in [(house.ledger(), "the ledger has"), (house.mirror(), "the mirror has")]

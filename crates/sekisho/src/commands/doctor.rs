@@ -19,6 +19,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let root = settings.as_ref().map(|settings| unsealing::told(&settings.unseal));
     let keys = data.as_deref().map(about_keys);
     let (folder, amiss) = data.as_deref().map(site::told).unzip();
+    let laid_amiss = data.as_deref().map(site::laid_amiss).unwrap_or_default();
     let full = data.as_deref().and_then(site::without_room);
     let walls = compartment::walls();
     let missing: Vec<String> = walls.missing.iter().map(ToString::to_string).collect();
@@ -43,6 +44,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
     weakened.extend(amiss.flatten());
+    weakened.extend(laid_amiss);
     let unable = service.as_ref().map(status::unable).unwrap_or_default();
     weakened.extend(unable.into_iter().map(|(_, what)| what));
     weakened.extend(full);

@@ -1,10 +1,11 @@
 //! `sekisho ledger` and `sekisho scope`: they read the log's own files, service or no service.
 
 use super::named::Names;
-use super::{losses, outside, whole, whose};
+use super::{losses, outside, site, whole, whose};
 use crate::arguments::Arguments;
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
+use crate::{printing, words};
 use annals::{Acknowledgements, Lost};
 use serde_json::json;
 use std::io::Write;
@@ -82,11 +83,15 @@ const REMEMBER_EVERY: Duration = Duration::from_secs(10);
 /// Before a house starts: is its evidence still what was seen before? If not, the ledger is told,
 /// and raises the alarm.
 pub fn before_start(data: &Path) -> Result<(), Trouble> {
-    // With other keys than its logs' a house would try to start, again and again.
+    // With other keys than its logs' a house would try to start, again and again. Where a key is
+    // gone, its keeper alone cannot start, and says so (decision 0023).
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    if let Some(problem) = ledger::key_problems(&own, Some(&mirror)).into_iter().next() {
+    if let Some(problem) = ledger::foreign_keys(&own, Some(&mirror)).into_iter().next() {
         let hint = "sekisho ledger verify says more: nothing was changed, and nothing was started";
         return Err(Trouble::fault(problem, hint));
+    }
+    for what in site::laid_amiss(data) {
+        eprintln!("sekisho: {}", words::said(&what));
     }
     ledger::before_start(data, &beside(data, "seen")).map_err(fault)
 }
@@ -166,7 +171,7 @@ fn export(data: &Path, from: u64, to: u64) -> Answer {
     let mut broken = None;
     ledger::export(&data.join("ledger"), from, to, |line| {
         if broken.is_none() {
-            broken = writeln!(out, "{line}").err();
+            broken = writeln!(out, "{}", printing::json_line(line)).err();
         }
     })
     .map_err(fault)?;

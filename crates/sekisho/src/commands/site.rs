@@ -1,8 +1,11 @@
-//! What `doctor` says of a data folder: whether it is there, and whether it may be written to.
+//! What `doctor` says of a data folder: whether it is there, whether it may be written to, and
+//! whether the evidence in it lies as the house laid it.
 
 use rustix::fs::{Access, access};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::fs::{read_dir, symlink_metadata};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 /// The folder as it is found, and what is wrong with it, if something is.
 pub fn told(data: &Path) -> (Value, Option<String>) {
@@ -64,6 +67,57 @@ pub fn without_room(data: &Path) -> Option<String> {
     })
 }
 
+/// Where two copies of the evidence lie.
+const EVIDENCE: &[&str] = &["ledger", "mirror"];
+/// Links told of one folder.
+const LINKS: usize = 8;
+
+/// Links in the place of the evidence, and keys that others may read. Of a folder that whoever asks
+/// may not look into nothing is said.
+pub fn laid_amiss(data: &Path) -> Vec<String> {
+    let mut amiss = Vec::new();
+    for folder in EVIDENCE.iter().map(|name| data.join(name)) {
+        let shown = folder.display();
+        if is_link(&folder) {
+            amiss.push(format!(
+                "`{shown}` is a symbolic link: whoever may change it, or what it leads to, puts \
+                 another folder in the place of the evidence; stop the house and move the folder \
+                 itself here, or mount it here (mount --bind)"
+            ));
+        }
+        let inside = read_dir(&folder).into_iter().flatten().flatten();
+        let links = inside.map(|entry| entry.path()).filter(|path| is_link(path));
+        let mut links: Vec<PathBuf> = links.take(LINKS).collect();
+        links.sort();
+        amiss.extend(links.iter().map(|link| {
+            let shown = link.display();
+            format!(
+                "`{shown}` is a symbolic link: the house makes none there, and what it leads to \
+                 may be changed by others; stop the house, see who laid it, and put the file \
+                 itself in its place"
+            )
+        }));
+        amiss.extend(wide_key(&folder.join("key")));
+    }
+    amiss
+}
+
+fn is_link(path: &Path) -> bool {
+    symlink_metadata(path).is_ok_and(|about| about.is_symlink())
+}
+
+/// A signing key that its owner does not have alone.
+fn wide_key(key: &Path) -> Option<String> {
+    let mode = symlink_metadata(key).ok().filter(|about| about.is_file())?.permissions().mode();
+    (mode & 0o077 != 0).then(|| {
+        let (shown, mode) = (key.display(), mode & 0o7777);
+        format!(
+            "`{shown}` has the mode {mode:04o}: whoever else reads it signs as the house does; \
+             `chmod 600` it, and see who could read it"
+        )
+    })
+}
+
 fn may_be_written(folder: &Path) -> std::io::Result<()> {
     if !folder.is_dir() {
         return Err(rustix::io::Errno::NOTDIR.into());
@@ -74,9 +128,9 @@ fn may_be_written(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::told;
+    use super::{laid_amiss, told};
     use crate::words::in_japanese;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
 
     #[test]
@@ -100,14 +154,59 @@ mod tests {
         check(&file, &["is no folder"]);
         check(&file.join("below"), &["cannot make it", "os error"]);
         // Root writes wherever it likes.
-        let allow = |mode| {
-            std::fs::set_permissions(&home, std::fs::Permissions::from_mode(mode)).unwrap();
-        };
-        allow(0o500);
+        allow(&home, 0o500);
         if !compartment::is_root() {
             check(&home, &["cannot be written to", "os error"]);
         }
-        allow(0o700);
+        allow(&home, 0o700);
         std::fs::remove_dir_all(&home).unwrap();
+    }
+
+    #[test]
+    fn evidence_behind_links_and_open_keys_is_told() {
+        let home = std::env::temp_dir().join(format!("sekisho-laid-{}", std::process::id()));
+        let (data, away) = (home.join("data"), home.join("away"));
+        for folder in [&data, &away] {
+            std::fs::create_dir_all(folder.join("ledger")).unwrap();
+            std::fs::write(folder.join("ledger/log"), "entries").unwrap();
+            std::fs::write(folder.join("ledger/key"), [1; 32]).unwrap();
+            allow(&folder.join("ledger/key"), 0o600);
+        }
+        let check = |found: &[[&str; 2]]| {
+            let told = laid_amiss(&data);
+            assert_eq!(told.len(), found.len(), "{told:?}");
+            for (told, [place, what]) in told.iter().zip(found) {
+                let shown = data.join(place);
+                let begin = format!("`{}` {what}", shown.display());
+                assert!(told.starts_with(&begin), "{told}");
+                let japanese = in_japanese(told).unwrap();
+                assert!(japanese.starts_with(&format!("`{}` ", shown.display())), "{japanese}");
+                assert!(!japanese.contains("house"), "{japanese}");
+            }
+        };
+        check(&[]);
+        allow(&data.join("ledger/key"), 0o640);
+        check(&[["ledger/key", "has the mode 0640"]]);
+        allow(&data.join("ledger/key"), 0o400);
+        check(&[]);
+        std::fs::remove_file(data.join("ledger/log")).unwrap();
+        symlink(away.join("ledger/log"), data.join("ledger/log")).unwrap();
+        // One that leads nowhere is one, too.
+        symlink(away.join("nothing"), data.join("ledger/tiles")).unwrap();
+        let links =
+            ["ledger/log", "ledger/tiles"].map(|one| [one, "is a symbolic link: the house"]);
+        check(&links);
+        std::fs::remove_dir_all(data.join("ledger")).unwrap();
+        symlink(away.join("ledger"), data.join("ledger")).unwrap();
+        symlink(away.join("ledger"), data.join("mirror")).unwrap();
+        allow(&away.join("ledger/key"), 0o604);
+        let link = "is a symbolic link: whoever may change it";
+        let key = "has the mode 0604";
+        check(&[["ledger", link], ["ledger/key", key], ["mirror", link], ["mirror/key", key]]);
+        std::fs::remove_dir_all(&home).unwrap();
+    }
+
+    fn allow(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 }

@@ -38,7 +38,7 @@ pub fn unable(status: &Value) -> Vec<(String, String)> {
 }
 
 /// Lists that are empty in a house that is well.
-const NONE_AT_BEST: &[&str] = &["isolated", "unable", "frozen", "losses", "without_keys"];
+const NONE_AT_BEST: &[&str] = &["isolated", "unable", "away", "frozen", "losses", "without_keys"];
 
 /// People see it where they look for the part: a keeper that is away says why.
 fn mark(status: &mut Value) {
@@ -63,7 +63,8 @@ fn mark(status: &mut Value) {
     }
     let Some(fields) = status.as_object_mut() else { return };
     for (name, value) in fields.iter_mut() {
-        if value.is_null() && matches!(name.as_str(), "mailbox" | "vault" | "sentinel") {
+        let is_answered = ["mailbox", "vault", "approvals", "sentinel", "frozen"];
+        if value.is_null() && is_answered.contains(&name.as_str()) {
             *value = json!(say("応答なし", "does not answer"));
         }
         let is_none = value.as_array().is_some_and(Vec::is_empty);

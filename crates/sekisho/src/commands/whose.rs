@@ -5,6 +5,7 @@ use super::evidence::fault;
 use super::losses;
 use super::named::Names;
 use crate::outcome::{Answer, Outcome};
+use crate::printing::{self, on_a_terminal};
 use ::scope::{Language, Question, tell_message, tell_person};
 use annals::{Index, Naming, Told};
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ pub fn tell(
     whose
         .each(|told| {
             let line = counts.line(told, &names, wish);
-            broken = writeln!(out, "{line}").err();
+            broken = writeln!(out, "{}", on_a_terminal(&line)).err();
             broken.is_none()
         })
         .map_err(fault)?;
@@ -63,7 +64,8 @@ pub fn tell(
             false => ::scope::tell_losses(&proven.losses, wish.language),
         };
         let lost = losses::named(lost, &proven.losses, &names, is_japanese);
-        broken = writeln!(out, "{last}").and_then(|()| write!(out, "{lost}")).err();
+        broken = writeln!(out, "{}", on_a_terminal(&last)).err();
+        broken = broken.or_else(|| write!(out, "{}", on_a_terminal(&lost)).err());
         broken = broken.or(out.flush().err());
     }
     let is_wanting = proven.checked.word() == "wanting";
@@ -103,7 +105,7 @@ impl Counts {
         };
         let mut value = value.unwrap_or(Value::Null);
         names.beside(&mut value);
-        value.to_string()
+        printing::json(&value)
     }
 
     fn last(&self, proven: &::scope::Proven, wish: &Wish, lower_bound: bool) -> String {
@@ -114,12 +116,13 @@ impl Counts {
             let checked = proven.checked.word();
             let problems = proven.checked.problems();
             let (row, verified) = ("end", proven.checked.is_right() && !lower_bound);
-            return json!({
+            let line = json!({
                 "row": row, "people": people, "messages": messages, "entries": entries,
                 "root": root, "verified": verified, "checked": checked, "problems": problems,
                 "losses": proven.losses, "lower_bound": lower_bound,
             })
             .to_string();
+            return printing::json_line(line);
         }
         match (wish.language, wish.with_messages) {
             (Language::Japanese, true) => {

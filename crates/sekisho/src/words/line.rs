@@ -292,6 +292,9 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the data folder {} is no folder: name another one", "データフォルダ {} はフォルダではありません。別の場所を指定してください"),
     ("the data folder {} is not there: `run` does not start without it, `sekisho init --data {}` makes it", "データフォルダ {} がありません。`run` はこれがなければ始まりません。`sekisho init --data {}` で作ります"),
     ("the data folder {} is not there, and whoever asks cannot make it: {} cannot be written to ({}); `sekisho init --data {}` makes it, as root", "データフォルダ {} がなく、いま尋ねている利用者には作れません。{} に書き込めないためです（{}）。root として `sekisho init --data {}` で作ってください"),
+    ("`{}` is a symbolic link: whoever may change it, or what it leads to, puts another folder in the place of the evidence; stop the house and move the folder itself here, or mount it here (mount --bind)", "`{}` はシンボリックリンクです。リンクやリンク先を変えられる人は、証拠を別のフォルダーにすり替えられます。サービスを止めて、フォルダーそのものをここに移すか、ここにマウントしてください（mount --bind）"),
+    ("`{}` is a symbolic link: the house makes none there, and what it leads to may be changed by others; stop the house, see who laid it, and put the file itself in its place", "`{}` はシンボリックリンクです。サービスがここにリンクを作ることはなく、リンク先は他の人に変えられるおそれがあります。サービスを止めて、だれが置いたかを調べ、ファイルそのものをここに置いてください"),
+    ("`{}` has the mode {}: whoever else reads it signs as the house does; `chmod 600` it, and see who could read it", "`{}` の権限は {} です。ほかに読める人は、サービスと同じ署名ができます。`chmod 600` で直し、だれが読めたかを調べてください"),
     ("no service answers on this data folder", "このデータフォルダでサービスが応答していません"),
     ("nobody can read: ledger or mirror is away, see `alarms list`; mail arrives", "だれも読めません: 台帳または写しが応答していません（`alarms list` を参照）。メールの受信は続いています"),
     // keys, backups

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TO: &str = "aoi@example.jp";
 const FROM: &str = "carol@sender.example";
@@ -29,6 +29,12 @@ fn allow(file: &Path, mode: u32) {
 /// Starts a house in which `kind` cannot read its `file`: mail is answered `code`, nobody reads,
 /// everybody is told, and all goes on once the file may be read again.
 fn check(kind: &str, file: &str, code: u16) {
+    check_without(kind, file, code, (&|file| allow(file, 0), &|file| allow(file, 0o600)));
+}
+
+/// The same, with what happens to the file, and what mends it.
+fn check_without(kind: &str, file: &str, code: u16, acts: (&dyn Fn(&Path), &dyn Fn(&Path))) {
+    let (harm, mend) = acts;
     let mut demo = Demo::fresh(&format!("unable-{kind}"));
     within(Duration::from_secs(40), "a letter", || {
         offered(&demo.port("smtp"), 0).is_some_and(|(code, _)| code == 250)
@@ -38,7 +44,7 @@ fn check(kind: &str, file: &str, code: u16) {
     let (wishes, ready) = (demo.wishes.clone(), demo.ready.clone());
     drop(demo);
     let file = wishes.data.join(kind).join(file);
-    allow(&file, 0);
+    harm(&file);
     let mut demo = Demo::spawn(wishes).unwrap();
     demo.ready = ready;
     let mut last = None;
@@ -49,7 +55,7 @@ fn check(kind: &str, file: &str, code: u16) {
     println!("{kind} cannot start: {last:?}");
     nobody_reads(&demo);
     everybody_is_told(&demo, kind);
-    allow(&file, 0o600);
+    mend(&file);
     within(Duration::from_secs(40), "reading again", || {
         Reader::try_sign_in(&demo, &demo.account(TO)).is_ok()
     });
@@ -97,12 +103,30 @@ fn everybody_is_told(demo: &Demo, kind: &str) {
     let what = part(&told.0)["what"].as_str().unwrap().to_owned();
     assert!(told.1 != 0 && told.0["weakened"].to_string().contains(&what), "{}", told.0);
     assert!(what.starts_with(&format!("{kind} cannot start: could not")), "{what}");
-    assert!(what.contains("Permission denied") && what.contains("nobody can read"), "{what}");
+    let is_gone = what.contains("it is not there, and what lies beside it was made with it");
+    assert!(is_gone || what.contains("Permission denied"), "{what}");
+    assert!(what.contains("nobody can read"), "{what}");
     assert!(demo.said().contains(&what), "{}", demo.said());
+    // What was found of the evidence before the start is said there, and by `doctor`.
+    let key = demo.data().join("mirror/key");
+    let is_wide = fs::metadata(&key).is_ok_and(|about| about.permissions().mode() & 0o077 != 0);
+    for told in [demo.said(), told.0["weakened"].to_string()] {
+        assert_eq!(told.contains("mirror/key` has the mode 0644"), is_wide, "{told}");
+    }
     let data = demo.data().to_str().unwrap();
+    let begun = Instant::now();
     let (shown, _, code) = plainly(&["status", "--data", data], "ja_JP.UTF-8");
+    // Whoever is silent is named, and not waited for one after the other.
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let away = demo.ask(&["status"]).0["away"].clone();
+    assert!(away.as_array().is_some_and(|all| all.contains(&kind.into())), "{away}");
     assert!(code != 0 && shown.contains(&format!("{kind} を起動できません: ")), "{shown}");
-    assert!(shown.contains("権限がありません") && !shown.contains("cannot start"), "{shown}");
+    let why = if is_gone {
+        "隣にあるものはこの鍵で作られています"
+    } else {
+        "権限がありません"
+    };
+    assert!(shown.contains(why) && !shown.contains("cannot start"), "{shown}");
 }
 
 #[test]
@@ -113,6 +137,28 @@ fn a_mirror_that_cannot_start_stops_reading_alone() {
 #[test]
 fn a_ledger_that_cannot_start_stops_reading_alone() {
     check("ledger", "key", 250);
+}
+
+/// No other key is made in its place, and another one that is put there is refused.
+#[test]
+fn a_ledger_without_its_key_stops_reading_alone() {
+    let aside = |file: &Path| file.with_file_name("../ledger-key-aside");
+    let harm = |file: &Path| {
+        fs::rename(file, aside(file)).unwrap();
+        let mirrors = file.with_file_name("../mirror/key");
+        allow(&mirrors, 0o644);
+    };
+    let mend = |file: &Path| {
+        assert!(!file.exists(), "a new key");
+        let known = file.with_file_name("key.pub");
+        let before = fs::read(&known).unwrap();
+        fs::write(file, [9; 32]).unwrap();
+        std::thread::sleep(Duration::from_secs(5));
+        assert_eq!(fs::read(&known).unwrap(), before);
+        fs::remove_file(file).unwrap();
+        fs::rename(aside(file), file).unwrap();
+    };
+    check_without("ledger", "key", 250, (&harm, &mend));
 }
 
 #[test]
