@@ -30,6 +30,7 @@ fn shown(envelope: &Envelope) -> String {
         Finish::Report { domain } => format!("report {domain}"),
         Finish::AsItStood { .. } => "as it stood".to_owned(),
         Finish::PassedOn { .. } => "passed on".to_owned(),
+        Finish::Heedless => "heedless".to_owned(),
     };
     format!("<{}> {} -> {} {finish}", envelope.from, to.join(" "), envelope.hop.word())
 }
