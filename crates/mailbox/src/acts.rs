@@ -146,7 +146,7 @@ impl Store {
             sum.1 = sum.1.saturating_add(charged(copy));
             sum.2 += 1;
         }
-        let mut over = Vec::new();
+        let (all, mut over) = (wanted.len(), Vec::new());
         for (user, (whose, bytes, messages)) in wanted {
             let person = self.person(whose, now_ms)?;
             if person.tenant != whose.tenant {
@@ -154,11 +154,22 @@ impl Store {
                 return Err(Fault::Parcel(wire::Fault::Malformed));
             }
             if !person.has_room(bytes, messages) {
-                over.push(user);
+                over.push((user, bytes));
             }
         }
+        // Alone, nobody else misses anything by it.
+        if over.len() < all {
+            over.iter().for_each(|(user, bytes)| self.refused.note(*user, *bytes, now_ms));
+        }
+        let mut over: Vec<UserId> = over.into_iter().map(|(user, _)| user).collect();
         over.sort_unstable();
         Ok(over)
+    }
+
+    /// Whether a message of so many octets, as its sender says, would fit; 0: they do not say.
+    pub fn has_room(&mut self, user: UserId, said: u64, now_ms: u64) -> Result<bool, Fault> {
+        let bytes = self.refused.likely(user, said, now_ms);
+        Ok(self.find_person(user)?.is_none_or(|person| person.has_room(bytes, 1)))
     }
 
     fn arrive(

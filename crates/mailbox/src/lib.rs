@@ -29,6 +29,7 @@ mod index;
 mod judged;
 mod parts;
 mod person;
+mod refused;
 mod shelf;
 mod store;
 mod views;

@@ -9,6 +9,7 @@ use crate::entry::{Arrived, Entry, Stored};
 use crate::erasure::Sweep;
 use crate::index::{Index, Position};
 use crate::person::{Front, Person, QUOTA_BYTES, SPECIAL};
+use crate::refused::Refused;
 use crate::shelf::Shelf;
 use body::{Bodies, Mark, Packs};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -72,6 +73,7 @@ pub struct Store {
     erased: HashSet<UserId>,
     /// Tenants that ended in this life, likewise.
     pub(crate) ended: HashSet<TenantId>,
+    pub(crate) refused: Refused,
 }
 
 impl Store {
@@ -125,6 +127,7 @@ impl Store {
             sweep: Sweep::default(),
             erased: HashSet::new(),
             ended: HashSet::new(),
+            refused: Refused::default(),
         })
     }
 

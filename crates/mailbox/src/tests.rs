@@ -362,6 +362,9 @@ fn quota_is_refused_whole() {
                 let copies = vec![copy(BEN, 1, Place::Inbox), copy(AOI, 9, Place::Inbox)];
                 let answer = keep(store, copies, &[]);
                 assert!(matches!(answer, ToEdge::OverQuota(who) if who == [AOI.user]));
+                // When it comes again, whoever it did not fit for is known by name.
+                let mut has_room = |user, said| store.has_room(user, said, NOW).unwrap();
+                assert!(!has_room(AOI.user, 0) && has_room(BEN.user, 0));
                 let own = copy(AOI, 9, Place::Inbox);
                 let append = store.append((AOI, EDGE), (folder_id(3), 0, None), own, &[], NOW);
                 assert!(matches!(append.unwrap(), ToAccess::OverQuota));

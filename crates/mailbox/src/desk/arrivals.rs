@@ -102,10 +102,7 @@ impl Desk {
                 }
             }
             FromEdge::Room { user, bytes } => {
-                let room = self
-                    .store
-                    .find_person(user)
-                    .map(|person| person.is_none_or(|person| person.has_room(bytes, 1)));
+                let room = self.store.has_room(user, bytes, now_ms());
                 let answer = room.map_or(ToEdge::Fault, ToEdge::Room);
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }

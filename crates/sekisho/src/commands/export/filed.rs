@@ -192,14 +192,24 @@ pub fn path_of(base: &Path, name: &str) -> PathBuf {
     levels.fold(base.to_owned(), |path, level| path.join(file_name(level)))
 }
 
+/// A level's name as that of a file, and of no other level: what leads elsewhere, or is the name of
+/// what we put there ourselves, is escaped as in a URL.
 pub fn file_name(name: &str) -> String {
-    let safe = |one: char| if one == '/' || one.is_control() { '_' } else { one };
-    let name: String = name.chars().map(safe).collect();
-    let dots = name.chars().take_while(|one| *one == '.').count();
-    match dots {
-        0 => name,
-        _ => format!("_{}", name.get(dots..).unwrap_or_default()),
+    let own = ["cur", "new", "tmp", KEYWORDS_FILE];
+    let is_ours = own.contains(&name) || name.ends_with(".eml") || name.ends_with(".mbox");
+    let mut safe = String::new();
+    for (at, one) in name.chars().enumerate() {
+        let is_first = at == 0 && (one == '.' || is_ours);
+        match is_first || one == '/' || one == '%' || one.is_control() {
+            true => {
+                let mut octets = [0; 4];
+                let octets = one.encode_utf8(&mut octets).bytes();
+                octets.for_each(|octet| safe.push_str(&format!("%{octet:02X}")));
+            }
+            false => safe.push(one),
+        }
     }
+    safe
 }
 
 /// `dd-Mon-yyyy hh:mm:ss +zzzz` (RFC 3501 §9, date-time), in seconds since 1970.
@@ -267,7 +277,7 @@ fn mbox_entry(letter: &Letter<'_>) -> Vec<u8> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{Filing, Form, Letter, asctime, file_name, mbox_entry, path_of, seconds_of};
+    use super::{Filing, Form, Letter, asctime, mbox_entry, path_of, seconds_of};
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::path::{Path, PathBuf};
@@ -382,10 +392,15 @@ mod tests {
         };
         check("INBOX", "/to/INBOX");
         check("請求書/2026", "/to/請求書/2026");
-        check("../../etc/passwd", "/to/_/_/etc/passwd");
+        check("../../etc/passwd", "/to/%2E./%2E./etc/passwd");
         check("/etc", "/to/etc");
-        check("a\0b", "/to/a_b");
-        assert_eq!(file_name(".hidden"), "_hidden");
+        check("a\0b%00", "/to/a%00b%2500");
+        // No two folders are one, and none is what an export puts there itself.
+        check(".archive", "/to/%2Earchive");
+        check("_archive", "/to/_archive");
+        check("AB/000001.eml", "/to/AB/%3000001.eml");
+        check("AB.mbox/new", "/to/%41B.mbox/%6Eew");
+        check("請求書.eml", "/to/%E8%AB%8B求書.eml");
     }
 
     #[test]
