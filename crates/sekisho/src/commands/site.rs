@@ -4,7 +4,7 @@
 use rustix::fs::{Access, access};
 use serde_json::{Value, json};
 use std::fs::{read_dir, symlink_metadata};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The folder as it is found, and what is wrong with it, if something is.
@@ -50,8 +50,18 @@ fn wrong(data: &Path) -> Option<String> {
 /// Less than this is no room: a keeper's next segment or page of a table may not fit.
 const ROOM_BYTES: u64 = 4 * 1024 * 1024;
 
-/// That the disk below the data is full, if it is: what nobody needs to run to see.
+/// That the disk below the data is full, if it is: what nobody needs to run to see. A keeper's
+/// folder may lie on one of its own.
 pub fn without_room(data: &Path) -> Option<String> {
+    let device = |path: &Path| symlink_metadata(path).ok().map(|about| about.dev());
+    let own = device(data);
+    let inside = read_dir(data).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut apart: Vec<PathBuf> = inside.filter(|path| device(path) != own).collect();
+    apart.sort();
+    without_room_at(data).or_else(|| apart.iter().find_map(|path| without_room_at(path)))
+}
+
+fn without_room_at(data: &Path) -> Option<String> {
     let disk = rustix::fs::statvfs(data).ok()?;
     // A keeper that is not root has no use for what is kept back for root.
     let left = disk.f_bavail.saturating_mul(disk.f_frsize);
