@@ -136,6 +136,12 @@ fn both_folders_removed_or_put_back_older() {
         let _ = fs::remove_dir_all(house.folder.join(name));
     }
     fs::copy(kept.join(ledger::SEEN), house.folder.join(ledger::SEEN)).unwrap();
+    // By itself it makes no key in the place of one that was there: somebody gives it another one.
+    let give_key = |house: &House, seed: u8| {
+        fs::create_dir_all(house.ledger()).unwrap();
+        fs::write(house.ledger().join("key"), [seed; 32]).unwrap();
+    };
+    give_key(&house, 0x71);
     let (own, mirrors) = live_on(&mut house, 0x41);
     let expected =
         format!("the ledger has another key: 32 entries were cosigned with the root {root}");
@@ -149,6 +155,7 @@ fn both_folders_removed_or_put_back_older() {
     fs::remove_file(house.folder.join(ledger::SEEN)).unwrap_or_default();
     fs::create_dir_all(house.folder.join("vault")).unwrap();
     fs::write(house.folder.join("vault/keys"), "sealed").unwrap();
+    give_key(&house, 0x72);
     let (own, _) = live_on(&mut house, 0x51);
     assert_eq!(own, ["the ledger was gone at a start of a house that had run before"]);
     assert!(!house.verify().ok);
