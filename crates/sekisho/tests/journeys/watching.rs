@@ -63,7 +63,8 @@ fn numbers_move_with_what_happens_and_name_nobody() {
         let (_, value) = line.rsplit_once(' ').unwrap();
         assert!(value.parse::<u64>().is_ok(), "{line}");
     }
-    assert_eq!(demo.number("sekisho_alarms_total"), 0, "nobody left their charter");
+    let alarms = demo.number("sekisho_alarms_total");
+    assert_eq!(alarms, 0, "nobody left their charter: {}", demo.ask(&["alarms", "list"]).0);
     // The compartment is ended: its successor tells the same.
     let pid = demo.pid_of("metrics");
     crate::house::signal(pid, rustix::process::Signal::KILL);
