@@ -28,7 +28,6 @@ const EVENTS: usize = 64;
 const ROUND: usize = 8;
 /// Of a path so much is looked at.
 const PATH_OCTETS: usize = 512;
-const PAGE: u64 = 4_096;
 /// The ear's own wake-up among the listeners.
 const BELL: u64 = 0;
 
@@ -241,15 +240,27 @@ impl Heard {
 /// that Landlock refuses all the same. Unreadable where we may not look into its memory.
 fn strange_path(notice: &Notice, own: &Path) -> Option<String> {
     let [_, at, ..] = notice.args;
-    let memory = File::open(format!("/proc/{}/mem", notice.pid)).ok()?;
-    let mut octets = [0; PATH_OCTETS];
-    // A path that ends before its page does: what stands behind may not be readable.
-    let rest = PAGE - at % PAGE;
-    let room = usize::try_from(rest).map_or(PATH_OCTETS, |rest| rest.min(PATH_OCTETS));
-    let count = memory.read_at(octets.get_mut(..room)?, at).ok()?;
-    let octets = octets.get(..count)?;
-    let end = octets.iter().position(|octet| *octet == 0).unwrap_or(count);
-    let path = Path::new(OsStr::from_bytes(octets.get(..end)?));
+    strange(&octets_at(notice.pid, at)?, own)
+}
+
+/// What stands in a process's memory; less where a page behind cannot be read.
+fn octets_at(pid: u32, at: u64) -> Option<Vec<u8>> {
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut octets = vec![0; PATH_OCTETS];
+    let count = memory.read_at(&mut octets, at).ok()?;
+    octets.truncate(count);
+    Some(octets)
+}
+
+/// What of these octets is a path that leads out. One that is not read to its end, and may be a
+/// keeper's own so far, is none.
+fn strange(octets: &[u8], own: &Path) -> Option<String> {
+    let end = octets.iter().position(|octet| *octet == 0);
+    let read = octets.get(..end.unwrap_or(octets.len()))?;
+    if end.is_none() && own.as_os_str().as_bytes().starts_with(read) {
+        return None;
+    }
+    let path = Path::new(OsStr::from_bytes(read));
     leads_out(path, own).then(|| path.display().to_string())
 }
 
@@ -270,8 +281,37 @@ fn is_waiting(notices: &Notices) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::leads_out;
+    use super::{leads_out, octets_at, strange};
     use std::path::Path;
+
+    /// Of paths of eighty octets one in fifty does.
+    #[test]
+    fn a_path_in_two_pages_is_read_whole() {
+        const PAGE: usize = 4_096;
+        let path = b"/data/vault/keys\0";
+        let mut memory = vec![1u8; 3 * PAGE];
+        let first = memory.as_ptr() as usize;
+        let start = first.next_multiple_of(PAGE) + PAGE - 5 - first;
+        memory[start..start + path.len()].copy_from_slice(path);
+        let found = octets_at(std::process::id(), (first + start) as u64).unwrap();
+        assert!(found.starts_with(path), "{found:?}");
+        assert_eq!(strange(&found, Path::new("/data/vault")), None);
+    }
+
+    #[test]
+    fn a_path_that_was_not_read_to_its_end_is_no_other_one() {
+        let check = |octets: &[u8], expected: Option<&str>| {
+            let found = strange(octets, Path::new("/data/vault"));
+            assert_eq!(found.as_deref(), expected, "{}", String::from_utf8_lossy(octets));
+        };
+        check(b"/data/vault/keys\0/etc", None);
+        check(b"/data/vault/ke", None);
+        check(b"/data/va", None);
+        check(b"/data/va\0", Some("/data/va"));
+        check(b"/data/mail", Some("/data/mail"));
+        check(b"/etc/shadow\0", Some("/etc/shadow"));
+        check(b"", None);
+    }
 
     #[test]
     fn only_what_leads_out_of_its_folder_is_told() {
