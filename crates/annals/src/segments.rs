@@ -306,7 +306,7 @@ fn copy_written(from: &File, to: &Path) -> io::Result<()> {
     let length = from.metadata()?.len();
     into.set_len(length)?;
     let mut at = 0;
-    while let Some(start) = written_from(from, at)? {
+    while let Some(start) = written_from(from, at)?.filter(|start| *start < length) {
         let end = match rustix::fs::seek(from, SeekFrom::Hole(start)) {
             Ok(end) => end,
             Err(Errno::INVAL | Errno::NXIO) => length,

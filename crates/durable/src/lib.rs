@@ -27,7 +27,7 @@ mod tests;
 pub use dice::Dice;
 pub use disk::How;
 pub use pages::Film;
-pub use seed::{SEED_GONE, seed};
+pub use seed::{SEED_GONE, is_key_of, keep, seed};
 pub use small::put;
 pub use step::{append, cut, remove, rename, sync, sync_folder, write_at};
 pub use tape::{Tape, failing, look, said, scratch};

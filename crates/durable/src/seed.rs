@@ -33,6 +33,22 @@ pub fn seed(folder: &Path, name: &str, draw: impl FnOnce() -> [u8; 32]) -> io::R
     Ok(seed)
 }
 
+/// Whether `public` is the key of the log in the file `log`, as the file `known` beside it says.
+/// With another one a keeper would take all of its log for somebody's work, and drop it.
+pub fn is_key_of(log: &Path, known: &Path, public: &str) -> bool {
+    let known = fs::read(known).unwrap_or_default();
+    let known = known.trim_ascii();
+    known.is_empty() || known == public.trim().as_bytes() || !log.exists()
+}
+
+/// Writes a small file of a keeper's own durably, unless it says so already.
+pub fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::read(path).is_ok_and(|found| found == bytes) {
+        true => Ok(()),
+        false => put(path, bytes, 0o600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{SEED_GONE, seed};

@@ -44,7 +44,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
         .ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
     let own = signer.verifier();
     must_be_of(folder, &own.to_text())?;
-    put(&folder.join(PUBLIC), own.to_text().as_bytes()).map_err(file(PUBLIC))?;
+    durable::keep(&folder.join(PUBLIC), own.to_text().as_bytes()).map_err(file(PUBLIC))?;
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
     let shelf = annals::Folder(folder.to_owned());
     let kept = shelf.get(ANCHOR).map_err(file(ANCHOR))?;
@@ -79,21 +79,8 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let checkpoint = checkpoint.write(true).create(true).truncate(false).mode(0o600);
     let checkpoint = checkpoint.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
     let (mut notes, mut alarms) = (mended(&found, is_none_of_ours), Vec::new());
-    let mut must_reach = 0;
-    if let Some(what) = found.damage {
-        keep_changed(folder, now_ms).map_err(file(LOG))?;
-        store.drop_loose().map_err(Fault::Store)?;
-        must_reach = found.claimed_size;
-        if let Some(claimed) = &found.claimed {
-            let note = claimed.note.to_text();
-            keep_lost(folder, note.as_bytes()).map_err(file(CHECKPOINT))?;
-        }
-        alarms.push(format!(
-            "the ledger was changed: {what}; {} of {} entries are left, a copy is kept",
-            store.size(),
-            must_reach.max(store.size())
-        ));
-    }
+    let must_reach = if found.damage.is_some() { found.claimed_size } else { 0 };
+    alarms.extend(drop_damage(folder, &mut store, &found, now_ms)?);
     let memory_of = recall(folder, &own, &store).map_err(file(CHECKPOINT))?;
     alarms.extend(memory_of.alarms);
     notes.extend(memory_of.notes);
@@ -109,6 +96,27 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let book = book.with_index(binder, Box::new(shelf), is_anchor_due);
     let book = book.remembering(memory_of.book);
     Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
+}
+
+/// Takes what stands behind damage from the log, once a copy is kept; what is to be told of it.
+fn drop_damage<V: Volume>(
+    folder: &Path,
+    store: &mut Store<V>,
+    found: &tlog::Opened,
+    now_ms: u64,
+) -> Result<Option<String>, Fault> {
+    let Some(what) = &found.damage else { return Ok(None) };
+    keep_changed(folder, now_ms).map_err(file(LOG))?;
+    store.drop_loose().map_err(Fault::Store)?;
+    if let Some(claimed) = &found.claimed {
+        let note = claimed.note.to_text();
+        keep_lost(folder, note.as_bytes()).map_err(file(CHECKPOINT))?;
+    }
+    let left = store.size();
+    let all = found.claimed_size.max(left);
+    Ok(Some(format!(
+        "the ledger was changed: {what}; {left} of {all} entries are left, a copy is kept"
+    )))
 }
 
 /// What was put right while the log was opened, and is nobody's deed.
@@ -211,24 +219,12 @@ fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
     move |source| Fault::File { name, source }
 }
 
-/// With another key than its log's the ledger would take all of it for somebody's work, and drop
-/// it.
+/// Refuses another key than its log's.
 fn must_be_of(folder: &Path, public: &str) -> Result<(), Fault> {
-    let known = fs::read(folder.join(PUBLIC)).unwrap_or_default();
-    let known = known.trim_ascii();
-    let is_own = known.is_empty() || known == public.trim().as_bytes();
-    match is_own || !folder.join(LOG).exists() {
+    match durable::is_key_of(&folder.join(LOG), &folder.join(PUBLIC), public) {
         true => Ok(()),
         false => Err(Fault::Changed { name: KEY, expected: "the key of `key.pub` beside it" }),
     }
-}
-
-/// Writes a small file durably under its name, unless it says so already.
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|found| found == bytes) {
-        return Ok(());
-    }
-    durable::put(path, bytes, 0o600)
 }
 
 #[cfg(test)]

@@ -38,12 +38,13 @@ pub fn open(
     let cosigner =
         Cosigner::new(MIRROR_NAME, &seed).ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
     must_be_of(folder, &cosigner.public().to_text())?;
-    put(&folder.join(PUBLIC), cosigner.public().to_text().as_bytes()).map_err(file(PUBLIC))?;
+    durable::keep(&folder.join(PUBLIC), cosigner.public().to_text().as_bytes())
+        .map_err(file(PUBLIC))?;
     let given = ledger_key.and_then(|key| NoteVerifier::new(LOG_ORIGIN, &key));
     let lattice = LatticeCosigner::beside(MIRROR_NAME, &seed)
         .ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
     let public = lattice.public().to_text();
-    put(&folder.join(LATTICE_KEY), public.as_bytes()).map_err(file(LATTICE_KEY))?;
+    durable::keep(&folder.join(LATTICE_KEY), public.as_bytes()).map_err(file(LATTICE_KEY))?;
     let known = pinned(&folder.join(LEDGER), given)?;
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
     let kept = annals::Folder(folder.to_owned()).get(ANCHOR).map_err(file(ANCHOR))?;
@@ -144,7 +145,7 @@ fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifie
     };
     if text.trim().is_empty() {
         if let Some(key) = &given {
-            put(path, key.to_text().as_bytes()).map_err(file(LEDGER))?;
+            durable::keep(path, key.to_text().as_bytes()).map_err(file(LEDGER))?;
         }
         return Ok(given);
     }
@@ -155,23 +156,12 @@ fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifie
     }
 }
 
-/// Whoever checks proofs has the key that cosigned until now.
+/// Refuses another key than its log's: whoever checks proofs has the one that cosigned until now.
 fn must_be_of(folder: &Path, public: &str) -> Result<(), Fault> {
-    let known = fs::read(folder.join(PUBLIC)).unwrap_or_default();
-    let known = known.trim_ascii();
-    let is_own = known.is_empty() || known == public.trim().as_bytes();
-    match is_own || !folder.join(LOG).exists() {
+    match durable::is_key_of(&folder.join(LOG), &folder.join(PUBLIC), public) {
         true => Ok(()),
         false => Err(Fault::Changed { name: KEY, expected: "the key of `key.pub` beside it" }),
     }
-}
-
-/// Writes a small file durably under its name, unless it says so already.
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|found| found == bytes) {
-        return Ok(());
-    }
-    durable::put(path, bytes, 0o600)
 }
 
 #[cfg(test)]

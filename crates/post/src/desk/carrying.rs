@@ -198,12 +198,15 @@ impl Desk {
         let route = table.leg(slot).and_then(|leg| table.roads.of(leg.road));
         let (Some(tenant), Some(route)) = (tenant, route) else { return };
         let of = (tenant, route);
-        let place = route.0.iter().fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
+        // Seldom: every leg that ends comes by here.
+        let place =
+            || route.0.iter().fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
         let report = match outcome {
             Outcome::Later { why: Why::NotSignedIn, .. } => {
                 if !self.refusals.refused(of, seconds(now_ms())) {
                     return;
                 }
+                let place = place();
                 let what = format!(
                     "a smart host of tenant {tenant} refuses our sign-in: mail for destination \
                      {place} waits; set it anew with `tenant set NAME --send-user NAME`"
@@ -211,6 +214,7 @@ impl Desk {
                 Report::Attention { what }
             }
             Outcome::Sent { .. } if self.refusals.took(of) => {
+                let place = place();
                 let text = format!(
                     "a smart host of tenant {tenant} takes our sign-in again (destination {place})"
                 );

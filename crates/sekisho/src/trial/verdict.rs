@@ -227,27 +227,7 @@ fn judge_phase(
     let likeness = likeness(phase, entries);
     let is_recorded = is_recorded(phase, entries);
     let kind = phase.kind;
-    if kind == Kind::Depart && !is_recorded {
-        findings.broken.push("depart: it opened what no release names".to_owned());
-    }
-    if phase.intruders.is_empty() {
-        findings.broken.push(format!("{}: nothing hostile was ever born", kind.word()));
-    }
-    if !phase.is_whole && !phase.is_program {
-        findings.broken.push(format!("{}: mail did not pass again afterwards", kind.word()));
-    }
-    if kind == Kind::Ledger && !phase.is_program && first_notice(phase, played).is_none() {
-        findings.broken.push("ledger: nobody saw that it kept nothing of what it took".to_owned());
-    }
-    if let Some(what) = phase.control.as_ref().and_then(Control::failed) {
-        findings.broken.push(format!("{}: {what}", kind.word()));
-    }
-    if let Some(replaced) = phase.replaced {
-        findings.replaced.push((kind, replaced));
-        if !replaced {
-            findings.broken.push(format!("{}: was not replaced", kind.word()));
-        }
-    }
+    complain(phase, played, is_recorded, findings);
     let tries = tries(phase, &played.alarms, evidence, findings);
     for asset in Asset::ALL {
         let own: Vec<&Try> = tries.iter().filter(|one| one.asset == *asset).collect();
@@ -286,6 +266,32 @@ fn judge_phase(
             alarm_ms: own.iter().filter_map(|one| one.after_ms).max(),
             likeness: likeness.filter(|_| passed && got > Got::Nothing),
         });
+    }
+}
+
+/// What of a whole turn did not go as it must.
+fn complain(phase: &Phase, played: &Played, is_recorded: bool, findings: &mut Findings) {
+    let kind = phase.kind;
+    if kind == Kind::Depart && !is_recorded {
+        findings.broken.push("depart: it opened what no release names".to_owned());
+    }
+    if phase.intruders.is_empty() {
+        findings.broken.push(format!("{}: nothing hostile was ever born", kind.word()));
+    }
+    if !phase.is_whole && !phase.is_program {
+        findings.broken.push(format!("{}: mail did not pass again afterwards", kind.word()));
+    }
+    if kind == Kind::Ledger && !phase.is_program && first_notice(phase, played).is_none() {
+        findings.broken.push("ledger: nobody saw that it kept nothing of what it took".to_owned());
+    }
+    if let Some(what) = phase.control.as_ref().and_then(Control::failed) {
+        findings.broken.push(format!("{}: {what}", kind.word()));
+    }
+    if let Some(replaced) = phase.replaced {
+        findings.replaced.push((kind, replaced));
+        if !replaced {
+            findings.broken.push(format!("{}: was not replaced", kind.word()));
+        }
     }
 }
 
