@@ -432,6 +432,9 @@ def readings(wishes, house):
     filled = load(wishes, "fill", "--ready", house.ready, "--messages", MAILBOX)
     house.settle()
     read = load(wishes, "imap", "--ready", house.ready)
+    # As the peers: each mailbox was opened once before.
+    load(wishes, "idle", "--ready", house.ready, "--first", 1, "--sessions", 10)
+    house.settle()
     idle = sessions(wishes, house)
     house.settle()
     large = load(wishes, "idle", "--ready", house.ready, "--sessions", 20, "--accounts", 1,

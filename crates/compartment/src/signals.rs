@@ -3,6 +3,8 @@
 
 use crate::Fault;
 use crate::plain::{adopt, checked};
+use std::fs::File;
+use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -123,7 +125,11 @@ pub fn raise_descriptor_limit() {
 
 /// The process id behind a pidfd, as we see it; `None` when it has ended and was collected.
 pub fn pid_behind(pidfd: &OwnedFd) -> Option<u32> {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let mut file = File::open(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    // Each birth asks: all that stands there fits, and comes in one call.
+    let mut room = [0u8; 512];
+    let came = file.read(&mut room).ok()?;
+    let text = std::str::from_utf8(room.get(..came)?).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pid:"))?;
     line.trim().parse().ok()
 }
