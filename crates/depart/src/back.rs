@@ -142,6 +142,7 @@ pub(crate) fn send(
         finish: Finish::AsItIs,
         found: Vec::new(),
         heard: Vec::new(),
+        heedless: false,
     };
     let legs: Vec<(Envelope, Route)> = way.ends.into_iter().map(envelope).zip(routes).collect();
     let leaving = Leaving {

@@ -34,8 +34,7 @@ pub(crate) fn on_top(
         Finish::AsItIs
         | Finish::Spread { .. }
         | Finish::AsItStood { .. }
-        | Finish::PassedOn { .. }
-        | Finish::Heedless => {
+        | Finish::PassedOn { .. } => {
             return Ok(String::new());
         }
         Finish::Sign { domain } | Finish::Seal { domain } | Finish::Report { domain } => {

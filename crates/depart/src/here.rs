@@ -6,6 +6,7 @@ use crate::accepted;
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle, Taken};
 use crate::neighbours::{Kept, Neighbours, Who, canonical};
+use crate::traced;
 use copies::{Group, Message, Person};
 use flight::date;
 use mime::Summary;
@@ -19,7 +20,6 @@ use wire::mailbox::{Journey, State};
 use wire::post::{Finish, Found};
 
 /// Digests of one message: the directory takes so many in one question.
-const DIGESTS: usize = wire::mailbox::TOKENS;
 /// Reasons that a journey keeps, the heaviest first.
 const REASONS: usize = 8;
 
@@ -256,13 +256,7 @@ fn journey(
     let id = leg.load.message.to_string();
     let words =
         [&id, &leg.envelope.from, &summary.message_id, &summary.from_address, &summary.subject];
-    let mut digests: Vec<[u8; 32]> = Vec::new();
-    for word in words.into_iter().chain(to).filter(|word| !word.trim().is_empty()) {
-        let digest = trace::digest(word);
-        if digests.len() < DIGESTS && !digests.contains(&digest) {
-            digests.push(digest);
-        }
-    }
+    let words = words.into_iter().chain(to).map(String::as_str);
     let judged = people.first().map(|person| &person.judged);
     let verdict = judged.map_or(Verdict::Deliver, |judged| judged.verdict);
     let reasons = judged.map_or(&[][..], |judged| &judged.reasons);
@@ -270,7 +264,7 @@ fn journey(
     Journey {
         tenant,
         message: leg.load.message,
-        tokens: house.tokens(tenant, digests),
+        tokens: traced::tokens(words, tenant, house),
         at_ms: compartment::now_ms(),
         state: if verdict < Verdict::Quarantine { State::Kept } else { State::Quarantined },
         verdict,

@@ -44,6 +44,7 @@ mod trust;
 mod accepted;
 mod conversation;
 mod tally;
+mod traced;
 
 mod fates;
 mod told;

@@ -8,20 +8,25 @@
 use crate::Fault;
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle, Taken};
-use crate::neighbours::{Neighbours, Who, canonical};
+use crate::neighbours::{Kept, Neighbours, Who, canonical};
 use crate::opening::Text;
+use crate::traced;
 use copies::Leaving;
+use mime::Summary;
 use notice::Reason;
 use std::collections::HashSet;
 use std::time::Duration;
-use terms::{MessageId, UserId};
+use terms::{MessageId, UserId, Verdict};
 use wire::control::Report;
 use wire::directory::{FromDepart as Ask, Onward, Path, Statement, ToDepart, guest_of};
+use wire::mailbox::{FromEdge, Journey, State};
 use wire::post::{Envelope, Finish, FromDepart, Hop, Outgoing, Receiver, ToSender};
 use wire::scanner::PASSED;
 
 /// A durable commit on a busy disk.
 const QUEUE_LIMIT: Duration = Duration::from_secs(30);
+/// A longer header is refused when it is handed in.
+const HEADER_BYTES: u64 = 256 * 1024;
 /// RFC 3461 §4.2.
 const ORIGINAL_BYTES: usize = 500;
 const NOBODY: UserId = UserId([0; 8]);
@@ -93,6 +98,10 @@ fn pass_on_one(
             ToSender::Queued => {}
             _ => return Err(Fault::Away("post")),
         }
+        let whom = legs.iter().flat_map(|(envelope, _)| &envelope.recipients);
+        let whom: Vec<&str> = whom.map(|receiver| receiver.address.as_str()).collect();
+        let found = found_by(leg, &text, (&statement.address, leaving.message), &whom)?;
+        note_journey(&found, &leaving, house);
     }
     Ok(taken())
 }
@@ -150,6 +159,46 @@ fn queue(
     let post = house.counting_post()?;
     let answer = post.ask(&question(Box::new(outgoing)), &held, QUEUE_LIMIT);
     answer.map(|(answer, _)| answer).map_err(|_| Fault::Away("post"))
+}
+
+/// Beside the words of the letter and the addresses of its way: by its own id, and by that of the
+/// letter which came here.
+fn found_by(
+    leg: &Leg,
+    text: &Text,
+    (address, message): (&str, MessageId),
+    whom: &[&str],
+) -> Result<Vec<String>, Fault> {
+    let mut header = text.head(HEADER_BYTES)?;
+    if let Some(end) = header.windows(4).position(|four| four == b"\r\n\r\n") {
+        header.truncate(end + 4);
+    }
+    let Summary { message_id, from_address, subject, .. } = mime::summarise(&header);
+    let ids = [message.to_string(), leg.load.message.to_string()];
+    let words = [leg.envelope.from.clone(), message_id, from_address, subject, address.to_owned()];
+    Ok(ids.into_iter().chain(words).chain(whom.iter().map(|to| (*to).to_owned())).collect())
+}
+
+/// For those who trace it: the queue is done with what was handed in, and knows how far this has
+/// come. No mail waits for it.
+fn note_journey(found_by: &[String], leaving: &Leaving<'_>, house: &mut Neighbours) {
+    let words = found_by.iter().map(String::as_str);
+    let journey = Journey {
+        tenant: leaving.tenant,
+        message: leaving.message,
+        tokens: traced::tokens(words, leaving.tenant, house),
+        at_ms: leaving.at_ms,
+        state: State::PassedOn,
+        verdict: Verdict::Deliver,
+        reasons: Vec::new(),
+        recipients: Some(leaving.user).filter(|user| *user != NOBODY).into_iter().collect(),
+    };
+    let (copies, journeys) = (Vec::new(), vec![journey]);
+    let frame = FromEdge::Keep { copies, journeys, more: false };
+    if house.keep(&[(frame, Vec::new())]) != Kept::Yes {
+        let text = "depart: what is passed on cannot be traced: the mailbox did not note it";
+        house.report(&Report::Note { text: text.to_owned() });
+    }
 }
 
 /// Under the same id it stands in the queue once, however often it is passed on.

@@ -11,7 +11,7 @@ use crate::road::{Care, Host, Road, Ways, road};
 use crate::tally::{Session, fared};
 use crate::trust::Watch;
 use crate::{Fault, Limits};
-use courier::{Broken, Letter, Notify, Outcome, Receiver, Unfit};
+use courier::{Answer, Broken, Letter, Notify, Outcome, Receiver, Unfit};
 use notice::Reason;
 use rustls::pki_types::ServerName;
 use std::collections::VecDeque;
@@ -441,6 +441,12 @@ fn pass(
     }
 }
 
+/// RFC 5321 §4.5.3.1.10 asks that 552 be taken for 452 here.
+fn is_too_many(answer: &Answer) -> bool {
+    answer.code == 552
+        && answer.enhanced.is_none_or(|(_, subject, detail)| (subject, detail) == (5, 3))
+}
+
 /// What the outcomes mean for the recipients at `places`.
 fn weigh(
     leg: &mut Leg,
@@ -462,6 +468,8 @@ fn weigh(
             })),
             // RFC 5321 §4.5.3.1.10: too many at once, and those before were taken.
             Some(Outcome::Later(answer)) if answer.code == 452 && any_taken => None,
+            // Of old servers with another number, which also says that a mailbox is full.
+            Some(Outcome::Refused(answer)) if any_taken && is_too_many(answer) => None,
             Some(Outcome::Later(answer)) => {
                 Some(Fate::Left(Some(Obstacle::said(4, answer).at(remote))))
             }

@@ -35,7 +35,7 @@ impl Care {
         match (&envelope.finish, is_required) {
             (Finish::Report { .. }, _) => Self::Heedless,
             (_, true) => Self::Required,
-            (Finish::Heedless, false) => Self::Heedless,
+            (_, false) if envelope.heedless => Self::Heedless,
             (_, false) => Self::Usual,
         }
     }

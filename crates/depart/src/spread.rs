@@ -236,6 +236,7 @@ fn envelope(copy: &Copy, (leg, added, domain): (&Leg, &str, &str), house: &Neigh
         needs_utf8: posted.needs_utf8 || !copy.to.is_ascii(),
         found: posted.found.clone(),
         heard: Vec::new(),
+        heedless: posted.heedless,
         finish: Finish::Copy { domain: domain.to_owned(), mail: copy.unsubscribe.clone(), link },
     }
 }

@@ -89,6 +89,7 @@ fn send(
         needs_utf8: !octets.is_ascii() || !to.is_ascii(),
         found: Vec::new(),
         heard: Vec::new(),
+        heedless: false,
         finish: match (&hop, &row.what) {
             (Hop::Web { .. }, _) => Finish::AsItIs,
             (_, Telling::Redirected { stood: (statement, signature), .. }) => {

@@ -433,6 +433,7 @@ fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<(
         finish: wire::post::Finish::AsItIs,
         found: Vec::new(),
         heard: Vec::new(),
+        heedless: false,
     };
     let draft = Draft::default();
     let parcel = Parcel { id, at_ms, hold: None, text: &text, draft: &draft };

@@ -30,7 +30,7 @@ pub(crate) fn split(
     let mut hops: Vec<((Hop, Finish, Option<String>), Vec<Receiver>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for Addressed { receiver, place } in addressed {
-        let (finish, of) = (finish(&place, common), whose(&place, &receiver));
+        let (finish, of) = (finish(&place), whose(&place, &receiver));
         let hop = (hop(place, smart_host), finish, of);
         let at = *places.entry(hop.clone()).or_insert(hops.len());
         if at == hops.len() {
@@ -58,11 +58,9 @@ fn whose(place: &Place, receiver: &Receiver) -> Option<String> {
     Some(domain.to_ascii_lowercase())
 }
 
-fn finish(place: &Place, common: &Common) -> Finish {
+fn finish(place: &Place) -> Finish {
     match place {
         Place::List { permit } => Finish::Spread { permit: *permit },
-        // A host that a tenant named must show what the tenant asks of it, whoever writes.
-        Place::Elsewhere { .. } if common.heedless => Finish::Heedless,
         _ => Finish::AsItIs,
     }
 }
@@ -89,6 +87,7 @@ fn envelope((hop, finish): (Hop, Finish), receivers: &[Receiver], common: &Commo
         finish,
         found,
         heard: Vec::new(),
+        heedless: common.heedless,
         from: common.from.clone(),
         hop,
         recipients: receivers.to_vec(),

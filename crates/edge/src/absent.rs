@@ -149,6 +149,7 @@ fn compose(
         finish: Finish::Sign { domain: away.addressee.domain().to_owned() },
         found: Vec::new(),
         heard: Vec::new(),
+        heedless: false,
     };
     let leaving = Leaving {
         tenant: away.addressee.tenant,

@@ -217,6 +217,7 @@ impl Party<'_> {
             finish,
             found: Found::of(&judged.seen.findings),
             heard: Vec::new(),
+            heedless: judged.seen.header.as_ref().is_some_and(|header| header.is_heedless),
         });
     }
 }

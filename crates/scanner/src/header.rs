@@ -19,11 +19,17 @@ const SUBJECT_BYTES: usize = 4_000;
 pub(crate) fn read(header: &[u8]) -> Header {
     let mut read = Header::default();
     let (mut references, mut in_reply_to) = (Vec::new(), Vec::new());
-    let mut authors = 0;
+    let (mut authors, mut of_tls) = (0, 0);
     for (name, value) in fields(header) {
         read.is_automatic |= is_automatic(&name, &value);
         match name.as_str() {
             "received" => read.received += 1,
+            // Said twice, or with another word, it is not said.
+            "tls-required" => {
+                of_tls += 1;
+                let says_no = value.trim_ascii().eq_ignore_ascii_case(b"no");
+                read.is_heedless = says_no && of_tls == 1;
+            }
             "from" => read.author = author(&value, &mut authors),
             "subject" if read.subject.is_empty() => {
                 let value = decode_words(value.get(..SUBJECT_BYTES).unwrap_or(&value));
@@ -109,6 +115,20 @@ mod tests {
         check("From: a@b.example\r\nFrom:", "");
         check("From:", "");
         check("To: a@b.example", "");
+    }
+
+    #[test]
+    fn who_asks_for_no_tls_says_it_once() {
+        let check = |fields: &str, expected: bool| {
+            let header = format!("From: a@b.example\r\n{fields}\r\nSubject: x\r\n\r\n");
+            assert_eq!(read(header.as_bytes()).is_heedless, expected, "{fields}");
+        };
+        check("TLS-Required: No", true);
+        check("tls-required:\r\n no ", true);
+        check("TLS-Required: yes", false);
+        check("TLS-Required: No\r\nTLS-Required: No", false);
+        check("TLS-Required: No\r\nTLS-Required: No\r\nTLS-Required: No", false);
+        check("X: no", false);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Envelope {
     pub found: Vec<Found>,
     /// What was heard last of those who are still to be reached: their sender is told.
     pub heard: Vec<Heard>,
+    /// Its author says that it may go however TLS fares (`TLS-Required: No`, RFC 8689 §5).
+    pub heedless: bool,
 }
 
 /// What stood last in the way to some recipients of a leg. It lies in the envelope, for a remote's
@@ -101,15 +103,15 @@ impl Found {
 }
 
 impl Envelope {
-    /// `None`: it is no envelope. One of an older queue has heard nothing, or has no findings
-    /// either: each of both is one octet if it is empty.
+    /// `None`: it is no envelope. One of an older queue asks nothing of TLS, or has heard nothing
+    /// either, or has no findings: each of the three is one octet if there is nothing.
     pub fn read(octets: &[u8]) -> Option<Self> {
         let whole = |octets: &[u8]| match postcard::take_from_bytes::<Self>(octets) {
             Ok((envelope, [])) if !envelope.recipients.is_empty() => Some(envelope),
             _ => None,
         };
         let older = |lacks: &[u8]| whole(&[octets, lacks].concat());
-        whole(octets).or_else(|| older(&[0])).or_else(|| older(&[0, 0]))
+        whole(octets).or_else(|| (1..=3).find_map(|lacks| older(&[0; 3][..lacks])))
     }
 }
 
@@ -137,8 +139,6 @@ pub enum Finish {
     /// Nothing. A person of this house wrote to an address from which it goes on, and hears of that
     /// alone. `from_guest`: another tenant's.
     PassedOn { from_guest: bool },
-    /// Nothing. Its author says that it may go however TLS fares (`TLS-Required: No`, RFC 8689 §5).
-    Heedless,
 }
 
 /// Where a leg goes.

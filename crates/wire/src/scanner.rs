@@ -109,6 +109,8 @@ pub struct Header {
     pub subject: String,
     /// Whoever is in From, if that is one address and no more; else empty.
     pub author: String,
+    /// It may go on however TLS fares (`TLS-Required: No`, RFC 8689 §5).
+    pub is_heedless: bool,
     /// It is a notice: the address that the mail was for is not there any more.
     pub is_lost: bool,
     /// It has more fields, or more octets, than are read.

@@ -3,6 +3,7 @@
 use super::neighbourhood::remote::{Remote, Way};
 use super::neighbourhood::{Letter, Plan};
 use super::{Limits, settle, settle_with};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -272,6 +273,15 @@ fn who_refuses_some() {
     };
     // The second letter has c alone, and c is refused again.
     check("too many at once", too_many, "later sent 2 left 1: 4.5.3", 1);
+    // An old server's number for the same; with this reason it is one that is full.
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let once = |_: usize, line: &str| {
+        let is_first = line.starts_with("RCPT TO:<c") && ASKED.fetch_add(1, Ordering::Relaxed) == 0;
+        is_first.then(|| "552 too many recipients\r\n".to_owned())
+    };
+    check("too many at once, of old", once, "sent 3", 2);
+    let full = |_: usize, line: &str| after(line, "RCPT TO:<c", "552 5.2.2 full\r\n");
+    check("one is full", full, "failed sent 2: 5.2.2", 1);
     let few = |_: usize, line: &str| after(line, "EHLO", "250-x\r\n250 LIMITS RCPTMAX=1\r\n");
     check("one at a time", few, "sent 3", 3);
     let small = |_: usize, line: &str| after(line, "EHLO", "250-x\r\n250 SIZE 10\r\n");

@@ -38,7 +38,9 @@ fn copy(to: &str, link: &str) -> Letter {
 #[test]
 fn everybody_gets_one_envelope_and_all_share_a_text() {
     let house = settle(Plan::default());
-    assert_eq!(house.carry(&[posted(PERMIT)]), ["1.0 sent 1"]);
+    let mut letter = posted(PERMIT);
+    letter.envelope.heedless = true;
+    assert_eq!(house.carry(&[letter]), ["1.0 sent 1"]);
     let seen = house.seen.lock().unwrap();
     let shown: Vec<String> = seen
         .queued
@@ -46,6 +48,8 @@ fn everybody_gets_one_envelope_and_all_share_a_text() {
         .map(|(_, envelope, _)| {
             let Finish::Copy { domain, mail, link } = &envelope.finish else { panic!("no copy") };
             assert_eq!((domain.as_str(), link.as_str()), ("here.example", ""));
+            // What its author asks of TLS, or does not, is asked for each of them.
+            assert!(envelope.heedless);
             let [to] = envelope.recipients.as_slice() else { panic!("one recipient each") };
             format!("{} {} {} {mail}", envelope.from, to.address, envelope.hop.word())
         })

@@ -52,6 +52,19 @@ fn a_forward_s_and_a_group_s_mail_is_queued_for_where_it_goes() {
         assert_eq!(envelope.finish, Finish::PassedOn { from_guest: false });
         assert!(envelope.found.is_empty() && text.ends_with("\r\n\r\n.hello\r\n"));
     }
+    // And who traces it finds it by the letter's own words, and by the address it went to.
+    let by = |word: &str| [trace::digest(word)[0]; 16];
+    let traced = [&seen.journeys[0], &seen.journeys[1]];
+    for (journey, (address, to)) in traced.into_iter().zip([
+        ("forward@here.example", "private@there.example"),
+        ("group@here.example", "gone@there.example"),
+    ]) {
+        assert_eq!((journey.tenant, journey.state), (TENANT, wire::mailbox::State::PassedOn));
+        assert!(seen.queued.iter().any(|(message, ..)| *message == journey.message));
+        for word in [&journey.message.to_string(), "<m1@here.example>", "hi", address, to] {
+            assert!(journey.tokens.contains(&by(word)), "{word}");
+        }
+    }
     drop(seen);
     // Told again it stands there under the same ids.
     house.carry(&[on(&["forward+x@here.example"])]);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
 use wire::names::{Outcome as Found, Record, RecordKind, Security};
-use wire::post::{Finish, Hop, HopTls};
+use wire::post::{Hop, HopTls};
 use wire::sts::Known;
 
 fn outcome(plan: Plan, letter: Letter) -> String {
@@ -333,7 +333,7 @@ fn signed_keys_are_demanded() {
 #[test]
 fn a_letter_that_requires_no_tls() {
     let name = "mx.there.example";
-    let check = |finish: Finish, require_tls: bool, named: bool, expected: &str| {
+    let check = |heedless: bool, require_tls: bool, named: bool, expected: &str| {
         let remote = Remote::polite();
         let mut plan = Plan { authorities: Authority::new().pem(), ..Plan::default() };
         plan = plan.with("there.example", name, &remote);
@@ -342,7 +342,7 @@ fn a_letter_that_requires_no_tls() {
         plan.record(&format!("_25._tcp.{name}"), RecordKind::Tlsa, records);
         plan.signed();
         let mut letter = bob();
-        letter.envelope.finish = finish;
+        letter.envelope.heedless = heedless;
         letter.envelope.require_tls = require_tls;
         if named {
             let (name, port, tls) = (name.to_owned(), 25, HopTls::StartTls);
@@ -350,10 +350,10 @@ fn a_letter_that_requires_no_tls() {
         }
         assert_eq!(outcome(plan, letter), expected);
     };
-    check(Finish::AsItIs, false, false, "1.0 later sent 0: Unsafe");
-    check(Finish::Heedless, false, false, "1.0 sent 1");
-    check(Finish::Heedless, true, false, "1.0 later sent 0: Unsafe");
-    check(Finish::Heedless, false, true, "1.0 later sent 0: Unsafe");
+    check(false, false, false, "1.0 later sent 0: Unsafe");
+    check(true, false, false, "1.0 sent 1");
+    check(true, true, false, "1.0 later sent 0: Unsafe");
+    check(true, false, true, "1.0 later sent 0: Unsafe");
 }
 
 /// RFC 8689: a way that is not proven is not taken.

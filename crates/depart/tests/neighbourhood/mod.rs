@@ -325,6 +325,7 @@ impl Letter {
             finish: Finish::AsItIs,
             found: Vec::new(),
             heard: Vec::new(),
+            heedless: false,
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         let (errand, has_waited) = (Errand::Carry, false);

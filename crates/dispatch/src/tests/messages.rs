@@ -471,14 +471,8 @@ fn what_its_author_lets_go_without_tls_is_marked() {
         check(&around.hand_in_with("aoi@example.jp", &to, &whole(fields), asks), "queued");
         let left = around.left().remove(0);
         let reasons = around.journeys(1)[0].reasons.join(" ");
-        let finish = |of: fn(&wire::post::Hop) -> bool| {
-            let envelope = left.envelopes.iter().find(|envelope| of(&envelope.hop)).unwrap();
-            envelope.finish.clone()
-        };
-        let is_here = |hop: &wire::post::Hop| *hop == wire::post::Hop::Here;
-        assert_eq!(finish(is_here), wire::post::Finish::AsItIs);
-        let is_heedless =
-            finish(|hop| *hop != wire::post::Hop::Here) == wire::post::Finish::Heedless;
+        // Those in this house may have it go on, too.
+        let is_heedless = left.envelopes.iter().all(|envelope| envelope.heedless);
         assert_eq!(reasons == "outgoing.tls.not-required", is_heedless, "{reasons}");
         // The next servers read it, too.
         assert!(left.text.contains(fields));

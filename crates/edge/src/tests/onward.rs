@@ -30,7 +30,6 @@ fn shown(envelope: &Envelope) -> String {
         Finish::Report { domain } => format!("report {domain}"),
         Finish::AsItStood { .. } => "as it stood".to_owned(),
         Finish::PassedOn { .. } => "passed on".to_owned(),
-        Finish::Heedless => "heedless".to_owned(),
     };
     format!("<{}> {} -> {} {finish}", envelope.from, to.join(" "), envelope.hop.word())
 }
@@ -71,6 +70,19 @@ fn by_which_way_and_with_which_return_path() {
              <{srs}> three@third.example -> domain third.example sealed example.jp"
         ),
     );
+}
+
+/// RFC 8689 §5: whoever passes it on asks no more of TLS than its author.
+#[test]
+fn what_its_author_lets_go_without_tls_goes_on_so() {
+    for is_heedless in [true, false] {
+        let around = read(Header { is_heedless, ..Header::default() }, 0.0);
+        let reply = around.mail(FROM, &["<kept.on@example.jp>"], TEXT);
+        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+        let letters = letters(&around);
+        let said = letters[0].envelopes.iter().map(|envelope| envelope.heedless);
+        assert_eq!(said.collect::<Vec<_>>(), [is_heedless]);
+    }
 }
 
 #[test]
