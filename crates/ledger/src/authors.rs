@@ -20,6 +20,8 @@ struct Author {
     next_seq: u64,
     /// Index and leaf of the newest entries; the last of them has number `next_seq - 1`.
     recent: VecDeque<(u64, Hash)>,
+    /// The warden said that it has ended.
+    has_stopped: bool,
     /// The number before the batch in hand, to return to if it cannot be written.
     before_batch: Option<u64>,
 }
@@ -95,6 +97,11 @@ impl Authors {
         })
     }
 
+    /// Whether the warden said that it has ended. It may live a moment longer, and ask.
+    pub fn has_stopped(&self, author: InstanceId) -> bool {
+        self.0.get(&author).is_some_and(|author| author.has_stopped)
+    }
+
     /// Notes an entry that was judged `Next` (or read back), and what it says of other authors.
     pub fn take(&mut self, entry: &Entry, index: u64, leaf: Hash) {
         if let Some(key) = root_key(entry) {
@@ -113,6 +120,7 @@ impl Authors {
                     // What it sent before it died may still stand in its channel, so it stays
                     // known; but it will resend nothing.
                     if let Some(author) = self.0.get_mut(instance) {
+                        author.has_stopped = true;
                         author.recent.drain(..author.recent.len().saturating_sub(STOPPED));
                     }
                 }
@@ -136,6 +144,7 @@ impl Authors {
             key: AuthorKey::new(&key),
             next_seq: 0,
             recent: VecDeque::new(),
+            has_stopped: false,
             before_batch: None,
         });
     }
@@ -169,7 +178,8 @@ impl Authors {
                 .collect();
             let key = AuthorKey::new(&public);
             let recent = recent?;
-            let author = Author { kind, public, key, next_seq, recent, before_batch: None };
+            let (has_stopped, before_batch) = (false, None);
+            let author = Author { kind, public, key, next_seq, recent, has_stopped, before_batch };
             authors.insert(start, author);
         }
         Some(Self(authors))

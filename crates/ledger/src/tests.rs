@@ -339,6 +339,30 @@ fn what_was_taken_is_shown_to_its_author() {
     assert_eq!(show(&mut house, 5, &more), "shown [8, 9]");
 }
 
+/// Whoever ends asks a last time, and only its newest entries are remembered: that is no lie.
+#[test]
+fn who_has_ended_is_not_refused_what_is_forgotten() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let frames: Vec<_> = (0..100).map(|number| house.frame(number)).collect();
+    assert_eq!(house.vault_says(1, &frames, false), "taken 2");
+    let stop = Body::ProcessStop {
+        instance: VAULT,
+        clean: true,
+        cause: Word::new("left"),
+        last_seq: None,
+    };
+    let frame = house.warden.sign(NOW, stop).unwrap();
+    house.say(2, label(Kind::Warden, WARDEN), vec![frame], false);
+    let mut show = |first: u64| {
+        let question = ToLedger::Show { first, count: 3 };
+        house.book.asked(5, 50, &label(Kind::Vault, VAULT), question, house.now_ms);
+        house.carry();
+        house.answer_to(50, &frames[first as usize..])
+    };
+    assert_eq!(show(0), "away");
+    assert_eq!(show(97), "shown [99, 100, 101]");
+}
+
 #[test]
 fn only_the_named_author_is_believed() {
     let mut house = House::with_vault(None);

@@ -17,8 +17,14 @@ struct Life {
     is_silent: bool,
 }
 
+/// Whoever looks so seldom was itself kept from listening.
+const PAUSE_MS: u64 = 3_000;
+
 #[derive(Default)]
-pub struct Lives(HashMap<InstanceId, Life>);
+pub struct Lives {
+    all: HashMap<InstanceId, Life>,
+    looked_ms: Option<u64>,
+}
 
 impl Lives {
     pub fn born(
@@ -27,24 +33,24 @@ impl Lives {
         is_instance: bool,
         drilled: bool,
     ) {
-        if self.0.len() < LIVES {
+        if self.all.len() < LIVES {
             let (heard_ms, is_silent) = (None, false);
             let life = Life { kind, pid, is_instance, drilled, heard_ms, is_silent };
-            self.0.insert(instance, life);
+            self.all.insert(instance, life);
         }
     }
 
     /// An instance that lives, and is not of a drill.
     pub fn is_wild(&self, instance: InstanceId) -> bool {
-        self.0.get(&instance).is_some_and(|life| life.is_instance && !life.drilled)
+        self.all.get(&instance).is_some_and(|life| life.is_instance && !life.drilled)
     }
 
     pub fn ended(&mut self, instance: InstanceId) {
-        self.0.remove(&instance);
+        self.all.remove(&instance);
     }
 
     pub fn alive(&mut self, now_ms: u64, instance: InstanceId) {
-        if let Some(life) = self.0.get_mut(&instance) {
+        if let Some(life) = self.all.get_mut(&instance) {
             life.heard_ms = life.heard_ms.max(Some(now_ms));
             life.is_silent = false;
         }
@@ -52,8 +58,14 @@ impl Lives {
 
     /// Keepers that have said nothing for `limit_ms`; each is told once, until it is heard again.
     pub fn silent(&mut self, now_ms: u64, limit_ms: u64) -> Vec<Incident> {
+        let looked_ms = self.looked_ms.replace(now_ms);
+        let paused_ms = looked_ms.map_or(0, |looked_ms| now_ms.saturating_sub(looked_ms));
         let mut found = Vec::new();
-        for (instance, life) in &mut self.0 {
+        for (instance, life) in &mut self.all {
+            // While nobody listened, nobody can be said to have been silent.
+            if paused_ms >= PAUSE_MS {
+                life.heard_ms = life.heard_ms.map(|heard_ms| (heard_ms + paused_ms).min(now_ms));
+            }
             let Some(heard_ms) = life.heard_ms else { continue };
             let since_ms = now_ms.saturating_sub(heard_ms);
             let is_silent = !life.is_instance && since_ms >= limit_ms;
@@ -68,7 +80,7 @@ impl Lives {
 
     /// Whose process it is.
     pub fn of_pid(&self, pid: u32) -> Option<(InstanceId, Kind, bool)> {
-        let mut lives = self.0.iter();
+        let mut lives = self.all.iter();
         let found = lives.find(|(_, life)| life.pid == pid)?;
         Some((*found.0, found.1.kind, found.1.drilled))
     }

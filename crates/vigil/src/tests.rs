@@ -281,14 +281,24 @@ fn a_keeper_that_is_silent() {
     vigil.weigh(START, &born(A, Kind::Vault, false));
     vigil.weigh(START, &born(B, Kind::Edge, true));
     assert_eq!(vigil.tick(START + 90_000), [], "it is still being started");
+    let mut vigil = Vigil::new(Bounds::default());
+    vigil.weigh(START, &born(A, Kind::Vault, false));
     vigil.weigh(START + 9_999, &Fact::Alive { instance: A });
+    for ms in (9_998..19_998).step_by(2_000) {
+        assert_eq!(vigil.tick(START + ms), []);
+    }
     assert_eq!(vigil.tick(START + 19_998), []);
     let found = vigil.tick(START + 19_999);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].cause, found[0].kind), (Cause::Silence, Some(Kind::Vault)));
-    assert_eq!(vigil.tick(START + 30_000), []);
-    vigil.weigh(START + 100_000, &Fact::Alive { instance: A });
-    assert_eq!(vigil.tick(START + 110_000).len(), 1);
+    assert_eq!(vigil.tick(START + 22_000), []);
+    // Whoever did not listen for a while accuses nobody of that while.
+    vigil.weigh(START + 22_000, &Fact::Alive { instance: A });
+    assert_eq!(vigil.tick(START + 110_000), []);
+    for ms in (112_000..119_999).step_by(2_000) {
+        assert_eq!(vigil.tick(START + ms), []);
+    }
+    assert_eq!(vigil.tick(START + 120_000).len(), 1);
     let ended = Fact::Ended { instance: A, kind: Kind::Vault, clean: true, cause: "left".into() };
     vigil.weigh(START + 110_000, &ended);
     assert_eq!(vigil.tick(START + 900_000), []);

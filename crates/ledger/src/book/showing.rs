@@ -15,7 +15,11 @@ impl<V: Volume> Book<V> {
         let count = (count as usize).min(SHOWN);
         let mut places = self.memory.authors.places(author, first, count);
         if places.is_empty() {
-            return refused("expected numbers of entries that were taken lately");
+            // Of whoever has ended only the newest are remembered.
+            return match self.memory.authors.has_stopped(author) {
+                true => FromLedger::Away,
+                false => refused("expected numbers of entries that were taken lately"),
+            };
         }
         let Some(cosigned) = &self.cosigned else { return FromLedger::Away };
         let size = cosigned.checkpoint.size;
