@@ -9,7 +9,9 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, UserId};
+use wire::ledger::ToLedger;
 use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
+use wire::signer::ToSigner;
 
 /// Journeys shown for one query.
 const SHOWN: u32 = 200;
@@ -241,6 +243,10 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");
     let (sentinel, frozen) = (crate::watch::status(peers), crate::watch::frozen(peers));
     let endings = crate::endings::waiting(peers);
+    // They have no figures here: whether they answer is what is asked.
+    let _ = peers.ask::<_, wire::signer::FromSigner>(Kind::Signer, &ToSigner::Authority);
+    let _ = peers.ask::<_, wire::post::ToAdmin>(Kind::Post, &wire::post::FromAdmin::Status);
+    let _ = peers.ask::<_, wire::ledger::FromLedger>(Kind::Ledger, &ToLedger::Head);
     let away = peers.away().into_iter().filter(|kind| !cut_off.contains(kind));
     let away: Vec<&str> = away.map(Kind::word).collect();
     let single_operator = if approvals.is_null() { Value::Null } else { json!(!is_two) };

@@ -6,6 +6,7 @@ pub(crate) mod losses;
 mod showing;
 
 use crate::authors::Standing;
+use crate::fault::Unwritten;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
 use crate::pace::{Paces, Step, is_awaited, is_patient};
@@ -99,6 +100,7 @@ pub(crate) struct Book<V> {
     is_shut_said: bool,
     /// Somebody else changed the log while it was open.
     is_closed: bool,
+    unwritten: Unwritten,
     out: Vec<Out>,
     /// Leaves and entries that are staged: they are bound when they are durable.
     unbound: Vec<(Hash, Entry)>,
@@ -142,6 +144,7 @@ impl<V: Volume> Book<V> {
             remembered: Remembered::default(),
             is_shut_said: false,
             is_closed: false,
+            unwritten: Unwritten::default(),
             out: Vec::new(),
             unbound: Vec::new(),
             index: None,
@@ -355,9 +358,10 @@ impl<V: Volume> Book<V> {
         if let Err(fault) = self.store.write(signed) {
             // The disk is full or read-only: nothing was taken, the authors ask again.
             self.lose_batch(before);
-            self.out.push(Out::Alarm(format!("a batch could not be written: {fault}")));
+            self.out.extend(self.unwritten.refused(&fault));
             return Ok(());
         }
+        self.out.extend(self.unwritten.over());
         self.memory.authors.batch_written();
         self.feed_mirror(now_ms)
     }
