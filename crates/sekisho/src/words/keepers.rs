@@ -393,4 +393,18 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the receiver has the same secret, and believes nobody without it", "受け手も同じ秘密を持ち、それのない相手は信じません"),
     ("such as relay.example:587:starttls", "relay.example:587:starttls のように書きます"),
     ("addresses in ASCII, such as sekisho@example.jp", "sekisho@example.jp のような ASCII のアドレス"),
+    // who runs and is silent
+    ("{} does not answer: {}", "{} が応答しません: {}"),
+    ("the disk is full: entries wait, and nobody can read", "ディスクがいっぱいです。記録は待たせており、メールは誰にも読めません"),
+    ("entries are written again", "記録をまた書き込めるようになりました"),
+    ("mail is put off, and nobody can sign in", "メールの受け取りは先延ばしにされ、だれもサインインできません"),
+    ("nobody can sign in", "だれもサインインできません"),
+    ("TLS handshakes fail: nobody can sign in, and mail comes in plain or waits", "TLS のハンドシェイクが失敗します。だれもサインインできず、届くメールは暗号化なしで来るか、待たされます"),
+    ("mail that leaves waits", "送信メールは待たされています"),
+    ("nobody judges what happens, and no alarm leaves the house", "異常を見張る者がおらず、警報は外に出ません"),
+    ("mail is put off, and nobody can read", "メールの受け取りは先延ばしにされ、だれも読めません"),
+    ("mail is taken and kept, and nobody can read", "メールは受け取って保管していますが、だれも読めません"),
+    ("whoever needs it waits", "それを必要とする処理は待たされています"),
+    ("a device's name on one line", "1 行に書いた端末名"),
+    ("one with a line break, an escape or another hidden letter", "改行、エスケープなどの見えない文字を含む名前"),
 ];
