@@ -71,7 +71,7 @@ fn means(kind: &str) -> &'static str {
         "directory" => "mail is put off, and nobody can sign in",
         "identity" => "nobody can sign in",
         "signer" => "TLS handshakes fail: nobody can sign in, and mail comes in plain or waits",
-        "ledger" => "mail is taken and kept, and nobody can read",
+        "ledger" | "mirror" => "mail is taken and kept, and nobody can read",
         "post" => "mail that leaves waits",
         "sentinel" => "nobody judges what happens, and no alarm leaves the house",
         _ => "whoever needs it waits",
@@ -139,7 +139,8 @@ mod tests {
     /// said twice.
     #[test]
     fn who_hangs_is_said_with_what_it_means() {
-        let kinds = ["mailbox", "vault", "directory", "identity", "signer", "ledger", "post"];
+        let kinds =
+            ["mailbox", "vault", "directory", "identity", "signer", "ledger", "mirror", "post"];
         let told = super::silent(&json!({ "away": kinds, "vault": null }));
         assert_eq!(told.len(), kinds.len());
         for (kind, what) in &told {
