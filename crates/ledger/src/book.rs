@@ -355,10 +355,10 @@ impl<V: Volume> Book<V> {
         if let Err(fault) = self.store.write(signed) {
             // The disk is full or read-only: nothing was taken, the authors ask again.
             self.lose_batch(before);
-            self.out.extend(self.unwritten.refused(&fault));
+            self.out.extend(self.unwritten.refused(&fault, now_ms));
             return Ok(());
         }
-        self.out.extend(self.unwritten.over());
+        self.out.extend(self.unwritten.written(now_ms));
         self.memory.authors.batch_written();
         self.feed_mirror(now_ms)
     }
@@ -535,6 +535,7 @@ impl<V: Volume> Book<V> {
     }
 
     pub fn mirror_says(&mut self, said: FromMirror, now_ms: u64) -> io::Result<()> {
+        self.askers.heard(now_ms);
         match said {
             FromMirror::Standing { size, lost } => {
                 self.remembered.lost_of_mirror = lost;

@@ -43,16 +43,6 @@ impl Link {
         }
     }
 
-    /// Whether it has something of us to do, and is not late with it.
-    pub fn is_busy(&self, now_ms: u64) -> bool {
-        let has_work = match self {
-            Self::Following { outstanding, .. } => !outstanding.is_empty(),
-            Self::Healing { .. } => true,
-            Self::Away | Self::Asked { .. } | Self::Apart { .. } => false,
-        };
-        has_work && self.is_answering(now_ms)
-    }
-
     /// From which entry on the mirror should be sent more now, if it can take more.
     pub fn next_to_send(&self, now_ms: u64) -> Option<u64> {
         match self {

@@ -2,7 +2,7 @@
 //! house nothing else would show that it hangs.
 
 use super::{Book, Out, RETRY_MS};
-use crate::link::Link;
+use crate::link::{Link, SILENT_MS};
 use std::collections::VecDeque;
 use terms::Kind;
 use tlog::Volume;
@@ -10,7 +10,7 @@ use wire::ledger::{FromLedger, ToMirror};
 use wire::{Label, Peer};
 
 /// How long the mirror is listened for: less than whoever asks for the house waits for us.
-const LISTENING_MS: u64 = 700;
+const LISTENING_MS: u64 = 1_000;
 /// Who waits at once: they are people's requests.
 const ASKERS: usize = 64;
 
@@ -26,11 +26,17 @@ pub(super) struct Askers {
     waiting: Vec<Asker>,
     /// The mirror was asked on their behalf: one question at a time, however many ask.
     is_asked: bool,
+    /// When the mirror last said anything.
+    heard_ms: u64,
 }
 
 impl Askers {
     pub fn due_ms(&self) -> Option<u64> {
         self.waiting.first().map(|asker| asker.since_ms + LISTENING_MS)
+    }
+
+    pub fn heard(&mut self, now_ms: u64) {
+        self.heard_ms = now_ms;
     }
 
     pub fn gone(&mut self, peer: Peer) {
@@ -61,13 +67,15 @@ impl<V: Volume> Book<V> {
         FromLedger::Head { checkpoint, cosigned: self.cosigned.is_some() }
     }
 
-    /// Answers whoever waited for the mirror long enough. One that has work of us, and is not late
-    /// with it, is busy.
+    /// Answers whoever waited for the mirror long enough. One that was heard lately is busy; that it
+    /// has work of us says nothing: whoever asks is recorded, and makes some.
     pub(super) fn give_up_on_mirror(&mut self, now_ms: u64) {
         let is_late = |asker: &mut Asker| now_ms.saturating_sub(asker.since_ms) >= LISTENING_MS;
         let late: Vec<Asker> = self.askers.waiting.extract_if(.., is_late).collect();
+        let was_heard = now_ms.saturating_sub(self.askers.heard_ms) < SILENT_MS;
+        let is_busy = was_heard && self.link.is_answering(now_ms);
         for Asker { peer, call, .. } in late {
-            let answer = if self.link.is_busy(now_ms) { self.head() } else { FromLedger::Away };
+            let answer = if is_busy { self.head() } else { FromLedger::Away };
             self.answer(peer, call, answer);
         }
     }
@@ -89,7 +97,7 @@ impl<V: Volume> Book<V> {
 
     pub fn mirror_gone(&mut self, now_ms: u64) {
         self.link = Link::Away;
-        self.askers.is_asked = false;
+        (self.askers.is_asked, self.askers.heard_ms) = (false, 0);
         self.prove(now_ms);
     }
 

@@ -157,6 +157,14 @@ mod tests {
     }
 
     #[test]
+    fn why_a_source_is_missing_is_said_in_the_readers_language() {
+        for why in ["the audit of this host is off", "not configured", "not told yet"] {
+            let shown = crate::words::in_values(json!({ "why_not": why }));
+            assert!(shown["why_not"].as_str().is_some_and(|shown| !shown.is_ascii()), "{shown}");
+        }
+    }
+
+    #[test]
     fn who_is_cut_off_is_marked() {
         let isolated = json!([{ "component": "mailbox", "since": "2026-11-22T09:00:00.000Z" }]);
         let mut status = json!({

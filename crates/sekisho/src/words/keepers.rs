@@ -366,6 +366,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the disk is full: {}", "ディスクがいっぱいです: {}"),
     ("the disk is full", "ディスクがいっぱいです"),
     ("{} cannot go on: the disk is full; make room where the data lies, and it goes on by itself", "{} を続けられません。ディスクがいっぱいです。データのある場所に空きを作ると、自動で再開します"),
+    ("the disk below {} is full ({} KiB left): mail is taken and kept, and nobody can read until there is room", "{} のディスクがいっぱいです（残り {} KiB）。空きができるまで、メールは受け取って保管しますが、だれも読めません"),
     ("the disk below {} is full ({} KiB left): mail is put off, and parts that cannot write start again until there is room", "{} のディスクがいっぱいです（残り {} KiB）。メールの受信を保留させており、書き込めない部分は空きができるまで起動し直します"),
     ("{} cannot start: {}; mail is taken and kept, and nobody can read until that is mended: it is tried again", "{} を起動できません: {}。直るまで、メールは受け取って保管しますが、誰も読めません。起動は自動で繰り返します"),
     ("{} cannot start: {}; mail is put off, and nobody can read until that is mended: it is tried again", "{} を起動できません: {}。直るまで、メールの受信は保留し、誰も読めません。起動は自動で繰り返します"),
@@ -393,6 +394,10 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the receiver has the same secret, and believes nobody without it", "受け手も同じ秘密を持ち、それのない相手は信じません"),
     ("such as relay.example:587:starttls", "relay.example:587:starttls のように書きます"),
     ("addresses in ASCII, such as sekisho@example.jp", "sekisho@example.jp のような ASCII のアドレス"),
+    // why the sentinel lacks a source
+    ("the audit of this host is off", "このホストの監査（audit）は無効です"),
+    ("this kernel grants no listener", "このカーネルでは通知を受け取れません"),
+    ("not configured", "設定されていません"),
     // who runs and is silent
     ("{} does not answer: {}", "{} が応答しません: {}"),
     ("the disk is full: entries wait, and nobody can read", "ディスクがいっぱいです。記録は待たせており、メールは誰にも読めません"),
