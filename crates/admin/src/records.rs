@@ -9,7 +9,9 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, UserId};
+use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
+use wire::signer::ToSigner;
 
 /// Journeys shown for one query.
 const SHOWN: u32 = 200;
@@ -224,6 +226,10 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     let those = |list: &Value| list.as_array().into_iter().flatten().filter_map(named).collect();
     let (cut_off, cannot): (Vec<Kind>, Vec<Kind>) = (those(&isolated), those(&unable));
     cut_off.iter().chain(&cannot).for_each(|kind| peers.is_away(*kind));
+    // First: the ledger listens for its mirror, and needs the time.
+    if let Ok(FromLedger::Away) = peers.ask(Kind::Ledger, &ToLedger::Head) {
+        peers.is_away(Kind::Mirror);
+    }
     let mailbox = match mailbox(peers, &FromAdmin::Status) {
         Ok(ToAdmin::Status { users, messages, bytes, pending_evidence }) => json!({
             "users": users, "messages": messages, "bytes": bytes,
@@ -241,6 +247,9 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");
     let (sentinel, frozen) = (crate::watch::status(peers), crate::watch::frozen(peers));
     let endings = crate::endings::waiting(peers);
+    // They have no figures here: whether they answer is what is asked.
+    let _ = peers.ask::<_, wire::signer::FromSigner>(Kind::Signer, &ToSigner::Authority);
+    let _ = peers.ask::<_, wire::post::ToAdmin>(Kind::Post, &wire::post::FromAdmin::Status);
     let away = peers.away().into_iter().filter(|kind| !cut_off.contains(kind));
     let away: Vec<&str> = away.map(Kind::word).collect();
     let single_operator = if approvals.is_null() { Value::Null } else { json!(!is_two) };

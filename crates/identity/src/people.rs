@@ -162,6 +162,11 @@ impl People<'_> {
             let hint = "--device \"Ann's phone\"";
             return Ok(refused("a device's name of 100 octets at most", &found, hint));
         }
+        if !terms::plain::is_plain(&device) {
+            let found = "one with a line break, an escape or another hidden letter";
+            let hint = "--device \"Ann's phone\"";
+            return Ok(refused("a device's name on one line", found, hint));
+        }
         if live >= APP_PASSWORDS {
             let hint = "see which are used: app-password list ADDRESS; then app-password revoke ID";
             return Ok(refused("at most 100 live app passwords", &format!("{live}"), hint));

@@ -3,9 +3,11 @@
 
 mod healing;
 pub(crate) mod losses;
+mod mirroring;
 mod showing;
 
 use crate::authors::Standing;
+use crate::fault::Unwritten;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
 use crate::pace::{Paces, Step, is_awaited, is_patient};
@@ -87,6 +89,7 @@ pub(crate) struct Book<V> {
     aside: VecDeque<Aside>,
     link: Link,
     cosigned: Option<SignedCheckpoint>,
+    askers: mirroring::Askers,
     batch_since_ms: Option<u64>,
     is_urgent: bool,
     /// Somebody waits who can wait for company.
@@ -99,6 +102,7 @@ pub(crate) struct Book<V> {
     is_shut_said: bool,
     /// Somebody else changed the log while it was open.
     is_closed: bool,
+    unwritten: Unwritten,
     out: Vec<Out>,
     /// Leaves and entries that are staged: they are bound when they are durable.
     unbound: Vec<(Hash, Entry)>,
@@ -133,6 +137,7 @@ impl<V: Volume> Book<V> {
             aside: VecDeque::new(),
             link: Link::Away,
             cosigned: None,
+            askers: mirroring::Askers::default(),
             batch_since_ms: None,
             is_urgent: false,
             company_since_ms: None,
@@ -142,6 +147,7 @@ impl<V: Volume> Book<V> {
             remembered: Remembered::default(),
             is_shut_said: false,
             is_closed: false,
+            unwritten: Unwritten::default(),
             out: Vec::new(),
             unbound: Vec::new(),
             index: None,
@@ -179,13 +185,7 @@ impl<V: Volume> Book<V> {
                 let answer = self.show(label.instance, first, count);
                 self.answer(peer, call, answer);
             }
-            ToLedger::Head => {
-                let head = self.cosigned.as_ref().or(self.store.newest());
-                let checkpoint = head.map(|signed| signed.note.to_text().into_bytes());
-                let checkpoint = checkpoint.unwrap_or_default();
-                let cosigned = self.cosigned.is_some();
-                self.answer(peer, call, FromLedger::Head { checkpoint, cosigned });
-            }
+            ToLedger::Head => self.head_asked(peer, call, label, now_ms),
             ToLedger::Follow { .. } => {}
             ToLedger::Lost => {
                 let answer = match label.kind {
@@ -355,9 +355,10 @@ impl<V: Volume> Book<V> {
         if let Err(fault) = self.store.write(signed) {
             // The disk is full or read-only: nothing was taken, the authors ask again.
             self.lose_batch(before);
-            self.out.push(Out::Alarm(format!("a batch could not be written: {fault}")));
+            self.out.extend(self.unwritten.refused(&fault, now_ms));
             return Ok(());
         }
+        self.out.extend(self.unwritten.written(now_ms));
         self.memory.authors.batch_written();
         self.feed_mirror(now_ms)
     }
@@ -476,6 +477,7 @@ impl<V: Volume> Book<V> {
             self.say_losses();
         }
         self.prove(now_ms);
+        self.give_up_on_mirror(now_ms);
         self.feed_mirror(now_ms)
     }
 
@@ -495,23 +497,16 @@ impl<V: Volume> Book<V> {
             Link::Away | Link::Following { .. } => None,
         };
         let owed = (!self.remembered.owed.is_empty()).then_some(self.started_ms + losses::GRACE_MS);
-        let next = [linger, company, waiter, aside, link, owed].into_iter().flatten().min()?;
+        let asker = self.askers.due_ms();
+        let next = [linger, company, waiter, aside, link, owed, asker];
+        let next = next.into_iter().flatten().min()?;
         Some(next.saturating_sub(now_ms).max(1))
     }
 
     pub fn peer_gone(&mut self, peer: Peer) {
         self.proving.retain(|one| one.peer != peer);
         self.taking.retain(|one| one.peer != peer);
-    }
-
-    pub fn mirror_joined(&mut self, now_ms: u64) {
-        self.link = Link::Asked { since_ms: now_ms };
-        self.out.push(Out::Mirror(ToMirror::Standing));
-    }
-
-    pub fn mirror_gone(&mut self, now_ms: u64) {
-        self.link = Link::Away;
-        self.prove(now_ms);
+        self.askers.gone(peer);
     }
 
     /// Sends the mirror what it lacks, one batch at a time.
@@ -540,10 +535,11 @@ impl<V: Volume> Book<V> {
     }
 
     pub fn mirror_says(&mut self, said: FromMirror, now_ms: u64) -> io::Result<()> {
+        self.askers.heard(now_ms);
         match said {
             FromMirror::Standing { size, lost } => {
                 self.remembered.lost_of_mirror = lost;
-                self.mirror_stands(size, now_ms)?;
+                self.mirror_stands(size, now_ms);
             }
             FromMirror::Leaves { first_index, leaves, checkpoint } => {
                 self.heal(first_index, leaves, &checkpoint, now_ms)?;
@@ -564,29 +560,6 @@ impl<V: Volume> Book<V> {
         }
         self.feed_mirror(now_ms)?;
         self.prove(now_ms);
-        Ok(())
-    }
-
-    fn mirror_stands(&mut self, size: u64, now_ms: u64) -> io::Result<()> {
-        if size <= self.store.size() {
-            self.has_met_mirror = true;
-            // Nobody gives back more than is here: what is missing is a loss, and told as one.
-            self.must_reach = 0;
-            self.say_losses();
-            self.say_what_the_mirror_lost(size);
-            // The last entry again, so that the newest checkpoint is cosigned by this mirror.
-            let sent = size.min(self.store.size().saturating_sub(1));
-            self.link = Link::Following { sent, outstanding: VecDeque::new() };
-            return Ok(());
-        }
-        if self.store.has_staged() {
-            // Only after a start without a mirror: two histories have begun.
-            self.out.push(Out::Alarm(format!("the mirror holds {size}, more than we ever wrote")));
-            self.link = Link::Apart { retry_ms: now_ms + RETRY_MS };
-            return Ok(());
-        }
-        self.link = Link::Healing { since_ms: now_ms, leaves: Vec::new() };
-        self.out.push(Out::Mirror(ToMirror::Fetch { from_index: self.store.size() }));
         Ok(())
     }
 }

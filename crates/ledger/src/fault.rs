@@ -1,5 +1,6 @@
 //! What can break on the ledger's side. All of it ends the process; the warden starts it anew.
 
+use crate::book::Out;
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,5 +30,61 @@ impl Fault {
             }
             _ => false,
         }
+    }
+}
+
+/// So long nothing was refused before it is over: on a disk that is almost full small batches still
+/// find room between large ones that do not.
+const QUIET_MS: u64 = 10_000;
+
+/// Batches that the disk did not take: the authors ask again at once, so it is told once, and once
+/// when it is over. Told each time it would read as the babble of a ledger that was taken over.
+#[derive(Default)]
+pub struct Unwritten {
+    /// When the last one was refused, since it was told.
+    last_ms: Option<u64>,
+}
+
+impl Unwritten {
+    /// A disk without room is nobody's deed: it is no alarm.
+    pub fn refused(&mut self, fault: &io::Error, now_ms: u64) -> Option<Out> {
+        if self.last_ms.replace(now_ms).is_some() {
+            return None;
+        }
+        Some(match compartment::is_full_by_kernel(fault) {
+            true => Out::Note("the disk is full: entries wait, and nobody can read".to_owned()),
+            false => Out::Alarm(format!("a batch could not be written: {fault}")),
+        })
+    }
+
+    /// A batch was written.
+    pub fn written(&mut self, now_ms: u64) -> Option<Out> {
+        self.last_ms.take_if(|last_ms| now_ms.saturating_sub(*last_ms) >= QUIET_MS)?;
+        Some(Out::Note("entries are written again".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Out, QUIET_MS, Unwritten};
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn what_the_disk_does_not_take_is_told_once_and_accuses_nobody() {
+        let mut unwritten = Unwritten::default();
+        assert!(unwritten.written(1).is_none());
+        let full = Error::from(ErrorKind::StorageFull);
+        let first = unwritten.refused(&full, 1);
+        assert!(matches!(first, Some(Out::Note(text)) if text.starts_with("the disk is full: ")));
+        // Small batches still find room: neither is told again.
+        for at_ms in 2..1_000 {
+            assert!(unwritten.refused(&full, at_ms).is_none());
+            assert!(unwritten.written(at_ms + 1).is_none());
+        }
+        let over = unwritten.written(999 + QUIET_MS);
+        assert!(matches!(over, Some(Out::Note(_))));
+        assert!(unwritten.written(1_000 + QUIET_MS).is_none());
+        let other = unwritten.refused(&Error::from(ErrorKind::PermissionDenied), 1);
+        assert!(matches!(other, Some(Out::Alarm(_))));
     }
 }

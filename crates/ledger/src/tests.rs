@@ -441,6 +441,51 @@ fn without_a_mirror_everything_is_kept_and_nothing_proved() {
     assert_eq!(house.vault_says(5, &[frame], true), "proved 5");
 }
 
+/// In an idle house, too: the mirror is asked when somebody asks how the house is.
+#[test]
+fn who_asks_how_the_house_is_hears_that_the_mirror_hangs() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let head = |house: &mut House, call, kind| {
+        let label = label(kind, InstanceId([7; 6]));
+        house.book.asked(7, call, &label, ToLedger::Head, house.now_ms);
+        house.carry();
+        house.answer_to(call, &[])
+    };
+    assert_eq!(head(&mut house, 11, Kind::Admin), "head true");
+    house.is_silent = true;
+    house.now_ms += 3_000;
+    assert_eq!(head(&mut house, 12, Kind::Vault), "head true", "nobody else waits");
+    let begun = house.now_ms;
+    assert_eq!(head(&mut house, 13, Kind::Admin), "nothing");
+    let left = house.book.next_tick_ms(house.now_ms).unwrap();
+    assert!((1..=1_000).contains(&left), "{left}");
+    house.settle();
+    assert_eq!(house.answer_to(13, &[]), "away");
+    assert!(house.now_ms - begun < 1_500);
+    // What it was asked while it hung it answers late: that disturbs nothing.
+    house.is_silent = false;
+    house.tell_mirror(ToMirror::Standing);
+    assert_eq!(head(&mut house, 14, Kind::Admin), "head true");
+    let frame = house.frame(0);
+    assert_eq!(house.vault_says(15, &[frame], true), "proved 2");
+    // Whoever asks is recorded: that is work which the mirror does not do.
+    house.is_silent = true;
+    house.now_ms += 3_000;
+    assert_eq!(head(&mut house, 18, Kind::Admin), "nothing");
+    house.say_heartbeat(19);
+    assert_eq!(house.answer_to(18, &[]), "away");
+    house.is_silent = false;
+    // A mirror that is gone, and whoever does not wait for the answer.
+    house.book.mirror_gone(house.now_ms);
+    assert_eq!(head(&mut house, 16, Kind::Admin), "nothing");
+    house.book.peer_gone(7);
+    house.settle();
+    assert_eq!(house.answer_to(16, &[]), "nothing");
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    assert_eq!(head(&mut house, 17, Kind::Admin), "head true");
+}
+
 #[test]
 fn a_full_disk_takes_nothing_and_recovers() {
     let mut house = House::with_vault(Some(new_mirror()));

@@ -85,6 +85,14 @@ impl Arguments {
         Ok(PathBuf::from(self.required("--data")?))
     }
 
+    /// What is to be done, and with which data. Who gives neither is told what there is to do.
+    pub fn act_and_data(&mut self, acts: &str) -> Result<(String, PathBuf), Trouble> {
+        let data = self.option("--data")?;
+        let act = self.word(acts)?;
+        let data = data.map_or_else(|| self.required("--data"), Ok)?;
+        Ok((act, PathBuf::from(data)))
+    }
+
     /// The next plain word.
     pub fn word(&mut self, what: &str) -> Result<String, Trouble> {
         match self.left.front() {
@@ -189,6 +197,18 @@ mod tests {
         check("--tenant x a", "--tenant", "words first");
         check("a b", "b", "sekisho help");
         check("", "nothing", "sekisho help");
+    }
+
+    #[test]
+    fn who_gives_nothing_is_told_what_there_is_to_do() {
+        let wanted = |text: &str| match typed(text).act_and_data("verify or head") {
+            Err(Trouble::WrongUse { expected, .. }) => expected,
+            _ => String::new(),
+        };
+        assert_eq!(wanted(""), "verify or head");
+        assert_eq!(wanted("--data d"), "verify or head");
+        assert_eq!(wanted("verify"), "--data");
+        assert_eq!((wanted("verify --data d"), wanted("--data d verify")), Default::default());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use evidence::rfc3339;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use terms::plain::shown;
 
 /// What a command has to say.
@@ -279,10 +280,25 @@ fn fields(value: &Value) -> Vec<String> {
 
 /// A table where it fits, else one item below the other.
 fn list(items: &[Value]) -> Vec<String> {
+    list_within(items, width())
+}
+
+/// A terminal's own width: a table that is wider wraps in the middle of words. Asked once.
+fn width() -> usize {
+    static WIDTH: OnceLock<usize> = OnceLock::new();
+    *WIDTH
+        .get_or_init(|| printing::terminal_columns().map_or(WIDEST, |columns| columns.min(WIDEST)))
+}
+
+fn list_within(items: &[Value], width: usize) -> Vec<String> {
     let rows = table(items);
-    if rows.iter().all(|row| columns(row) <= WIDEST) {
-        return rows;
+    match rows.iter().all(|row| columns(row) <= width) {
+        true => rows,
+        false => one_below_the_other(items),
     }
+}
+
+fn one_below_the_other(items: &[Value]) -> Vec<String> {
     let blocks: Vec<String> = items.iter().map(|item| fields(item).join("\n")).collect();
     blocks.join("\n\n").lines().map(str::to_owned).collect()
 }
@@ -443,6 +459,16 @@ mod tests {
         assert_eq!(lines(&found), expected);
         let short = json!({ "until_ms": 5_000, "n": 1_798_156_800_000u64 });
         assert_eq!(with_moments(short.clone()), short);
+    }
+
+    #[test]
+    fn a_table_wider_than_the_terminal_stands_one_field_a_line() {
+        let items = [json!({ "address": "aoi@example.jp", "name": "関".repeat(12) })];
+        let by_width = |width| super::list_within(&items, width);
+        assert_eq!(by_width(40).len(), 2, "14 + 2 + 24 columns fit");
+        let narrow =
+            ["address  aoi@example.jp".to_owned(), format!("name     {}", "関".repeat(12))];
+        assert_eq!(by_width(39), narrow);
     }
 
     #[test]

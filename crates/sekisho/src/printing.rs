@@ -6,7 +6,9 @@
 
 use serde_json::Value;
 use std::fmt::Arguments;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use terms::plain::{is_hidden, shown, sign};
 
@@ -96,6 +98,18 @@ pub fn in_short(text: &str) -> String {
             format!("{}… ({} octets)", shown.get(..at).unwrap_or_default(), text.len())
         }
     }
+}
+
+/// How wide the terminal is on which it is printed; `None` where it is printed elsewhere.
+pub fn terminal_columns() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let terminal = stdout.is_terminal().then(|| stdout.as_fd().try_clone_to_owned().ok())??;
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = || {
+        let size = Command::new("stty").arg("size").stdin(Stdio::from(terminal)).output().ok()?;
+        String::from_utf8(size.stdout).ok()?.split_whitespace().nth(1)?.parse().ok()
+    };
+    given.or_else(asked).filter(|columns| *columns > 0)
 }
 
 /// Whether all that was printed came through, or its reader had enough.

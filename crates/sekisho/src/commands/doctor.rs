@@ -47,6 +47,9 @@ pub fn run(mut arguments: Arguments) -> Answer {
     weakened.extend(laid_amiss);
     let unable = service.as_ref().map(status::unable).unwrap_or_default();
     weakened.extend(unable.into_iter().map(|(_, what)| what));
+    let silent = service.as_ref().map(status::silent).unwrap_or_default();
+    let silent: Vec<String> = silent.into_iter().map(|(_, what)| what).collect();
+    weakened.extend(silent.into_iter().filter(|what| !weakened.contains(what)).collect::<Vec<_>>());
     weakened.extend(full);
     weakened.extend(just_enough(service.as_ref()));
     weakened.extend(endings.iter().flat_map(waiting_for_keys));

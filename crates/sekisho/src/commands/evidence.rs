@@ -24,9 +24,8 @@ const ACTS: &str = "verify, head, export, proof, publish, view, acknowledge-loss
     witness-request or witness-answer";
 
 pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
-    let data = arguments.data()?;
+    let (act, data) = arguments.act_and_data(ACTS)?;
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let act = arguments.word(ACTS)?;
     match act.as_str() {
         "verify" => {
             arguments.finish()?;

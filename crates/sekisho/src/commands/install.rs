@@ -4,7 +4,7 @@ use super::demo::make_folder;
 use super::sealed;
 use super::unsealing::{Given, Keeping, unseal};
 use crate::arguments::Arguments;
-use crate::demo::screen::is_japanese;
+use crate::demo::screen::{is_japanese, say};
 use crate::outcome::{Answer, Outcome, Trouble};
 use crate::words;
 use rustls::pki_types::CertificateDer;
@@ -286,9 +286,12 @@ pub fn log(happening: &Happening) {
     match happening {
         Happening::Ready => eprintln!("{}", words::said("sekisho: ready")),
         Happening::Alarm { instance, kind, pid, call, what, .. } => {
-            eprintln!("sekisho: ALARM {} {instance} pid {pid}: {call} {what}", kind.word());
+            let (alarm, what) = (say("警報", "ALARM"), words::said(what));
+            eprintln!("sekisho: {alarm} {} {instance} pid {pid}: {call} {what}", kind.word());
         }
-        Happening::Incident(incident) => eprintln!("sekisho: INCIDENT {}", said(incident)),
+        Happening::Incident(incident) => {
+            eprintln!("sekisho: {} {}", say("異常", "INCIDENT"), said(incident, is_japanese()));
+        }
         Happening::Ended { kind, cause, .. } if cause == warden::NO_ROOM => {
             let what = "{} cannot go on: the disk is full; make room where the data lies, and it \
                 goes on by itself";
@@ -306,13 +309,15 @@ pub fn log(happening: &Happening) {
         Happening::Jailed { kind, missing, .. } if !missing.is_empty() => {
             tell_once(kind.word(), &missing.join(", "));
         }
-        Happening::Note { kind, text, .. } => eprintln!("sekisho: {}: {text}", kind.word()),
+        Happening::Note { kind, text, .. } => {
+            eprintln!("sekisho: {}: {}", kind.word(), words::said(text));
+        }
         _ => {}
     }
 }
 
 /// An incident as one line: ids and words of ours; a rule with its author, as its licence asks.
-fn said(incident: &wire::sentinel::Incident) -> String {
+fn said(incident: &wire::sentinel::Incident, is_japanese: bool) -> String {
     let mut line = incident.cause.clone();
     if let Some(kind) = incident.kind {
         line.push_str(&format!(" {}", kind.word()));
@@ -320,10 +325,14 @@ fn said(incident: &wire::sentinel::Incident) -> String {
     if let Some(instance) = incident.instance {
         line.push_str(&format!(" {instance}"));
     }
-    line.push_str(&format!(
-        ": {} ({} times, {} ms)",
-        incident.what, incident.count, incident.after_ms
-    ));
+    let (what, count, after_ms) = (&incident.what, incident.count, incident.after_ms);
+    line.push_str(&match is_japanese {
+        true => {
+            let what = words::in_japanese(what).unwrap_or_else(|| what.clone());
+            format!(": {what}（{count} 回、{after_ms} ms）")
+        }
+        false => format!(": {what} ({count} times, {after_ms} ms)"),
+    });
     if let Some(rule) = incident.rule.as_deref().and_then(super::rules::rule_of) {
         line.push_str(&format!("; Sigma: {}, by {}", rule.title, rule.author));
     }
@@ -451,5 +460,24 @@ mod tests {
         let told = trouble().for_people(true);
         assert!(told.contains("データフォルダ /nowhere/at/all がありません"), "{told}");
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn an_incident_is_told_in_the_readers_language() {
+        let incident = wire::sentinel::Incident {
+            cause: "report".to_owned(),
+            kind: Some(terms::Kind::Ledger),
+            instance: None,
+            tenant: None,
+            user: None,
+            count: 3,
+            what: "pid 7 is traced".to_owned(),
+            rule: None,
+            after_ms: 0,
+        };
+        let english = "report ledger: pid 7 is traced (3 times, 0 ms)";
+        assert_eq!(super::said(&incident, false), english);
+        let japanese = "report ledger: pid 7 が外から追跡されています（3 回、0 ms）";
+        assert_eq!(super::said(&incident, true), japanese);
     }
 }

@@ -58,23 +58,36 @@ pub fn without_room(data: &Path) -> Option<String> {
     let inside = read_dir(data).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut apart: Vec<PathBuf> = inside.filter(|path| device(path) != own).collect();
     apart.sort();
-    without_room_at(data).or_else(|| apart.iter().find_map(|path| without_room_at(path)))
+    let full = std::iter::once(data.to_owned()).chain(apart).find_map(|path| {
+        let left = left_if_full(&path)?;
+        Some((path, left))
+    });
+    full.map(|(path, left)| without_room_at(data, &path, left / 1024))
 }
 
-fn without_room_at(data: &Path) -> Option<String> {
-    let disk = rustix::fs::statvfs(data).ok()?;
+/// What is left on a disk that is full.
+fn left_if_full(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
     // A keeper that is not root has no use for what is kept back for root.
     let left = disk.f_bavail.saturating_mul(disk.f_frsize);
     // File systems that make entries as they are needed tell none.
     let is_full = left < ROOM_BYTES || (disk.f_files > 0 && disk.f_favail == 0);
-    is_full.then(|| {
-        format!(
-            "the disk below {} is full ({} KiB left): mail is put off, and parts that cannot write \
-             start again until there is room",
-            data.display(),
-            left / 1024
-        )
-    })
+    is_full.then_some(left)
+}
+
+/// Arrival needs no evidence: a disk that holds nothing else puts no mail off.
+fn without_room_at(data: &Path, path: &Path, left_kib: u64) -> String {
+    let shown = path.display();
+    match EVIDENCE.iter().any(|name| data.join(name) == path) {
+        true => format!(
+            "the disk below {shown} is full ({left_kib} KiB left): mail is taken and kept, and \
+             nobody can read until there is room"
+        ),
+        false => format!(
+            "the disk below {shown} is full ({left_kib} KiB left): mail is put off, and parts \
+             that cannot write start again until there is room"
+        ),
+    }
 }
 
 /// Where two copies of the evidence lie.
@@ -138,7 +151,7 @@ fn may_be_written(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{laid_amiss, told};
+    use super::{laid_amiss, told, without_room_at};
     use crate::words::in_japanese;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
@@ -170,6 +183,18 @@ mod tests {
         }
         allow(&home, 0o700);
         std::fs::remove_dir_all(&home).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_of_the_evidence_alone_puts_no_mail_off() {
+        let data = Path::new("/srv/sekisho");
+        for (place, is_put_off) in [("", true), ("mailbox", true), ("ledger", false)] {
+            let told = without_room_at(data, &data.join(place), 7);
+            assert!(told.contains("(7 KiB left)"), "{told}");
+            assert_eq!(told.contains("mail is put off"), is_put_off, "{told}");
+            let japanese = in_japanese(&told).unwrap();
+            assert!(!japanese.contains("mail is"), "{japanese}");
+        }
     }
 
     #[test]

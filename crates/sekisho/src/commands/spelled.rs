@@ -55,6 +55,11 @@ pub fn domain(name: String) -> Result<String, Trouble> {
 /// What an app password is for.
 pub fn device(arguments: &mut Arguments) -> Result<Option<String>, Trouble> {
     let device = arguments.option("--device")?;
+    if device.as_deref().is_some_and(|name| !terms::plain::is_plain(name)) {
+        let found = "one with a line break, an escape or another hidden letter";
+        let hint = "--device \"Ann's phone\"";
+        return Err(Trouble::wrong_use("a device's name on one line", found, hint));
+    }
     match device.as_ref().map_or(0, String::len) {
         0..=identity::DEVICE_BYTES => Ok(device),
         length => {
@@ -69,5 +74,24 @@ fn told(name: &str) -> String {
     match name.trim() {
         "" => "an empty word".to_owned(),
         name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::device;
+    use crate::arguments::Arguments;
+
+    #[test]
+    fn a_devices_name_hides_nothing() {
+        let taken = |name: &str| {
+            let typed = ["--device", name].map(str::to_owned).to_vec();
+            device(&mut Arguments::new(typed)).map_err(|trouble| trouble.for_people(true))
+        };
+        for name in ["a\nb", "a\u{1b}[2Jb", "a\rb", "a\u{202e}b"] {
+            let told = taken(name).err().unwrap_or_default();
+            assert!(told.contains("端末名") && told.contains("見えない文字"), "{told}");
+        }
+        assert!(taken("葵のスマートフォン 📮").is_ok());
     }
 }

@@ -19,7 +19,10 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     super::insert(&mut status, "losses", json!(losses::told(&data)));
     super::insert(&mut status, "without_keys", json!(keyless::listed(&data)));
     let full = site::without_room(&data);
-    let is_sound = unable(&status).is_empty() && full.is_none();
+    let silent = silent(&status);
+    let is_sound = unable(&status).is_empty() && full.is_none() && silent.is_empty();
+    let told = silent.iter().map(|(kind, what)| json!({ "component": kind, "what": what }));
+    super::insert(&mut status, "silent", told.collect());
     if let Some(what) = full {
         super::insert(&mut status, "disk", json!({ "what": what }));
     }
@@ -37,8 +40,47 @@ pub fn unable(status: &Value) -> Vec<(String, String)> {
     items.filter_map(|item| Some((word(item, "component")?, word(item, "what")?))).collect()
 }
 
+/// Of ledger or mirror the vault knows that one is away, not which.
+const NO_EVIDENCE: &str =
+    "nobody can read: ledger or mirror is away, see `alarms list`; mail arrives";
+
+/// Who runs and did not answer, and what that means for people. That a part cannot start is said
+/// already.
+pub fn silent(status: &Value) -> Vec<(String, String)> {
+    let known: Vec<String> = unable(status).into_iter().map(|(kind, _)| kind).collect();
+    let away = status.get("away").and_then(Value::as_array).into_iter().flatten();
+    let away = away.filter_map(Value::as_str).filter(|kind| !known.iter().any(|one| one == kind));
+    let mut silent: Vec<(String, String)> = away
+        .map(|kind| (kind.to_owned(), format!("{kind} does not answer: {}", means(kind))))
+        .collect();
+    let is_unproven = status.pointer("/vault/evidence").and_then(Value::as_bool) == Some(false);
+    let is_said = |kind: &&str| {
+        known.iter().any(|one| one == kind) || silent.iter().any(|(one, _)| one == kind)
+    };
+    if is_unproven && !["ledger", "mirror"].iter().any(|kind| is_said(kind)) {
+        silent.push(("mirror".to_owned(), NO_EVIDENCE.to_owned()));
+    }
+    silent
+}
+
+/// What people notice of a part that hangs.
+fn means(kind: &str) -> &'static str {
+    match kind {
+        "mailbox" => "mail is put off, and nobody can read",
+        "vault" => "mail is put off, and nobody can read",
+        "directory" => "mail is put off, and nobody can sign in",
+        "identity" => "nobody can sign in",
+        "signer" => "TLS handshakes fail: nobody can sign in, and mail comes in plain or waits",
+        "ledger" | "mirror" => "mail is taken and kept, and nobody can read",
+        "post" => "mail that leaves waits",
+        "sentinel" => "nobody judges what happens, and no alarm leaves the house",
+        _ => "whoever needs it waits",
+    }
+}
+
 /// Lists that are empty in a house that is well.
-const NONE_AT_BEST: &[&str] = &["isolated", "unable", "away", "frozen", "losses", "without_keys"];
+const NONE_AT_BEST: &[&str] =
+    &["isolated", "unable", "away", "frozen", "losses", "without_keys", "silent"];
 
 /// People see it where they look for the part: a keeper that is away says why.
 fn mark(status: &mut Value) {
@@ -91,6 +133,35 @@ mod tests {
         assert_ne!(status["mailbox"], status["vault"]);
         let japanese = crate::words::in_japanese(what).unwrap();
         assert!(japanese.contains("signal 6") && !japanese.contains("mended"), "{japanese}");
+    }
+
+    /// Each that may hang is said with what it means, in both languages; who cannot start is not
+    /// said twice.
+    #[test]
+    fn who_hangs_is_said_with_what_it_means() {
+        let kinds =
+            ["mailbox", "vault", "directory", "identity", "signer", "ledger", "mirror", "post"];
+        let told = super::silent(&json!({ "away": kinds, "vault": null }));
+        assert_eq!(told.len(), kinds.len());
+        for (kind, what) in &told {
+            assert!(what.starts_with(&format!("{kind} does not answer: ")), "{what}");
+            let japanese = crate::words::in_japanese(what).unwrap();
+            let is_ours = japanese.starts_with(&format!("{kind} が応答しません: "));
+            assert!(is_ours && !japanese.contains("mail "), "{japanese}");
+        }
+        let unable = json!([{ "component": "vault", "what": "vault cannot start: signal 6" }]);
+        assert!(super::silent(&json!({ "away": ["vault"], "unable": unable })).is_empty());
+        let unproven = super::silent(&json!({ "away": [], "vault": { "evidence": false } }));
+        assert!(unproven.iter().any(|(_, what)| what.contains("ledger or mirror is away")));
+        assert!(super::silent(&json!({ "away": [], "vault": { "evidence": true } })).is_empty());
+    }
+
+    #[test]
+    fn why_a_source_is_missing_is_said_in_the_readers_language() {
+        for why in ["the audit of this host is off", "not configured", "not told yet"] {
+            let shown = crate::words::in_values(json!({ "why_not": why }));
+            assert!(shown["why_not"].as_str().is_some_and(|shown| !shown.is_ascii()), "{shown}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ const STANDING: usize = 100_000;
 
 /// Read from the ledger's own files: what was recorded is shown, whatever became of the sentinel.
 pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
-    let data = arguments.data()?;
+    let data = arguments.option("--data")?;
     let since = arguments.option("--since")?;
     let since_ms = since.map_or(Ok(0), |text| time(&text))?;
     let with_raw = arguments.switch("--raw");
@@ -36,6 +36,7 @@ pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
         "list" => arguments.finish()?,
         other => return Err(Trouble::wrong_use("list", other, "sekisho alarms list")),
     }
+    let data = PathBuf::from(data.map_or_else(|| arguments.required("--data"), Ok)?);
     let doubts = whole::doubts(&data)?;
     let mut items = std::collections::VecDeque::new();
     let mut raw = 0u64;
@@ -209,9 +210,8 @@ pub fn freeze(mut arguments: Arguments, frozen: bool, as_json: bool) -> Answer {
 
 /// `isolate C` and `isolate list`.
 pub fn isolate(mut arguments: Arguments, as_json: bool) -> Answer {
-    let data = arguments.data()?;
     let is_sure = arguments.switch("--yes");
-    let component = arguments.word("a compartment's name, or list")?;
+    let (component, data) = arguments.act_and_data("a compartment's name, or list")?;
     arguments.finish()?;
     if component == "list" {
         return isolated(&data);
@@ -226,8 +226,7 @@ pub fn isolate(mut arguments: Arguments, as_json: bool) -> Answer {
 
 /// To let somebody in again is an act for two, like `unfreeze`.
 pub fn release(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
-    let component = arguments.word("a compartment's name")?;
+    let (component, data) = arguments.act_and_data("a compartment's name")?;
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     let request = Request::Isolate { component, isolated: false };

@@ -1,6 +1,6 @@
 //! Bad weather: a silent DNS, clients that dawdle, full hands. Clear answers, nothing lost.
 
-use super::house::{Demo, signal, within};
+use super::house::{Demo, plainly, signal, within};
 use super::letters::{assert_whole, letter};
 use super::post::{Sender, deliver};
 use super::reader::Reader;
@@ -57,6 +57,40 @@ fn a_mailbox_that_was_silent_is_used_again() {
     for number in 0..3 {
         let after = batch(&format!("round {number}"), 8);
         assert!(after.iter().all(|code| *code == 250), "{after:?}");
+    }
+}
+
+/// Whoever hangs is named within moments, with nobody reading or writing, and not any more when it
+/// answers again.
+#[test]
+fn who_hangs_is_named_until_it_answers() {
+    let demo = Demo::fresh("hanging");
+    let status = |language: &str| {
+        let started = Instant::now();
+        let (shown, _, code) =
+            plainly(&["status", "--data", demo.data().to_str().unwrap()], language);
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        (shown, code)
+    };
+    within(Duration::from_secs(30), "a house that is well", || status("C").1 == 0);
+    for kinds in [&["mirror"][..], &["ledger"], &["signer"], &["mailbox", "signer"]] {
+        let pids: Vec<u32> = kinds.iter().map(|kind| demo.pid_of(kind)).collect();
+        pids.iter().for_each(|pid| signal(*pid, Signal::STOP));
+        // A mirror that was heard lately passes for busy.
+        within(Duration::from_secs(10), "somebody is missed", || status("C").1 == 1);
+        for (language, word) in [("C", "does not answer: "), ("ja_JP.UTF-8", "が応答しません: ")]
+        {
+            let (shown, code) = status(language);
+            let is_named = |kind: &&str| shown.contains(&format!("{kind} {word}"));
+            assert!(code == 1 && kinds.iter().all(is_named), "{kinds:?}: {code} {shown}");
+            let named = shown.matches(word).count();
+            assert_eq!(named, kinds.len(), "{kinds:?}: {shown}");
+        }
+        let told = demo.ask(&["doctor"]).0["weakened"].to_string();
+        let is_told = |kind: &&str| told.contains(&format!("{kind} does not answer: "));
+        assert!(kinds.iter().all(is_told), "{kinds:?}: {told}");
+        pids.iter().for_each(|pid| signal(*pid, Signal::CONT));
+        within(Duration::from_secs(20), "a house that is well again", || status("C").1 == 0);
     }
 }
 
