@@ -236,3 +236,32 @@ pub(crate) fn readable(text: &str, most: usize) -> String {
     words.retain(|letter| !matches!(letter, '\u{200B}'..='\u{200F}' | '\u{AD}' | '\u{34F}'));
     words
 }
+
+/// Tags between which a word goes on.
+const WITHIN_WORDS: [&str; 28] = [
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "em", "font", "i",
+    "ins", "kbd", "label", "mark", "q", "rb", "ruby", "s", "small", "span", "strike", "strong",
+    "u", "var", "wbr",
+];
+
+/// All that a person reads of a page, blanks as one space: for looking in it. Each letter is looked
+/// at a bounded number of times, so the size of the message bounds this.
+pub fn page_text(text: &str) -> String {
+    let mut words = String::with_capacity(text.len() / 2);
+    let mut push = |letter: char| match letter.is_whitespace() {
+        true if words.is_empty() || words.ends_with(' ') => {}
+        true => words.push(' '),
+        false => words.push(letter),
+    };
+    for token in Tokens::new(text) {
+        match token {
+            Token::Text(piece) => unescape(piece).chars().for_each(&mut push),
+            Token::Open { name, .. } | Token::Close(name) => {
+                if !WITHIN_WORDS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+                    push(' ');
+                }
+            }
+        }
+    }
+    words
+}

@@ -11,6 +11,7 @@
 mod cursor;
 mod date;
 mod finding;
+mod fold;
 mod id;
 mod kind;
 mod letters;
@@ -18,10 +19,12 @@ mod limit;
 mod name;
 pub mod plain;
 mod punycode;
+mod shapes;
 
 pub use cursor::Cursor;
 pub use date::{LocalTime, Received};
 pub use finding::{Finding, Verdict};
+pub use fold::{composed, folded_local, folded_text};
 pub use id::{
     ConnectionId, FolderId, GrantId, HoldId, InstanceId, MessageId, RequestId, TenantId, UserId,
 };

@@ -3,34 +3,12 @@
 //! dots (UTS #46, as far as it leads to a name that anybody could have registered).
 
 use crate::letters::LETTERS;
+use crate::shapes::JOINED;
 
 /// Halfwidth katakana from U+FF66 on.
 const KATAKANA: &str = "ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン";
 /// Full stops beside the one of ASCII (RFC 3490 §3.1); Japanese keyboards type them.
 pub const FULL_STOPS: [char; 3] = ['\u{3002}', '\u{ff0e}', '\u{ff61}'];
-
-/// Letters that stand in two code points and in one (NFC): the mark, what it joins, what it makes.
-/// Macs write names of files and folders in two.
-#[rustfmt::skip]
-const JOINED: &[(char, &str, &str)] = &[
-    ('\u{300}', "aeinouwy", "àèìǹòùẁỳ"),
-    ('\u{301}', "acegiklmnoprsuwyz", "áćéǵíḱĺḿńóṕŕśúẃýź"),
-    ('\u{302}', "aceghijosuwyz", "âĉêĝĥîĵôŝûŵŷẑ"),
-    ('\u{303}', "aeinouvy", "ãẽĩñõũṽỹ"),
-    ('\u{304}', "aegiouy", "āēḡīōūȳ"),
-    ('\u{306}', "aegiou", "ăĕğĭŏŭ"),
-    ('\u{307}', "abcdefghmnoprstwxyz", "ȧḃċḋėḟġḣṁṅȯṗṙṡṫẇẋẏż"),
-    ('\u{308}', "aehiotuwxy", "äëḧïöẗüẅẍÿ"),
-    ('\u{30a}', "auwy", "åůẘẙ"),
-    ('\u{30b}', "ou", "őű"),
-    ('\u{30c}', "acdeghijklnorstuz", "ǎčďěǧȟǐǰǩľňǒřšťǔž"),
-    ('\u{323}', "abdehiklmnorstuvwyz", "ạḅḍẹḥịḳḷṃṇọṛṣṭụṿẉỵẓ"),
-    ('\u{327}', "cdeghklnrst", "çḑȩģḩķļņŗşţ"),
-    ('\u{328}', "aeiou", "ąęįǫų"),
-    ('\u{3099}', "うかきくけこさしすせそたちつてとはひふへほゝ", "ゔがぎぐげござじずぜぞだぢづでどばびぶべぼゞ"),
-    ('\u{3099}', "ウカキクケコサシスセソタチツテトハヒフヘホワヰヱヲヽ", "ヴガギグゲゴザジズゼゾダヂヅデドバビブベボヷヸヹヺヾ"),
-    ('\u{309a}', "はひふへほハヒフヘホ", "ぱぴぷぺぽパピプペポ"),
-];
 
 /// A domain as it was typed, in its one spelling; `ascii_name` makes it one for the DNS. What no
 /// name can have stays, so that whoever reads it refuses it.
@@ -83,7 +61,11 @@ pub fn push_plain(name: &mut String, letter: char) {
     }
 }
 
-fn joined(before: char, mark: char) -> Option<char> {
+/// What a small letter and a mark behind it become.
+pub(crate) fn joined(before: char, mark: char) -> Option<char> {
+    if !matches!(mark, '\u{300}'..='\u{345}' | '\u{3099}' | '\u{309a}') {
+        return None;
+    }
     JOINED.iter().filter(|(known, ..)| *known == mark).find_map(|(_, letters, made)| {
         let at = letters.chars().position(|letter| letter == before)?;
         made.chars().nth(at)
@@ -117,12 +99,15 @@ pub fn plain_letters(letter: char) -> Option<String> {
             let at = usize::try_from(code - 0xff66).ok()?;
             KATAKANA.chars().nth(at).map(String::from)
         }
-        _ => {
-            let (first, run) = LETTERS.iter().rev().find(|(first, _)| *first <= code)?;
-            let at = usize::try_from(code - first).ok()?;
-            run.split(' ').nth(at).filter(|letters| *letters != "?").map(str::to_owned)
-        }
+        _ => looked_up(LETTERS, code).map(str::to_owned),
     }
+}
+
+/// What a table of runs has for a code point.
+pub(crate) fn looked_up<'t>(table: &[(u32, &'t str)], code: u32) -> Option<&'t str> {
+    let (first, run) = table.iter().rev().find(|(first, _)| *first <= code)?;
+    let at = usize::try_from(code - first).ok()?;
+    run.split(' ').nth(at).filter(|letters| *letters != "?")
 }
 
 /// Controls, blanks of every kind, and what Unicode calls default ignorable: no reader shows them.

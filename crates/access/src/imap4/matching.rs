@@ -217,13 +217,17 @@ fn body_has(octets: &[u8], wanted: &[u8]) -> bool {
 
 fn part_text(message: &Message<'_>, part: &mime::Part) -> String {
     let charset = part.content_type.charset();
-    fold(&mime::decode_charset(charset.as_deref(), &message.content(part)).text)
+    let text = mime::decode_charset(charset.as_deref(), &message.content(part)).text;
+    match part.content_type.essence() == "text/html" {
+        true => fold(&mime::page_text(&text)),
+        false => fold(&text),
+    }
 }
 
-/// Neither case matters to people, nor that a long subject was folded by a tab, which stays in it
-/// (RFC 5322 §2.2.3).
+/// Neither case matters to people, nor width, nor in how many code points a letter stands (much as
+/// RFC 5051), nor that a long subject was folded by a tab, which stays in it (RFC 5322 §2.2.3).
 fn fold(text: &str) -> String {
-    text.to_lowercase().replace('\t', " ")
+    terms::folded_text(text)
 }
 
 fn contains(text: &str, wanted: &[u8]) -> bool {
@@ -302,6 +306,56 @@ mod tests {
             (Key::Body(octets("part1@b.example")), None, false),
             (subject("subject goes on"), Some(true), true),
         ];
+        check_content(&opened, text.as_bytes(), &cases);
+    }
+
+    /// What people see of a letter decides, not how it is written.
+    #[test]
+    fn words_are_found_in_every_width_and_form() {
+        let text = "From: a@b.example\r\nSubject: ﾃｽﾄ カ\u{3099}ス ＡＢＣ é\r\n\r\nｶﾞｽ　料金\r\n";
+        let plain = crate::person::write_summary(&mime::summarise(text.as_bytes())).unwrap();
+        let opened = crate::person::read_summary(&plain).unwrap();
+        let asked = |key: Key| super::prepare(key, Some("utf-8")).0;
+        let octets = |text: &str| text.as_bytes().to_vec();
+        let mut cases = Vec::new();
+        for (wanted, fits) in [
+            ("テスト", true),
+            ("ﾃｽﾄ", true),
+            ("ガス", true),
+            ("カ\u{3099}ス", true),
+            ("abc", true),
+            ("Ａbc", true),
+            ("e\u{301}", true),
+            ("テスタ", false),
+        ] {
+            cases.push((asked(Key::Subject(octets(wanted))), Some(fits), fits));
+        }
+        cases.push((asked(Key::Body(octets("ガス 料金"))), None, true));
+        cases.push((asked(Key::Body(octets("カス"))), None, false));
+        check_content(&opened, text.as_bytes(), &cases);
+    }
+
+    #[test]
+    fn a_page_is_searched_as_people_read_it() {
+        let text = "From: a@b.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n\
+            Content-Type: text/html; charset=utf-8\r\n\r\n\
+            <html><style>b { color: red }</style><p class=\"note\">&#20013;&#27490;</p>\r\n\
+            <p><b>会議</b>は\r\n明日 A&amp;B</p><td>見積</td><td>書</td></html>\r\n";
+        let plain = crate::person::write_summary(&mime::summarise(text.as_bytes())).unwrap();
+        let opened = crate::person::read_summary(&plain).unwrap();
+        let cases: Vec<_> = [
+            ("中止", true),
+            ("会議は", true),
+            ("a&b", true),
+            ("中止 会議", true),
+            ("見積書", false),
+            ("#20013", false),
+            ("color", false),
+            ("class", false),
+        ]
+        .into_iter()
+        .map(|(wanted, fits)| (Key::Body(wanted.as_bytes().to_vec()), None, fits))
+        .collect();
         check_content(&opened, text.as_bytes(), &cases);
     }
 
