@@ -358,7 +358,7 @@ impl<V: Volume> Book<V> {
             self.out.extend(self.unwritten.refused(&fault, now_ms));
             return Ok(());
         }
-        self.out.extend(self.unwritten.written(now_ms));
+        self.unwritten.written();
         self.memory.authors.batch_written();
         self.feed_mirror(now_ms)
     }
@@ -478,6 +478,7 @@ impl<V: Volume> Book<V> {
         }
         self.prove(now_ms);
         self.give_up_on_mirror(now_ms);
+        self.out.extend(self.unwritten.over(now_ms));
         self.feed_mirror(now_ms)
     }
 
@@ -497,8 +498,8 @@ impl<V: Volume> Book<V> {
             Link::Away | Link::Following { .. } => None,
         };
         let owed = (!self.remembered.owed.is_empty()).then_some(self.started_ms + losses::GRACE_MS);
-        let asker = self.askers.due_ms();
-        let next = [linger, company, waiter, aside, link, owed, asker];
+        let told = [self.askers.due_ms(), self.unwritten.due_ms()].into_iter().flatten().min();
+        let next = [linger, company, waiter, aside, link, owed, told];
         let next = next.into_iter().flatten().min()?;
         Some(next.saturating_sub(now_ms).max(1))
     }

@@ -43,11 +43,14 @@ const QUIET_MS: u64 = 10_000;
 pub struct Unwritten {
     /// When the last one was refused, since it was told.
     last_ms: Option<u64>,
+    /// Whether one was taken after it.
+    is_written: bool,
 }
 
 impl Unwritten {
     /// A disk without room is nobody's deed: it is no alarm.
     pub fn refused(&mut self, fault: &io::Error, now_ms: u64) -> Option<Out> {
+        self.is_written = false;
         if self.last_ms.replace(now_ms).is_some() {
             return None;
         }
@@ -58,8 +61,18 @@ impl Unwritten {
     }
 
     /// A batch was written.
-    pub fn written(&mut self, now_ms: u64) -> Option<Out> {
-        self.last_ms.take_if(|last_ms| now_ms.saturating_sub(*last_ms) >= QUIET_MS)?;
+    pub fn written(&mut self) {
+        self.is_written = true;
+    }
+
+    /// When it is over, if nothing is refused until then: an idle house writes nothing more.
+    pub fn due_ms(&self) -> Option<u64> {
+        self.last_ms.filter(|_| self.is_written).map(|last_ms| last_ms + QUIET_MS)
+    }
+
+    pub fn over(&mut self, now_ms: u64) -> Option<Out> {
+        self.due_ms().filter(|due_ms| now_ms >= *due_ms)?;
+        self.last_ms = None;
         Some(Out::Note("entries are written again".to_owned()))
     }
 }
@@ -72,19 +85,23 @@ mod tests {
     #[test]
     fn what_the_disk_does_not_take_is_told_once_and_accuses_nobody() {
         let mut unwritten = Unwritten::default();
-        assert!(unwritten.written(1).is_none());
+        unwritten.written();
+        assert!(unwritten.over(QUIET_MS).is_none());
         let full = Error::from(ErrorKind::StorageFull);
         let first = unwritten.refused(&full, 1);
         assert!(matches!(first, Some(Out::Note(text)) if text.starts_with("the disk is full: ")));
         // Small batches still find room: neither is told again.
         for at_ms in 2..1_000 {
             assert!(unwritten.refused(&full, at_ms).is_none());
-            assert!(unwritten.written(at_ms + 1).is_none());
+            unwritten.written();
+            assert!(unwritten.over(at_ms + 1).is_none());
         }
-        let over = unwritten.written(999 + QUIET_MS);
-        assert!(matches!(over, Some(Out::Note(_))));
-        assert!(unwritten.written(1_000 + QUIET_MS).is_none());
+        assert_eq!(unwritten.due_ms(), Some(999 + QUIET_MS));
+        assert!(matches!(unwritten.over(999 + QUIET_MS), Some(Out::Note(_))));
+        assert!(unwritten.over(1_000 + QUIET_MS).is_none());
+        // Nothing was written since: it is not over.
         let other = unwritten.refused(&Error::from(ErrorKind::PermissionDenied), 1);
         assert!(matches!(other, Some(Out::Alarm(_))));
+        assert!(unwritten.over(1 + QUIET_MS).is_none());
     }
 }
