@@ -441,10 +441,10 @@ fn pass(
     }
 }
 
-/// RFC 5321 §4.5.3.1.10 asks that 552 be taken for 452 here.
+/// RFC 5321 §4.5.3.1.10: too many at once. Old servers say 552, which may mean a full mailbox.
 fn is_too_many(answer: &Answer) -> bool {
-    answer.code == 552
-        && answer.enhanced.is_none_or(|(_, subject, detail)| (subject, detail) == (5, 3))
+    let is_named = answer.enhanced.is_none_or(|(_, subject, detail)| (subject, detail) == (5, 3));
+    answer.code == 452 || (answer.code == 552 && is_named)
 }
 
 /// What the outcomes mean for the recipients at `places`.
@@ -458,6 +458,7 @@ fn weigh(
     let remote = host.name.as_str();
     let is_taken = |outcome: &Outcome| matches!(outcome, Outcome::Taken(_));
     let any_taken = carried.outcomes.iter().any(is_taken);
+    let many = |answer: &Answer| any_taken && is_too_many(answer);
     for (number, place) in places.iter().enumerate() {
         let fate = match carried.outcomes.get(number) {
             Some(Outcome::Taken(answer)) => Some(Fate::Sent(Taken {
@@ -466,10 +467,7 @@ fn weigh(
                 tells_itself: tells,
                 met: conversation.met(),
             })),
-            // RFC 5321 §4.5.3.1.10: too many at once, and those before were taken.
-            Some(Outcome::Later(answer)) if answer.code == 452 && any_taken => None,
-            // Of old servers with another number, which also says that a mailbox is full.
-            Some(Outcome::Refused(answer)) if any_taken && is_too_many(answer) => None,
+            Some(Outcome::Later(answer) | Outcome::Refused(answer)) if many(answer) => None,
             Some(Outcome::Later(answer)) => {
                 Some(Fate::Left(Some(Obstacle::said(4, answer).at(remote))))
             }

@@ -60,7 +60,8 @@ fn another_tenant_s_mail_is_judged_by_its_reader_s_rules() {
     check(rules.refuse_from + 0.5, Verdict::Refuse, State::Quarantined);
 }
 
-/// What waits in an older queue asks nothing of TLS, or has heard nothing either, or has no findings.
+/// What waits in an older queue asks nothing of TLS, or has heard nothing either, or has no
+/// findings.
 #[test]
 fn an_older_envelope_is_read() {
     let envelope = Letter::to(Hop::Here, &["ben@here.example"]).envelope;
