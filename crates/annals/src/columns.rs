@@ -95,8 +95,10 @@ impl<'a> Messages<'a> {
         let kinds = [Deed::Deliver, Deed::Queue, Deed::Send, Deed::SignIn];
         self.opens = kinds.into_iter().filter(|deed| tally.could_open(*deed)).collect();
         let (opens, to_ms) = (&self.opens, self.question.to_ms);
+        // Where people are not counted by who could have been read, their contract is enough.
+        let is_named = tally.has_everything();
         let part = |from: u64, to: u64| {
-            let (mut found, mut people) = (Vec::new(), BTreeSet::new());
+            let (mut found, mut people, mut last) = (Vec::new(), BTreeSet::new(), None);
             for number in from..to {
                 let mut pairs = 0;
                 let Some(chapter) = kept(reader, number) else {
@@ -106,7 +108,14 @@ impl<'a> Messages<'a> {
                 };
                 let fault = || file(chapter_name(number));
                 let released = released(&chapter, months, &all, &mut pairs).map_err(fault())?;
-                let could = could(&chapter, opens, to_ms, &mut pairs, &mut people);
+                let note = |person: Person| {
+                    let person = Person { user: person.user.filter(|_| is_named), ..person };
+                    // A chapter tells them contract by contract.
+                    if last.replace(person) != Some(person) {
+                        people.insert(person);
+                    }
+                };
+                let could = could(&chapter, opens, to_ms, &mut pairs, note);
                 let (could, at_most) = (could.map_err(fault())?, at_most(&chapter, u64::MAX));
                 found.push(Found { released, could, pairs, at_most });
             }
@@ -271,7 +280,7 @@ fn could(
     opens: &[Deed],
     to_ms: u64,
     pairs: &mut u32,
-    people: &mut BTreeSet<Person>,
+    mut note: impl FnMut(Person),
 ) -> io::Result<Could> {
     if opens.is_empty() || chapter.times.0 >= to_ms {
         return Ok(Could::Nothing);
@@ -292,7 +301,7 @@ fn could(
     *pairs = (*pairs).max(at_most(chapter, count));
     each_person(chapter, |place, person| {
         if person.user.is_some() && has_bit(&theirs, place) {
-            people.insert(person);
+            note(person);
         }
     })?;
     Ok(Could::All)
