@@ -67,8 +67,8 @@ impl<V: Volume> Book<V> {
         FromLedger::Head { checkpoint, cosigned: self.cosigned.is_some() }
     }
 
-    /// Answers whoever waited for the mirror long enough. One that was heard lately is busy; that it
-    /// has work of us says nothing: whoever asks is recorded, and makes some.
+    /// Answers whoever waited for the mirror long enough. One that was heard lately is busy; that
+    /// it has work of us says nothing: whoever asks is recorded, and makes some.
     pub(super) fn give_up_on_mirror(&mut self, now_ms: u64) {
         let is_late = |asker: &mut Asker| now_ms.saturating_sub(asker.since_ms) >= LISTENING_MS;
         let late: Vec<Asker> = self.askers.waiting.extract_if(.., is_late).collect();
