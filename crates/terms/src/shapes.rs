@@ -1,5 +1,5 @@
-//! Letters in their several shapes (Unicode's NFC and NFKC), in so far as Latin, Greek, Cyrillic and
-//! Japanese have them. `letters` has those that end in ASCII.
+//! Letters in their several shapes (Unicode's NFC and NFKC), in so far as Latin, Greek, Cyrillic
+//! and Japanese have them. `letters` has those that end in ASCII.
 
 /// Letters that stand in two code points and in one (NFC): the mark, what it joins, what it makes.
 /// Macs write names of files and folders in two.
