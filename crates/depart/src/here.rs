@@ -19,7 +19,6 @@ use wire::directory::{Recipient, Statement};
 use wire::mailbox::{Journey, State};
 use wire::post::{Finish, Found};
 
-/// Digests of one message: the directory takes so many in one question.
 /// Reasons that a journey keeps, the heaviest first.
 const REASONS: usize = 8;
 

@@ -25,8 +25,8 @@ use wire::scanner::PASSED;
 
 /// A durable commit on a busy disk.
 const QUEUE_LIMIT: Duration = Duration::from_secs(30);
-/// A longer header is refused when it is handed in.
-const HEADER_BYTES: u64 = 256 * 1024;
+/// As much of a header as an overview keeps.
+const HEADER_BYTES: u64 = 64 * 1024;
 /// RFC 3461 §4.2.
 const ORIGINAL_BYTES: usize = 500;
 const NOBODY: UserId = UserId([0; 8]);
@@ -100,8 +100,7 @@ fn pass_on_one(
         }
         let whom = legs.iter().flat_map(|(envelope, _)| &envelope.recipients);
         let whom: Vec<&str> = whom.map(|receiver| receiver.address.as_str()).collect();
-        let found = found_by(leg, &text, (&statement.address, leaving.message), &whom)?;
-        note_journey(&found, &leaving, house);
+        note_journey(leg, (&text, &statement.address, &whom), &leaving, house);
     }
     Ok(taken())
 }
@@ -161,28 +160,19 @@ fn queue(
     answer.map(|(answer, _)| answer).map_err(|_| Fault::Away("post"))
 }
 
-/// Beside the words of the letter and the addresses of its way: by its own id, and by that of the
-/// letter which came here.
-fn found_by(
-    leg: &Leg,
-    text: &Text,
-    (address, message): (&str, MessageId),
-    whom: &[&str],
-) -> Result<Vec<String>, Fault> {
-    let mut header = text.head(HEADER_BYTES)?;
-    if let Some(end) = header.windows(4).position(|four| four == b"\r\n\r\n") {
-        header.truncate(end + 4);
-    }
-    let Summary { message_id, from_address, subject, .. } = mime::summarise(&header);
-    let ids = [message.to_string(), leg.load.message.to_string()];
-    let words = [leg.envelope.from.clone(), message_id, from_address, subject, address.to_owned()];
-    Ok(ids.into_iter().chain(words).chain(whom.iter().map(|to| (*to).to_owned())).collect())
-}
-
 /// For those who trace it: the queue is done with what was handed in, and knows how far this has
-/// come. No mail waits for it.
-fn note_journey(found_by: &[String], leaving: &Leaving<'_>, house: &mut Neighbours) {
-    let words = found_by.iter().map(String::as_str);
+/// come. It is found by its own id and that of the letter which came here, by the letter's words,
+/// and by the addresses of its way. No mail waits for it.
+fn note_journey(
+    leg: &Leg,
+    (text, address, whom): (&Text, &str, &[&str]),
+    leaving: &Leaving<'_>,
+    house: &mut Neighbours,
+) {
+    let Summary { message_id, from_address, subject, .. } = overview(text);
+    let (own, before) = (leaving.message.to_string(), leg.load.message.to_string());
+    let words = [&own, &before, &leg.envelope.from, &message_id, &from_address, &subject];
+    let words = words.into_iter().map(String::as_str).chain([address]).chain(whom.iter().copied());
     let journey = Journey {
         tenant: leaving.tenant,
         message: leaving.message,
@@ -199,6 +189,15 @@ fn note_journey(found_by: &[String], leaving: &Leaving<'_>, house: &mut Neighbou
         let text = "depart: what is passed on cannot be traced: the mailbox did not note it";
         house.report(&Report::Note { text: text.to_owned() });
     }
+}
+
+/// What a letter's header says; of one that cannot be read, nothing.
+fn overview(text: &Text) -> Summary {
+    let mut header = text.head(HEADER_BYTES).unwrap_or_default();
+    if let Some(end) = header.windows(4).position(|four| four == b"\r\n\r\n") {
+        header.truncate(end + 4);
+    }
+    mime::summarise(&header)
 }
 
 /// Under the same id it stands in the queue once, however often it is passed on.

@@ -4,8 +4,8 @@ use crate::neighbours::Neighbours;
 use terms::TenantId;
 use wire::mailbox::TOKENS;
 
-/// A tenant's tokens for these words, as many as a journey has; those that say nothing are left
-/// out.
+/// A tenant's tokens for these words, as many as a journey has and the directory takes in one
+/// question; those that say nothing are left out.
 pub(crate) fn tokens<'a>(
     words: impl Iterator<Item = &'a str>,
     tenant: TenantId,

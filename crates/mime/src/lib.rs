@@ -40,7 +40,6 @@ pub use charset::{Decoded, decode_charset};
 pub use date::epoch_seconds;
 pub use html::page_text;
 pub use parameter::{ContentType, Disposition, content_type, disposition};
-
 pub use parse::parse;
 pub use part::{
     DEPTH, FIELD_BYTES, FIELDS_PER_PART, Field, Holds, Message, PARTS, Part, field_values, fields,

@@ -24,7 +24,7 @@ mod shapes;
 pub use cursor::Cursor;
 pub use date::{LocalTime, Received};
 pub use finding::{Finding, Verdict};
-pub use fold::{composed, folded_local, folded_text};
+pub use fold::folded_text;
 pub use id::{
     ConnectionId, FolderId, GrantId, HoldId, InstanceId, MessageId, RequestId, TenantId, UserId,
 };
