@@ -200,7 +200,7 @@ pub fn acknowledge(peers: &mut Peers<'_>, whose: &str, size: u64, root: &str) ->
         Refusal::new(expected, found, "sekisho ledger acknowledge-loss finds it itself")
     };
     let found = WhoseLog::ALL.into_iter().find(|one| one.word() == whose);
-    let whose = found.ok_or_else(|| wrong("ledger, mirror or both", whose))?;
+    let whose = found.ok_or_else(|| wrong("ledger, mirror, both or directory", whose))?;
     let octets = BASE64.decode(root.as_bytes()).ok();
     let root = octets.and_then(|octets| <[u8; 32]>::try_from(octets).ok());
     let root = root.ok_or_else(|| wrong("the root of a log in base 64", "something else"))?;

@@ -1,7 +1,7 @@
 //! What an act will do, in sentences, Japanese and English: for whoever must agree to it.
 
 use serde_json::{Value, json};
-use wire::approval::{Act, Purpose};
+use wire::approval::{Act, Purpose, WhoseLog};
 use wire::identity::Whose;
 use wire::lists::Command;
 use wire::redirection::Redirection;
@@ -79,6 +79,13 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
         Act::SingleOperator => [
             "二人による承認をやめる。以後は一人で何でもできる".to_owned(),
             "two persons no longer decide: one operator may do everything".to_owned(),
+        ],
+        Act::AcknowledgeLoss { whose: WhoseLog::Directory, .. } => [
+            "ディレクトリが記録より古いことを承知し、このまま続ける。それ以後の変更は失われる。事実は記録に残る"
+                .to_owned(),
+            "that the directory is older than what was recorded of it is acknowledged, and the \
+             house goes on without what was changed since; it stays recorded"
+                .to_owned(),
         ],
         Act::AcknowledgeLoss { size, .. } => known_loss(*size),
         Act::Thaw(Whose::Person(..)) => thaw(person),

@@ -20,9 +20,10 @@ const ACKNOWLEDGED: u8 = 45;
 pub struct Acknowledged {
     pub index: u64,
     pub at_ms: u64,
-    /// `ledger`, `mirror` or `both`.
+    /// `ledger`, `mirror`, `both` or `directory`.
     pub whose: String,
-    /// Of the checkpoint that was lost; 0: nobody knows.
+    /// Of the checkpoint that was lost; 0: nobody knows. Of the directory: how many entries stand
+    /// up to the newest that it had forgotten.
     pub size: u64,
     pub root: Hash,
     pub request: Option<RequestId>,
@@ -39,6 +40,13 @@ impl Acknowledged {
             _ => "the ledger",
         };
         let (at, who) = (rfc3339(self.at_ms), self.who());
+        if self.whose == "directory" {
+            return format!(
+                "the directory was older than what was recorded of it, up to entry {}: \
+                 acknowledged at {at} by {who}",
+                self.size.saturating_sub(1)
+            );
+        }
         match self.size {
             0 => format!("{whose} was gone at a start: acknowledged at {at} by {who}"),
             size => format!(

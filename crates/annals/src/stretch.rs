@@ -74,7 +74,9 @@ impl Acknowledgements {
     /// Files that cannot be read.
     pub fn lost(&self, reader: &Reader) -> Result<Vec<Loss>, Fault> {
         let is_gone = |one: &&Acknowledged| {
-            one.size == 0 || reader.root_at(one.size).is_none_or(|root| root != one.root)
+            // The directory is no log: what it forgot stands here.
+            one.whose != "directory"
+                && (one.size == 0 || reader.root_at(one.size).is_none_or(|root| root != one.root))
         };
         let gone: Vec<&Acknowledged> = self.0.iter().filter(is_gone).collect();
         if gone.is_empty() {

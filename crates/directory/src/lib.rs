@@ -40,6 +40,7 @@ mod list_mail;
 mod lists;
 mod named;
 mod newcomers;
+mod older;
 mod outgoing;
 mod outlets;
 mod passing;
@@ -97,12 +98,14 @@ use friends::Friends;
 use guesses::Guesses;
 use inquiries::Inquiries;
 use list_mail::Asker;
+use older::Known;
 use rows::RowKey;
 use seen::Memories;
 use sending::Sendings;
 use statements::Statements;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tables::Tables;
 use terms::{Kind, TenantId, UserId};
@@ -144,9 +147,11 @@ pub fn run(house: House) -> ExitCode {
 fn serve(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
     let tables = Tables::open(Path::new(&folder))?;
+    let notes = Tables::open(Path::new(&folder))?;
     house.jail().map_err(Fault::jail)?;
     let mut hub = Hub::new().map_err(Fault::channel)?;
-    let friends = Friends::new(house.start.instance);
+    let mut friends = Friends::new(house.start.instance);
+    friends.journal.await_notes();
     house.ready(Some(friends.journal.public()), None).map_err(Fault::jail)?;
     let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
     let host_name = start.host_name;
@@ -167,6 +172,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         outlets: None,
         authorities: start.relay.authorities,
         key: None,
+        known: Known::Locked(notes),
         host_name,
         next_tending,
         next_letters: next_tending,
@@ -175,6 +181,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         let now = Instant::now();
         let patience = match desk.key {
             None => KEY_PATIENCE,
+            Some(_) if desk.known.is_open() => KEY_PATIENCE,
             Some(_) => desk.next_letters.saturating_duration_since(now).min(TENDING),
         };
         for event in desk.hub.wait(Some(patience)).map_err(Fault::channel)? {
@@ -215,7 +222,9 @@ struct Desk {
     outlets: Option<Vec<outlets::OutletRow>>,
     /// The well-known authorities (PEM), for edges that need them. Not read here.
     authorities: String,
-    key: Option<RowKey>,
+    key: Option<Rc<RowKey>>,
+    /// Whether these tables know of all that was recorded of them.
+    known: Known,
     host_name: String,
     next_tending: Instant,
     next_letters: Instant,
@@ -258,8 +267,9 @@ impl Desk {
     /// The key of the tables, once per start; the vault records that it was given.
     fn fetch_key(&mut self) {
         if self.key.is_none() {
-            self.key = self.friends.policy_key().map(|key| RowKey::new(&key));
+            self.key = self.friends.policy_key().map(|key| Rc::new(RowKey::new(&key)));
         }
+        self.compare_at_times();
         let Some(key) = &self.key else { return };
         let found = self.statements.confirm_keys(&self.tables, key, &mut self.friends);
         if let Ok(Some(count @ 1..)) = found {
@@ -436,9 +446,11 @@ impl Desk {
     }
 
     fn state_sending(&mut self, person: (TenantId, UserId), address: &str) -> ToDispatch {
-        let Some(key) = &self.key else { return ToDispatch::Later };
+        let Some(key) = self.key.as_ref().filter(|_| !self.known.is_older()) else {
+            return ToDispatch::Later;
+        };
         let (address, now) = (canonical(address, &self.host_name), now_ms());
-        let from = (&self.tables, key);
+        let from = (&self.tables, &**key);
         self.sendings
             .state(from, &mut self.friends, person, &address, now)
             .unwrap_or(ToDispatch::Later)
@@ -513,6 +525,9 @@ impl Desk {
         asker: Asker,
         question: Question,
     ) -> Result<Answer, wire::Fault> {
+        if self.known.is_older() {
+            return Ok(Answer::Later);
+        }
         let Some(mut change) = self.changes() else { return Ok(Answer::Later) };
         let answer = change.list_mail(asker, question).ok_or(wire::Fault::Malformed)?;
         if answer == Answer::Unknown {
@@ -530,9 +545,15 @@ impl Desk {
         }
         let now = now_ms();
         let address = canonical(address, &self.host_name);
-        self.statements
-            .state(&self.tables, key, &mut self.friends, &address, &self.host_name, now)
-            .unwrap_or(Stated::Later)
+        let stated = self.statements.state(
+            &self.tables,
+            key,
+            &mut self.friends,
+            &address,
+            &self.host_name,
+            now,
+        );
+        self.known.temper(stated.unwrap_or(Stated::Later))
     }
 
     /// The return path of mail that is passed on for a domain of ours.
@@ -564,6 +585,10 @@ impl Desk {
                 change.standing(part).map_or(ToIdentity::Done, ToIdentity::Standing)
             }
             FromIdentity::Carry(act) => {
+                if let Some(answer) = self.unless_older(&act) {
+                    return ToIdentity::Carried(Box::new(answer));
+                }
+                let Some(mut change) = self.changes() else { return ToIdentity::Done };
                 let answer = Box::new(change.carry(act));
                 self.next_letters = Instant::now();
                 ToIdentity::Carried(answer)
@@ -577,6 +602,7 @@ impl Desk {
                 }
                 ToIdentity::Done
             }
+            FromIdentity::IsOlder => ToIdentity::Older(self.known.forgotten()),
             FromIdentity::Robbed => ToIdentity::Robbed(change.tables.robbed().unwrap_or_default()),
             FromIdentity::Locked(part) => {
                 if let Err(fault) = change.tables.note_locked(part) {
@@ -607,6 +633,9 @@ impl Desk {
             self.inquiries.forget_answers();
         }
         self.next_letters = Instant::now();
+        if self.known.is_older() && !older::only_tells(&question) {
+            return older::refusal();
+        }
         match self.changes() {
             Some(mut change) => change.carry_out(question),
             None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
@@ -615,6 +644,7 @@ impl Desk {
 
     fn changes(&mut self) -> Option<changes::Changes<'_>> {
         self.outlets = None;
+        self.compare();
         Some(changes::Changes {
             tables: &mut self.tables,
             key: self.key.as_ref()?,
@@ -627,7 +657,7 @@ impl Desk {
 
     /// Letters that wait for the queue.
     fn send_letters(&mut self) {
-        if self.key.is_none() || self.next_letters > Instant::now() {
+        if self.key.is_none() || !self.known.is_sure() || self.next_letters > Instant::now() {
             return;
         }
         let sent = self.changes().map_or(Ok(false), |mut change| change.send_letters());
@@ -654,7 +684,7 @@ impl Desk {
 
     /// Contracts whose grace is over, and what was begun before a restart.
     fn tend(&mut self) {
-        if self.next_tending > Instant::now() {
+        if self.next_tending > Instant::now() || self.known.is_older() {
             return;
         }
         self.next_tending = Instant::now() + TENDING;

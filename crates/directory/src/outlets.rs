@@ -254,7 +254,8 @@ impl Desk {
         secret: &str,
         has: Option<TenantId>,
     ) -> Admitted {
-        let Some(key) = &self.key else { return Admitted::Later };
+        let key = self.key.as_ref().filter(|_| !self.known.is_older());
+        let Some(key) = key else { return Admitted::Later };
         let found = match self.tables.outlet_by_secret(key, secret) {
             Ok(found) => found,
             Err(_) => return Admitted::Later,

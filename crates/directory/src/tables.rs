@@ -95,6 +95,7 @@ impl Tables {
             crate::accepted::SCHEMA,
             crate::places::SCHEMA,
             crate::undelivered::SCHEMA,
+            crate::older::SCHEMA,
         ];
         for schema in std::iter::once(SCHEMA).chain(others) {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;

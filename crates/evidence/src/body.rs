@@ -369,6 +369,26 @@ impl Body {
         )
     }
 
+    /// Deeds that change what their author keeps in tables of its own: an older copy of the tables
+    /// does not know of them, and the log does.
+    pub fn changes_tables(&self) -> bool {
+        matches!(
+            self,
+            Self::RuleChange { .. }
+                | Self::Request { .. }
+                | Self::Approve { .. }
+                | Self::Deny { .. }
+                | Self::Expire { .. }
+                | Self::CarryOut { .. }
+                | Self::Ending { .. }
+                | Self::Destroyed { .. }
+                | Self::Hold { .. }
+                | Self::LossAcknowledged { .. }
+                | Self::Freeze { .. }
+                | Self::Unfreeze { .. }
+        )
+    }
+
     /// The process whose deed this is, where there is one.
     pub fn instance(&self) -> Option<InstanceId> {
         match self {

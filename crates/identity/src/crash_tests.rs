@@ -47,7 +47,7 @@ fn change(tables: &Tables, key: &RowKey, act: u64, dice: &mut Dice) {
             };
             tables.add_app_password(key, user(act % 7), &row).unwrap();
         }
-        2 => tables.revoke(key, &format!("look-up {}", act % 11)).unwrap(),
+        2 => drop(tables.revoke(key, &format!("look-up {}", act % 11)).unwrap()),
         _ => tables.mark_used(key, &format!("look-up {}", act % 11), act).unwrap(),
     }
 }

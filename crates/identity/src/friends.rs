@@ -147,6 +147,14 @@ impl Friends {
         }
     }
 
+    /// How many entries stand up to the newest that the directory has forgotten, if there is any.
+    pub fn directory_forgot(&mut self) -> Result<Option<u64>, Fault> {
+        match self.directory(&wire::directory::FromIdentity::IsOlder, DIRECTORY_PATIENCE)? {
+            wire::directory::ToIdentity::Older(upto) => Ok(upto),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
     pub fn locked(&mut self, part: Part) -> Result<(), Fault> {
         let question = wire::directory::FromIdentity::Locked(part);
         self.directory(&question, DIRECTORY_PATIENCE).map(drop)

@@ -16,6 +16,7 @@ mod ended;
 mod fault;
 mod friends;
 mod marks;
+mod older;
 mod people;
 mod requests;
 mod robbed;
@@ -33,11 +34,13 @@ pub use people::DEVICE_BYTES;
 
 use compartment::House;
 use friends::Friends;
+use journal::{Age, Behind, Notes};
 use marks::Marks;
 use rows::RowKey;
 use sessions::Sessions;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tables::Tables;
 use terms::{InstanceId, Kind};
@@ -66,6 +69,7 @@ pub fn run(house: House) -> ExitCode {
 fn serve(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
     let tables = Tables::open(Path::new(&folder))?;
+    let notes = Tables::open(Path::new(&folder))?;
     house.jail().map_err(Fault::jail)?;
     let mut hub = Hub::new().map_err(Fault::channel)?;
     let friends = Friends::new(house.start.instance);
@@ -82,6 +86,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         sessions,
         marks: Marks::default(),
         key: None,
+        waking: Some(Waking::Locked(notes)),
         single_operator,
         next_tending,
         tendings: 0,
@@ -113,10 +118,24 @@ struct Desk {
     friends: Friends,
     sessions: Sessions,
     marks: Marks,
-    key: Option<RowKey>,
+    key: Option<Rc<RowKey>>,
+    /// `None`: it is done.
+    waking: Option<Waking>,
     single_operator: bool,
     next_tending: Instant,
     tendings: u32,
+}
+
+/// What must be known before anybody comes in by these tables.
+enum Waking {
+    /// The vault has not given their key. The second way to the tables is for the notes.
+    Locked(Tables),
+    /// The ledger has not said whether they are as new as what it knows of them.
+    Unsure(Rc<RowKey>, Box<dyn Notes>),
+    /// They are not, and what they have forgotten is done again.
+    Behind(Rc<RowKey>, Behind),
+    /// They are.
+    Sure(Rc<RowKey>),
 }
 
 impl Desk {
@@ -149,15 +168,62 @@ impl Desk {
         self.fetch_key();
     }
 
+    /// The key of the tables, once per start; and that they are no older than what is recorded of
+    /// them, before anybody comes in by them.
     fn fetch_key(&mut self) {
-        if self.key.is_none() {
-            let key = self.friends.table_key().map(|key| RowKey::new(&key));
-            // Without the marks nobody comes in: a freeze is not forgotten by a restart.
-            let marks = key.as_ref().and_then(|key| Marks::read(&self.tables, key).ok());
-            if let Some(marks) = marks {
-                (self.marks, self.key) = (marks, key);
+        while self.key.is_none() && self.wake() {}
+    }
+
+    /// One step further; `false`: somebody is away, and it is tried again later.
+    fn wake(&mut self) -> bool {
+        let Some(waking) = self.waking.take() else { return false };
+        let (next, is_further) = match waking {
+            Waking::Locked(tables) => match self.friends.table_key() {
+                Some(key) => {
+                    let key = Rc::new(RowKey::new(&key));
+                    let own = older::Own { tables, key: Rc::clone(&key) };
+                    (Waking::Unsure(key, Box::new(own)), true)
+                }
+                None => (Waking::Locked(tables), false),
+            },
+            Waking::Unsure(key, notes) => match self.friends.journal.remember_in(notes) {
+                Ok(Age::Current) => (Waking::Sure(key), true),
+                Ok(Age::Older(behind)) => (Waking::Behind(key, behind), true),
+                Err(notes) => (Waking::Unsure(key, notes), false),
+            },
+            Waking::Behind(key, behind) => match self.catch_up(&key, behind) {
+                true => (Waking::Sure(key), true),
+                false => (Waking::Behind(key, behind), false),
+            },
+            Waking::Sure(key) => {
+                // Without the marks nobody comes in: a freeze is not forgotten by a restart.
+                let Ok(marks) = Marks::read(&self.tables, &key) else {
+                    self.waking = Some(Waking::Sure(key));
+                    return false;
+                };
+                (self.marks, self.key) = (marks, Some(key));
+                self.keep_mode();
+                return true;
             }
-            self.keep_mode();
+        };
+        self.waking = Some(next);
+        is_further
+    }
+
+    /// What the tables have forgotten is done again, and told.
+    fn catch_up(&mut self, key: &RowKey, behind: Behind) -> bool {
+        let done = older::do_again((&self.tables, key), &mut self.friends, behind);
+        match done {
+            Ok(again) => {
+                let what = again.what(behind.is_blank);
+                let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+                true
+            }
+            Err(fault) => {
+                let story = fault.story();
+                compartment::tell(format_args!("sekisho: identity catches up later: {story}"));
+                false
+            }
         }
     }
 
@@ -209,7 +275,7 @@ impl Desk {
             }
             FromSentinel::Freeze { whose, why } => {
                 let by = format!("{}: {why}", Kind::Sentinel.word());
-                let with = (&self.tables, key, &mut self.friends);
+                let with = (&self.tables, &**key, &mut self.friends);
                 match self.marks.freeze(with, whose, true, &by) {
                     Ok(is_new) => {
                         self.sessions.end_whose(whose, &mut self.friends);
@@ -282,7 +348,7 @@ impl Desk {
     fn people(&mut self, asker: InstanceId) -> Option<people::People<'_>> {
         Some(people::People {
             tables: &mut self.tables,
-            key: self.key.as_ref()?,
+            key: self.key.as_deref()?,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
             marks: &mut self.marks,

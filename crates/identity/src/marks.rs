@@ -125,6 +125,25 @@ impl Marks {
     }
 }
 
+/// A freeze or its end as the evidence tells it; whose it cannot tell is none of ours.
+pub fn freeze_again(
+    tables: &Tables,
+    key: &RowKey,
+    (what, tenant, user): (&str, Option<TenantId>, Option<UserId>),
+    frozen: bool,
+) -> Result<(), Fault> {
+    let whose = match (tenant, user) {
+        (Some(tenant), Some(user)) => Some(Whose::Person(tenant, user)),
+        (Some(tenant), None) => Some(Whose::Tenant(tenant)),
+        (None, _) => Kind::parse(what).map(Whose::Kind),
+    };
+    let Some(whose) = whose else { return Ok(()) };
+    match frozen {
+        true => tables.keep_mark(key, Table::Frozen, &name(whose), &(whose, now_ms())),
+        false => tables.lift_mark(key, Table::Frozen, &name(whose)),
+    }
+}
+
 fn name(whose: Whose) -> Vec<u8> {
     match whose {
         Whose::Person(tenant, user) => [&b"person"[..], &tenant.0, &user.0].concat(),

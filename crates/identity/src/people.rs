@@ -274,7 +274,13 @@ impl People<'_> {
         };
         match act {
             Act::AcknowledgeLoss { whose, size, root } => {
-                // The entry is all that is done: whoever reads the logs looks for it.
+                // The entry is all that is done: whoever reads the logs looks for it. The directory
+                // has no log; it is told.
+                let forgotten = match whose {
+                    WhoseLog::Directory => self.friends.directory_forgot()?,
+                    _ => None,
+                };
+                let size = forgotten.unwrap_or(size);
                 self.write(Body::LossAcknowledged {
                     whose: whose.word().into(),
                     size,
@@ -282,6 +288,9 @@ impl People<'_> {
                     request,
                     weakened: weakened.map(Into::into),
                 })?;
+                if whose == WhoseLog::Directory {
+                    self.friends.carry(Act::AcknowledgeLoss { whose, size, root })?;
+                }
                 Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
             }
             Act::SingleOperator => self.single_operator(weakened),
@@ -361,11 +370,15 @@ impl People<'_> {
 
     /// Whether the ledger and its mirror keep a statement of just this loss.
     fn is_lost(&mut self, whose: WhoseLog, at: &LostAt) -> Result<bool, Fault> {
+        if whose == WhoseLog::Directory {
+            return Ok(self.friends.directory_forgot()?.is_some());
+        }
         let (ledger, mirror) = self.friends.journal.lost().map_err(Fault::Unrecorded)?;
         Ok(match whose {
             WhoseLog::Ledger => ledger.contains(at),
             WhoseLog::Mirror => mirror.contains(at),
             WhoseLog::Both => ledger.contains(at) && mirror.contains(at),
+            WhoseLog::Directory => false,
         })
     }
 

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use terms::{RequestId, UserId};
 use wire::approval::Request;
 
+/// The note of the deeds that these tables know of.
+pub const NOTED: &[u8] = b"deeds";
+
 /// Wrong passwords of one person, since the last right one.
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Tries {
@@ -61,7 +64,7 @@ impl Tables {
         Ok(())
     }
 
-    fn note<T: DeserializeOwned>(&self, key: &RowKey, name: &[u8]) -> Result<Option<T>, Fault> {
+    pub fn note<T: DeserializeOwned>(&self, key: &RowKey, name: &[u8]) -> Result<Option<T>, Fault> {
         let token = key.token("note", name);
         let sealed: Option<Vec<u8>> = self
             .db
@@ -71,7 +74,12 @@ impl Tables {
         Ok(sealed.and_then(|sealed| unseal(key, "note", &token, &sealed)))
     }
 
-    fn keep_note<T: Serialize>(&self, key: &RowKey, name: &[u8], note: &T) -> Result<(), Fault> {
+    pub fn keep_note<T: Serialize>(
+        &self,
+        key: &RowKey,
+        name: &[u8],
+        note: &T,
+    ) -> Result<(), Fault> {
         let token = key.token("note", name);
         let sealed = seal(key, "note", &token, note)?;
         self.db

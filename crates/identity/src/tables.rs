@@ -160,13 +160,16 @@ impl Tables {
         Ok(all)
     }
 
-    pub fn revoke(&self, key: &RowKey, look_up: &str) -> Result<(), Fault> {
+    /// `false`: it was revoked already, or is none.
+    pub fn revoke(&self, key: &RowKey, look_up: &str) -> Result<bool, Fault> {
         let token = key.token("app-password", look_up.as_bytes());
-        self.db
-            .prepare_cached("UPDATE app_password SET revoked = 1 WHERE token = ?1")
+        let sql = "UPDATE app_password SET revoked = 1 WHERE token = ?1 AND revoked = 0";
+        let changed = self
+            .db
+            .prepare_cached(sql)
             .and_then(|mut change| change.execute(params![&token[..]]))
             .map_err(Fault::store("revoking an app password"))?;
-        Ok(())
+        Ok(changed > 0)
     }
 
     /// A row of `decoy` or `frozen`: what it names stands in its token and, sealed, in itself.

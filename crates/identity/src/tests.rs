@@ -117,6 +117,7 @@ impl World {
                     ToIdentity::Ending(vec![wire::directory::Part { tenant: TENANT, user: None }])
                 }
                 FromIdentity::Erased { .. } | FromIdentity::Locked(_) => ToIdentity::Done,
+                FromIdentity::IsOlder => ToIdentity::Older(None),
                 FromIdentity::Robbed => ToIdentity::Robbed(vec![wire::directory::Part {
                     tenant: TENANT,
                     user: Some(AOI),

@@ -5,6 +5,8 @@
 
 use crate::Fault;
 use crate::people::{People, refused};
+use crate::tables::Tables;
+use rows::RowKey;
 use terms::{TenantId, UserId};
 use wire::approval::{Act, NEEDED, Request, State};
 use wire::directory::{APPROVING, Part, is_of_house};
@@ -76,19 +78,7 @@ impl People<'_> {
     /// A person is shut out, or let in again: what they agreed to before counts no more, and they
     /// may agree anew. Before the change itself, so that no crash leaves a voice behind.
     pub fn take_back_voices(&mut self, user: UserId) -> Result<(), Fault> {
-        for mut request in self.tables.requests(self.key)? {
-            let before = request.approvals.len();
-            request.approvals.retain(|voice| voice.user != user);
-            let waits = matches!(request.state, State::Open | State::Approved);
-            if !waits || request.approvals.len() == before {
-                continue;
-            }
-            if request.approvals.len() < NEEDED {
-                request.state = State::Open;
-            }
-            self.tables.keep_request(self.key, &request)?;
-        }
-        Ok(())
+        take_back((self.tables, self.key), user)
     }
 
     /// Whether the person's role lets them approve anything, shut out or not.
@@ -100,4 +90,21 @@ impl People<'_> {
 
 pub fn is_approving(role: &str) -> bool {
     APPROVING.contains(&role)
+}
+
+/// Takes a person's voice off every request that waits.
+pub fn take_back((tables, key): (&Tables, &RowKey), user: UserId) -> Result<(), Fault> {
+    for mut request in tables.requests(key)? {
+        let before = request.approvals.len();
+        request.approvals.retain(|voice| voice.user != user);
+        let waits = matches!(request.state, State::Open | State::Approved);
+        if !waits || request.approvals.len() == before {
+            continue;
+        }
+        if request.approvals.len() < NEEDED {
+            request.state = State::Open;
+        }
+        tables.keep_request(key, &request)?;
+    }
+    Ok(())
 }

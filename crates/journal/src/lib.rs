@@ -10,9 +10,11 @@
 mod carrier;
 #[cfg(test)]
 mod carrier_tests;
+mod noted;
 mod rounds;
 
 pub use carrier::{Carrier, Heard};
+pub use noted::{Age, Behind, Notes};
 pub use rounds::{Deed, Rounds, Stored};
 
 use compartment::{now_ms, random};
@@ -40,6 +42,8 @@ pub enum Fault {
     Refused(String),
     #[error("the entry is too long for the ledger")]
     TooLong,
+    #[error("the tables could not note that it is about to be recorded")]
+    Unnoted,
 }
 
 /// The pen of one start.
@@ -50,13 +54,18 @@ pub struct Journal {
     taken: VecDeque<Vec<u8>>,
     /// There is another ledger than the one that took them.
     is_anew: bool,
+    /// Where deeds that change tables are noted before they are signed.
+    memory: Option<noted::Memory>,
+    /// There will be one, and nothing of that sort is signed before.
+    awaits_notes: bool,
 }
 
 impl Journal {
     pub fn new(kind: Kind, instance: InstanceId) -> Self {
         let author = Author::new(kind, instance, &random());
         let (pending, taken) = Default::default();
-        Self { author, ledger: None, pending, taken, is_anew: false }
+        let (ledger, memory) = (None, None);
+        Self { author, ledger, pending, taken, is_anew: false, memory, awaits_notes: false }
     }
 
     /// For `Report::Ready`: what the ledger will believe.
@@ -95,6 +104,13 @@ impl Journal {
     pub fn note(&mut self, body: Body) -> Result<(), Fault> {
         if self.pending.len() >= PENDING {
             return Err(Fault::Away);
+        }
+        if body.changes_tables() {
+            let (start, seq) = (self.author.start(), self.author.next_seq());
+            let noted = self.memory.as_mut().map(|memory| memory.before(start, seq));
+            if !noted.unwrap_or(!self.awaits_notes) {
+                return Err(Fault::Unnoted);
+            }
         }
         let frame = self.author.sign(now_ms(), body).ok_or(Fault::TooLong)?;
         self.pending.push(frame);

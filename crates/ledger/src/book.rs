@@ -1,6 +1,7 @@
 //! The book of evidence: judges what authors append, commits it in batches, follows the mirror,
 //! answers who waits. It knows no socket and no clock; what it wants sent, it returns.
 
+mod deeds;
 mod healing;
 pub(crate) mod losses;
 mod mirroring;
@@ -87,6 +88,8 @@ pub(crate) struct Book<V> {
     taking: Vec<Waiter>,
     proving: Vec<Waiter>,
     aside: VecDeque<Aside>,
+    /// Keepers who asked what they did before the mirror was heard.
+    early: Vec<deeds::Asked>,
     link: Link,
     cosigned: Option<SignedCheckpoint>,
     askers: mirroring::Askers,
@@ -126,7 +129,7 @@ impl<V: Volume> Book<V> {
         must_reach: u64,
         now_ms: u64,
     ) -> Self {
-        memory.authors.batch_written();
+        memory.batch_written();
         Self {
             store,
             signer,
@@ -135,6 +138,7 @@ impl<V: Volume> Book<V> {
             taking: Vec::new(),
             proving: Vec::new(),
             aside: VecDeque::new(),
+            early: Vec::new(),
             link: Link::Away,
             cosigned: None,
             askers: mirroring::Askers::default(),
@@ -193,6 +197,15 @@ impl<V: Volume> Book<V> {
                     _ => refused("only identity may ask what was lost"),
                 };
                 self.answer(peer, call, answer);
+            }
+            ToLedger::LastDeed => {
+                let asked = deeds::Asked { peer, call, kind: label.kind, from_index: None };
+                self.deeds_asked(asked, now_ms);
+            }
+            ToLedger::Deeds { from_index } => {
+                let from_index = Some(from_index);
+                let asked = deeds::Asked { peer, call, kind: label.kind, from_index };
+                self.deeds_asked(asked, now_ms);
             }
             ToLedger::Releases { since_ms, from_index } => {
                 let answer = match label.kind {
@@ -359,7 +372,7 @@ impl<V: Volume> Book<V> {
             return Ok(());
         }
         self.unwritten.written();
-        self.memory.authors.batch_written();
+        self.memory.batch_written();
         self.feed_mirror(now_ms)
     }
 
@@ -463,6 +476,7 @@ impl<V: Volume> Book<V> {
                 true => self.answer(append.peer, append.call, FromLedger::Away),
             }
         }
+        self.tell_early(now_ms);
         let ask_again = match &self.link {
             Link::Apart { retry_ms } => now_ms >= *retry_ms,
             Link::Asked { since_ms } | Link::Healing { since_ms, .. } => {

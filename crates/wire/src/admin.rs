@@ -249,7 +249,8 @@ pub enum Request {
         frozen: bool,
     },
     FreezeList,
-    /// What a log lost is known; `whose` is `ledger`, `mirror` or `both`, the root in base 64.
+    /// What a log lost is known; `whose` is `ledger`, `mirror`, `both` or `directory`, the
+    /// root in base 64.
     AcknowledgeLoss {
         whose: String,
         size: u64,

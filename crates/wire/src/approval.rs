@@ -100,16 +100,19 @@ pub enum Act {
     Rejoin(Kind),
 }
 
-/// Which log lost something.
+/// Which log lost something, or whose tables are older than what was recorded of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WhoseLog {
     Ledger,
     Mirror,
     Both,
+    /// Its size is the number of entries up to the newest that the directory has forgotten; 0 in
+    /// an act: whichever that is.
+    Directory,
 }
 
 impl WhoseLog {
-    pub const ALL: [Self; 3] = [Self::Ledger, Self::Mirror, Self::Both];
+    pub const ALL: [Self; 4] = [Self::Ledger, Self::Mirror, Self::Both, Self::Directory];
 
     /// As the evidence has it.
     pub fn word(self) -> &'static str {
@@ -117,6 +120,7 @@ impl WhoseLog {
             Self::Ledger => "ledger",
             Self::Mirror => "mirror",
             Self::Both => "both",
+            Self::Directory => "directory",
         }
     }
 }

@@ -339,6 +339,8 @@ pub enum FromIdentity {
     Robbed,
     /// They are.
     Locked(Part),
+    /// Whether these tables are older than what was recorded of them.
+    IsOlder,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -355,6 +357,8 @@ pub enum ToIdentity {
     Ending(Vec<Part>),
     Done,
     Robbed(Vec<Part>),
+    /// So many entries stand up to the newest that they do not know of; `None`: they know of all.
+    Older(Option<u64>),
 }
 
 /// From `admin`. Each change is recorded before it counts.

@@ -22,6 +22,19 @@ pub enum ToLedger {
     Follow { from_index: u64 },
     /// From `identity`, before anybody acknowledges a loss: what is known to be lost?
     Lost,
+    /// From a keeper at its start: where does the newest entry of its kind stand that changed what
+    /// it keeps?
+    LastDeed,
+    /// From a keeper whose tables are older than that: all such entries, from this index on.
+    Deeds { from_index: u64 },
+}
+
+/// Where an entry stands, and which of its author's it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    pub start: InstanceId,
+    pub seq: u64,
+    pub index: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +83,13 @@ pub enum FromLedger {
     /// Entries that were cosigned are gone, and nobody has acknowledged it: no new release is
     /// proved, and nothing of this append was taken. Without `prove` it is.
     Shut,
+    /// `None`: there is none in this log.
+    LastDeed(Option<Deed>),
+    /// `next`: ask again from there, unless `None`.
+    Deeds {
+        entries: Vec<Vec<u8>>,
+        next: Option<u64>,
+    },
 }
 
 /// A checkpoint that a log was seen to reach and was found without at its start.

@@ -70,7 +70,7 @@ impl<V: Volume> Book<V> {
             let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
             self.store.write(signed)?;
             self.store.flush()?;
-            self.memory.authors.batch_written();
+            self.memory.batch_written();
             self.bind();
         }
         Ok(())

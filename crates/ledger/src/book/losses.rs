@@ -113,7 +113,8 @@ impl<V: Volume> Book<V> {
     /// An entry is durable: whether by it somebody says that they know of a loss.
     pub(super) fn acknowledged(&mut self, entry: &Entry) {
         let Body::LossAcknowledged { whose, size, root, .. } = &entry.body else { return };
-        if entry.author != Kind::Identity || whose.as_str() == "mirror" || !self.is_shut() {
+        let is_ours = !["mirror", "directory"].contains(&whose.as_str());
+        if entry.author != Kind::Identity || !is_ours || !self.is_shut() {
             return;
         }
         self.remembered.unknown.retain(|lost| (lost.size, lost.root) != (*size, root.0));

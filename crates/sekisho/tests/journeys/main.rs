@@ -28,6 +28,7 @@ mod letters;
 mod lists;
 mod losses;
 mod maildrop;
+mod older;
 mod onward;
 mod outlet;
 mod post;

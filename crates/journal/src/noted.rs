@@ -1,0 +1,216 @@
+//! What a keeper's own tables know of the entries that changed them, so that an older copy of the
+//! tables is found out at the next start: the ledger knows of a deed that they have not noted.
+//!
+//! The tables note that a deed is about to be signed, durably, before it is: a crash leaves a note
+//! without an entry, never an entry without a note.
+
+use crate::{Fault, Journal};
+use evidence::{Body, Entry, Frame};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use terms::InstanceId;
+use wire::ledger::{Deed, FromLedger, ToLedger};
+
+/// The ledger knows it by heart. Whoever asks serves others meanwhile, and asks again.
+const ASKING: Duration = Duration::from_millis(700);
+
+/// Where a keeper's tables note it: in the very file that a copy of them would bring along.
+pub trait Notes {
+    /// What was kept last; `None`: nothing, or nothing that can be read.
+    fn read(&mut self) -> Option<Vec<u8>>;
+    /// Durable when it returns `true`.
+    fn keep(&mut self, noted: &[u8]) -> bool;
+}
+
+/// Everything that the tables know of their deeds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Noted {
+    /// The ledger's newest deed when that was last compared: its index and one.
+    known: u64,
+    /// Since then: starts, and the number up to which each signed, or was about to.
+    starts: Vec<(InstanceId, u64)>,
+}
+
+impl Noted {
+    fn covers(&self, deed: &Deed) -> bool {
+        deed.index < self.known || self.has_noted(deed.start, deed.seq)
+    }
+
+    fn has_signed(&self, entry: &Entry) -> bool {
+        self.has_noted(entry.start, entry.seq)
+    }
+
+    fn has_noted(&self, start: InstanceId, seq: u64) -> bool {
+        self.starts.iter().any(|(one, upto)| *one == start && seq <= *upto)
+    }
+
+    fn add(&mut self, start: InstanceId, seq: u64) {
+        match self.starts.last_mut().filter(|(last, _)| *last == start) {
+            Some((_, upto)) => *upto = seq,
+            None => self.starts.push((start, seq)),
+        }
+    }
+}
+
+/// How a keeper's tables stand to the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// They know of everything that was recorded of them.
+    Current,
+    /// They do not: they are an older copy, or somebody began them anew.
+    Older(Behind),
+}
+
+/// What tables do not know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The newest of it.
+    pub last: Deed,
+    /// All of it stands here, or behind.
+    pub from_index: u64,
+    /// They remember nothing at all.
+    pub is_blank: bool,
+}
+
+/// The notes, and what they say.
+pub(crate) struct Memory {
+    notes: Box<dyn Notes>,
+    noted: Noted,
+}
+
+impl Memory {
+    /// `false`: it could not be kept, and the deed must not be done.
+    pub fn before(&mut self, start: InstanceId, seq: u64) -> bool {
+        let mut noted = self.noted.clone();
+        noted.add(start, seq);
+        self.keep(noted)
+    }
+
+    fn keep(&mut self, noted: Noted) -> bool {
+        let kept = postcard::to_stdvec(&noted).is_ok_and(|bytes| self.notes.keep(&bytes));
+        if kept {
+            self.noted = noted;
+        }
+        kept
+    }
+}
+
+impl Journal {
+    /// From now on every deed that changes tables is noted there first. Tells how they stand to
+    /// what the ledger knows of them.
+    ///
+    /// # Errors
+    /// The ledger is away, or does not know yet: nobody may act upon these tables, and the notes
+    /// are handed back for another try.
+    pub fn remember_in(&mut self, mut notes: Box<dyn Notes>) -> Result<Age, Box<dyn Notes>> {
+        let Ok(last) = self.last_deed() else { return Err(notes) };
+        let kept = notes.read().and_then(|bytes| postcard::from_bytes::<Noted>(&bytes).ok());
+        let (is_blank, noted) = (kept.is_none(), kept.unwrap_or_default());
+        let age = match last {
+            Some(last) if !noted.covers(&last) => {
+                Age::Older(Behind { last, from_index: noted.known, is_blank })
+            }
+            _ => Age::Current,
+        };
+        let mut memory = Memory { notes, noted };
+        if age == Age::Current {
+            let known = last.map_or(0, |last| last.index + 1);
+            // Kept with the next deed: until then what stood before says the same.
+            memory.noted = Noted { known, starts: Vec::new() };
+        }
+        self.memory = Some(memory);
+        Ok(age)
+    }
+
+    /// The tables know of everything up to `last` from now on: what they had forgotten was done
+    /// again, or somebody who decides said that they know. `false`: it could not be kept.
+    pub fn catch_up(&mut self, last: Deed) -> bool {
+        let Some(memory) = &mut self.memory else { return false };
+        memory.keep(Noted { known: last.index + 1, starts: Vec::new() })
+    }
+
+    /// What the tables do not know of, from `from_index` on, oldest first; where to go on.
+    ///
+    /// # Errors
+    /// The ledger is away.
+    pub fn forgotten(&mut self, from_index: u64) -> Result<(Vec<Body>, Option<u64>), Fault> {
+        match self.ask(&ToLedger::Deeds { from_index })? {
+            FromLedger::Deeds { entries, next } => {
+                let frames = entries.iter().filter_map(|bytes| Frame::parse(bytes));
+                let is_new = |frame: &Frame| {
+                    let memory = self.memory.as_ref();
+                    !memory.is_some_and(|memory| memory.noted.has_signed(&frame.entry))
+                };
+                Ok((frames.filter(is_new).map(|frame| frame.entry.body).collect(), next))
+            }
+            _ => Err(Fault::Away),
+        }
+    }
+
+    /// Nothing that changes tables is recorded before they can note it.
+    pub fn await_notes(&mut self) {
+        self.awaits_notes = true;
+    }
+
+    fn last_deed(&mut self) -> Result<Option<Deed>, Fault> {
+        match self.ask(&ToLedger::LastDeed)? {
+            FromLedger::LastDeed(last) => Ok(last),
+            _ => Err(Fault::Away),
+        }
+    }
+
+    fn ask(&mut self, question: &ToLedger) -> Result<FromLedger, Fault> {
+        let ledger = self.ledger.as_mut().ok_or(Fault::Away)?;
+        match ledger.ask::<_, FromLedger>(question, &[], ASKING) {
+            Ok((answer, _)) => Ok(answer),
+            Err(wire::Fault::Silent) => Err(Fault::Away),
+            Err(_) => {
+                self.ledger = None;
+                Err(Fault::Away)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Deed, Noted};
+    use terms::InstanceId;
+
+    fn start(number: u8) -> InstanceId {
+        InstanceId([number; 6])
+    }
+
+    fn deed(of: u8, seq: u64, index: u64) -> Deed {
+        Deed { start: start(of), seq, index }
+    }
+
+    #[test]
+    fn tables_cover_what_they_noted_and_an_older_copy_does_not() {
+        let mut noted = Noted::default();
+        noted.add(start(1), 4);
+        let older = noted.clone();
+        noted.add(start(1), 9);
+        assert!(noted.covers(&deed(1, 9, 30)) && noted.covers(&deed(1, 7, 20)));
+        assert!(older.covers(&deed(1, 4, 10)) && !older.covers(&deed(1, 5, 11)));
+        assert!(!Noted::default().covers(&deed(1, 0, 0)));
+    }
+
+    #[test]
+    fn a_note_without_its_entry_is_no_sign_of_age() {
+        // The second start died between its note and its entry: the ledger's newest is the first's.
+        let mut noted = Noted::default();
+        noted.add(start(1), 4);
+        noted.add(start(2), 0);
+        assert!(noted.covers(&deed(1, 4, 10)) && noted.covers(&deed(2, 0, 11)));
+        assert!(!noted.covers(&deed(2, 1, 12)));
+    }
+
+    #[test]
+    fn what_was_compared_stays_known() {
+        let noted = Noted { known: 11, starts: vec![(start(3), 2)] };
+        assert!(noted.covers(&deed(1, 400, 10)) && !noted.covers(&deed(1, 401, 11)));
+        assert!(noted.covers(&deed(3, 2, 15)) && !noted.covers(&deed(4, 0, 16)));
+    }
+}

@@ -1,0 +1,68 @@
+//! What keepers recorded of their tables: whoever was set back to an older copy of them learns here
+//! what it has forgotten.
+
+use super::{Book, SEND_BYTES, refused};
+use crate::memory::KEEPERS;
+use evidence::Frame;
+use terms::Kind;
+use tlog::Volume;
+use wire::Peer;
+use wire::ledger::FromLedger;
+
+/// A keeper's question.
+pub(super) struct Asked {
+    pub peer: Peer,
+    pub call: u32,
+    pub kind: Kind,
+    /// `None`: only which is the newest.
+    pub from_index: Option<u64>,
+}
+
+/// Entries that are looked at for one answer.
+const LOOKED_AT: usize = 16_384;
+
+impl<V: Volume> Book<V> {
+    /// Nothing is said before the mirror has given back what may be missing here: a keeper would
+    /// take its tables for new because the log is old.
+    pub(super) fn deeds_asked(&mut self, asked: Asked, now_ms: u64) {
+        let Asked { peer, call, kind, from_index } = asked;
+        let answer = match from_index {
+            _ if !KEEPERS.contains(&kind) => refused("only a keeper may ask for what it did"),
+            _ if !self.may_append(now_ms) => {
+                self.early.retain(|earlier| earlier.peer != peer);
+                return self.early.push(asked);
+            }
+            Some(from_index) => self.deeds_of(kind, from_index),
+            None => FromLedger::LastDeed(self.memory.last_deed(kind)),
+        };
+        self.answer(peer, call, answer);
+    }
+
+    /// Those who asked too early.
+    pub(super) fn tell_early(&mut self, now_ms: u64) {
+        if !self.early.is_empty() && self.may_append(now_ms) {
+            for asked in std::mem::take(&mut self.early) {
+                self.deeds_asked(asked, now_ms);
+            }
+        }
+    }
+
+    fn deeds_of(&self, kind: Kind, from_index: u64) -> FromLedger {
+        let size = self.store.size();
+        let left = usize::try_from(size.saturating_sub(from_index)).unwrap_or(usize::MAX);
+        if left == 0 {
+            return FromLedger::Deeds { entries: Vec::new(), next: None };
+        }
+        let Ok(found) = self.store.entries(from_index, left.min(LOOKED_AT), SEND_BYTES) else {
+            return FromLedger::Away;
+        };
+        let next = from_index + found.len().max(1) as u64;
+        let is_its = |bytes: &Vec<u8>| {
+            Frame::parse(bytes).is_some_and(|Frame { entry, .. }| {
+                entry.author == kind && entry.body.changes_tables()
+            })
+        };
+        let entries = found.into_iter().filter(is_its).collect();
+        FromLedger::Deeds { entries, next: (next < size).then_some(next) }
+    }
+}

@@ -1,0 +1,112 @@
+//! Somebody puts an older copy of one keeper's tables in their place while the house stands still.
+//! The evidence knows better.
+
+use super::house::{Account, Demo, within};
+use super::post::deliver;
+use super::reader::Reader;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const ALARM: [&str; 2] = ["alarms", "list"];
+const OF_IDENTITY: &str = "identity's tables are older";
+const OF_DIRECTORY: &str = "the directory's tables are older";
+
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+/// Takes a copy of a keeper's folder of a house that stands still.
+fn keep(demo: &Demo, keeper: &str) {
+    copy(&demo.data().join(keeper), &demo.data().with_file_name("older"));
+}
+
+fn put_back(demo: &Demo, keeper: &str) {
+    copy(&demo.data().with_file_name("older"), &demo.data().join(keeper));
+}
+
+fn alarms(demo: &Demo, of: &str) -> usize {
+    demo.ask(&ALARM).0.to_string().matches(of).count()
+}
+
+fn must(demo: &Demo, words: &[&str]) -> serde_json::Value {
+    let (value, code) = demo.ask(words);
+    assert_eq!(code, 0, "{words:?}: {value}");
+    value
+}
+
+fn reads(demo: &Demo, secret: &str) -> bool {
+    let mut account = demo.account("aoi@example.jp");
+    account.imap = secret.to_owned();
+    Reader::try_sign_in(demo, &account).is_ok()
+}
+
+fn letter(to: &str) -> Vec<u8> {
+    format!("From: a@sender.example\r\nTo: {to}\r\nSubject: hi\r\n\r\nhi\r\n").into_bytes()
+}
+
+#[test]
+fn what_was_revoked_stays_revoked_with_older_tables() {
+    let mut demo = Demo::fresh("older-identity");
+    let words = ["app-password", "add", "aoi@example.jp", "--protocol", "imap", "--device", "lost"];
+    let made = must(&demo, &words);
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert!(reads(&demo, secret));
+    demo.stop();
+    keep(&demo, "identity");
+    let mut demo = demo.again();
+    assert!(reads(&demo, secret));
+    must(&demo, &["app-password", "revoke", id]);
+    must(&demo, &["freeze", "--user", "haru@example.jp"]);
+    assert!(!reads(&demo, secret));
+    demo.stop();
+    put_back(&demo, "identity");
+    let mut demo = demo.again();
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_IDENTITY) > 0);
+    assert!(!reads(&demo, secret), "a revoked secret read again");
+    let haru: Account = demo.account("haru@example.jp");
+    assert!(Reader::try_sign_in(&demo, &haru).is_err(), "a freeze was undone");
+    // What it caught up with it knows: the next start is quiet.
+    let before = alarms(&demo, OF_IDENTITY);
+    demo.stop();
+    let demo = demo.again();
+    assert!(!reads(&demo, secret));
+    assert!(reads(&demo, &demo.account("aoi@example.jp").imap));
+    assert_eq!(alarms(&demo, OF_IDENTITY), before);
+}
+
+#[test]
+fn mail_waits_where_the_directory_is_older() {
+    let mut demo = Demo::fresh("older-directory");
+    demo.stop();
+    keep(&demo, "directory");
+    let mut demo = demo.again();
+    let new = "newer@example.jp";
+    must(&demo, &["user", "add", new, "--tenant", "Example Japan"]);
+    assert_eq!(deliver(&demo.port("smtp"), &[new], &letter(new)).code, 250);
+    demo.stop();
+    put_back(&demo, "directory");
+    let mut demo = demo.again();
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_DIRECTORY) > 0);
+    for to in [new, "aoi@example.jp", "somebody@new.example"] {
+        let code = deliver(&demo.port("smtp"), &[to], &letter(to)).code;
+        assert!((400..500).contains(&code), "{to}: {code}");
+    }
+    let (value, code) = demo.ask(&["user", "add", "late@example.jp", "--tenant", "Example Japan"]);
+    assert_eq!(code, 1, "{value}");
+    assert!(value.to_string().contains("acknowledge-loss"), "{value}");
+    let done = must(&demo, &["ledger", "acknowledge-loss"]);
+    assert_eq!(done["items"][0]["whose"], "directory", "{done}");
+    assert_eq!(deliver(&demo.port("smtp"), &["aoi@example.jp"], &letter("aoi")).code, 250);
+    assert_eq!(deliver(&demo.port("smtp"), &[new], &letter(new)).code, 550);
+    must(&demo, &["user", "add", "late@example.jp", "--tenant", "Example Japan"]);
+    assert_eq!(demo.ask(&["ledger", "acknowledge-loss"]).1, 1, "once");
+    let before = alarms(&demo, OF_DIRECTORY);
+    demo.stop();
+    let demo = demo.again();
+    assert_eq!(deliver(&demo.port("smtp"), &["late@example.jp"], &letter("late")).code, 250);
+    assert_eq!(alarms(&demo, OF_DIRECTORY), before);
+    assert!(must(&demo, &["ledger", "verify"])["losses"].is_null());
+}
