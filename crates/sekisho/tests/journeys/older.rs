@@ -59,7 +59,7 @@ fn what_was_revoked_stays_revoked_with_older_tables() {
     let mut demo = demo.again();
     assert!(reads(&demo, secret));
     must(&demo, &["app-password", "revoke", id]);
-    must(&demo, &["freeze", "--user", "haru@example.jp"]);
+    must(&demo, &["freeze", "haru@example.jp"]);
     assert!(!reads(&demo, secret));
     demo.stop();
     put_back(&demo, "identity");
