@@ -15,13 +15,15 @@
 //! with them), mail that waits in the queue and mail that is kept, our own rows, the dead bytes on
 //! both disks, the certificate.
 
+mod mail;
+
 use crate::Fault;
 use crate::changes::{Changes, no_tenant, refused};
 use crate::endings::{EndingRow, Swept, name_salt};
 use crate::keys::LastOpen;
 use compartment::{now_ms, random};
 use evidence::{Body, Digest, Word};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use terms::plain::is_plain;
 use terms::{HoldId, TenantId, UserId};
 use wire::directory::{Ending, EndingState, EndingWait, Hold, Part, ToAdmin};
@@ -29,10 +31,6 @@ use wire::directory::{Ending, EndingState, EndingWait, Hold, Part, ToAdmin};
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The longest grace: a year.
 const LONGEST_GRACE_MS: u64 = 366 * DAY_MS;
-/// People whose mail is erased in one question.
-const PEOPLE_AT_ONCE: usize = 20;
-/// How long the directory erases before it answers others again.
-const AT_A_TIME: Duration = Duration::from_secs(1);
 /// It is read by whoever decides about the hold, on a terminal.
 const PLAIN: &str = "a reason without control characters or marks of writing direction";
 /// A hold's reason in octets.
@@ -302,27 +300,6 @@ impl Changes<'_> {
     fn restate_without(&mut self, part: Part) -> Result<(), Fault> {
         let people = self.people_of(part)?;
         self.restate_all(self.tables.addresses_of(self.key, &people)?)
-    }
-
-    /// Mail goes in pieces, each noted: a restart goes on with the next one.
-    fn erase_mail(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
-        let part = row.ending.part;
-        let until = Instant::now() + AT_A_TIME;
-        while !row.mail_erased && Instant::now() < until {
-            let left = row.people.get(row.erased..).unwrap_or_default();
-            let some: Vec<UserId> = left.iter().take(PEOPLE_AT_ONCE).copied().collect();
-            let is_last = some.len() == left.len();
-            let whole = is_last && part.user.is_none();
-            row.erased += some.len();
-            let waiting = self.friends.erase_queue(part.tenant, some.clone(), whole)?;
-            let (messages, bytes, rows) = self.friends.erase_mail(part.tenant, some, whole)?;
-            row.ending.messages += messages + waiting.0;
-            row.ending.bytes += bytes + waiting.1;
-            row.ending.rows += rows;
-            row.mail_erased = is_last;
-            self.tables.keep_ending(self.key, row)?;
-        }
-        Ok(())
     }
 
     /// The entry that the certificate shows. It comes last: it is true when it is made.

@@ -7,7 +7,7 @@ use crate::statements::Statements;
 use crate::tables::Tables;
 use rows::RowKey;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use terms::{InstanceId, TenantId, UserId};
@@ -34,6 +34,10 @@ struct Keepers {
     sweeps: Arc<Mutex<Option<(u32, u32)>>>,
     /// Domains for whose mail the signer has keys: the number of each is its file's.
     signing: Arc<Mutex<Vec<(String, u8)>>>,
+    /// They do what is asked before they are gone, and nobody hears it.
+    is_done_unheard: Arc<AtomicBool>,
+    /// Who has no mail any more, and nothing in the queue. Everybody had one message in each.
+    erased: Arc<Mutex<[Vec<UserId>; 2]>>,
 }
 
 impl Keepers {
@@ -46,6 +50,8 @@ impl Keepers {
             held: Arc::default(),
             sweeps: Arc::default(),
             signing: Arc::default(),
+            is_done_unheard: Arc::default(),
+            erased: Arc::default(),
         }
     }
 
@@ -58,6 +64,9 @@ impl Keepers {
         std::thread::spawn(move || {
             while let Ok(frame) = peer.receive(None) {
                 if keepers.allowed.fetch_sub(1, Ordering::SeqCst) <= 0 {
+                    if keepers.is_done_unheard.load(Ordering::SeqCst) {
+                        answer(&keepers, frame.read().unwrap(), &|_| ());
+                    }
                     return; // gone, in the middle of it
                 }
                 let call = frame.call;
@@ -128,11 +137,14 @@ impl Keepers {
 
     fn mailbox(&self, question: ToMailbox, send: &dyn Fn(Answer)) {
         send(Answer::Mailbox(match question {
-            ToMailbox::Erase { users, .. } => FromMailbox::Erased {
-                messages: users.len() as u64,
-                bytes: 10 * users.len() as u64,
-                rows: 1,
-            },
+            ToMailbox::Count { users, .. } => {
+                let messages = self.having(0, &users, false);
+                FromMailbox::Counted { messages, bytes: 10 * messages, rows: messages }
+            }
+            ToMailbox::Erase { users, .. } => {
+                let messages = self.having(0, &users, true);
+                FromMailbox::Erased { messages, bytes: 10 * messages, rows: messages }
+            }
             ToMailbox::Sweep => FromMailbox::Swept { left: self.is_left(|asked| &mut asked.0) },
             ToMailbox::Sent { .. } => FromMailbox::Sent(None),
             ToMailbox::WentTo { .. } => FromMailbox::WentTo(false),
@@ -166,10 +178,28 @@ impl Keepers {
         *asked % 2 == 1
     }
 
-    /// Nothing waits in it.
+    /// How many of these have a message in the mailbox (0) or in the queue (1).
+    fn having(&self, place: usize, users: &[UserId], erases: bool) -> u64 {
+        let gone = &mut self.erased.lock().unwrap()[place];
+        let having: Vec<UserId> =
+            users.iter().filter(|user| !gone.contains(user)).copied().collect();
+        let messages = having.len() as u64;
+        if erases {
+            gone.extend(having);
+        }
+        messages
+    }
+
     fn post(&self, question: ToPost, send: &dyn Fn(Answer)) {
         send(Answer::Post(match question {
-            ToPost::Erase { .. } => FromPost::Erased { messages: 0, bytes: 0 },
+            ToPost::Count { users, .. } => {
+                let messages = self.having(1, &users, false);
+                FromPost::Counted { messages, bytes: messages }
+            }
+            ToPost::Erase { users, .. } => {
+                let messages = self.having(1, &users, true);
+                FromPost::Erased { messages, bytes: messages }
+            }
             ToPost::Sweep => FromPost::Swept { left: self.is_left(|asked| &mut asked.1) },
             ToPost::Complained { .. } => FromPost::Yes,
             _ => FromPost::Fault,
@@ -317,8 +347,9 @@ impl Drop for World {
 #[test]
 fn whatever_breaks_it_ends_right_and_once() {
     let mut broken = 0;
-    for cut in 0..40 {
+    for (cut, is_done_unheard) in (0..40).flat_map(|cut| [(cut, false), (cut, true)]) {
         let keepers = Keepers::new(i64::MAX);
+        keepers.is_done_unheard.store(is_done_unheard, Ordering::SeqCst);
         let signing = [("kaede.example", 1), ("sakura.example", 2)];
         *keepers.signing.lock().unwrap() = signing.map(|(name, of)| (name.to_owned(), of)).into();
         let mut world = World::new(&format!("cut-{cut}"), &keepers);
@@ -338,6 +369,9 @@ fn whatever_breaks_it_ends_right_and_once() {
         let row = world.tables.ending(&world.key, part).unwrap().unwrap().ending;
         assert_eq!(row.state, EndingState::Destroyed, "cut at {cut}");
         assert_eq!((row.users, row.rows >= 12), (3, true), "cut at {cut}: {row:?}");
+        // What was erased is told once, whoever was gone before they could say it.
+        let told = (row.messages, row.bytes);
+        assert_eq!(told, (6, 33), "cut at {cut}, unheard: {is_done_unheard}");
         assert!(row.last_open_ms >= Some(row.asked_ms));
         assert!(keepers.shreds.load(Ordering::SeqCst) >= 1);
         assert_eq!(*keepers.signing.lock().unwrap(), [("sakura.example".to_owned(), 2)], "{cut}");

@@ -31,6 +31,20 @@ pub struct EndingRow {
     /// remembers a statement of ours has forgotten it. Behind the addresses in the row.
     #[serde(skip)]
     pub withdrawn: bool,
+    /// What those who come next had before anything of it was erased. Last in the row.
+    #[serde(skip)]
+    pub counted: Option<Counted>,
+}
+
+/// What the mailbox and the queue hold of a few people, who are about to have nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    pub messages: u64,
+    pub bytes: u64,
+    pub rows: u64,
+    /// In the queue.
+    pub waiting: u64,
+    pub waiting_bytes: u64,
 }
 
 /// Each store is noted by itself: one that has said "nothing left" would begin anew if asked
@@ -77,6 +91,7 @@ impl EndingRow {
             swept: Swept::Nothing,
             addresses: Vec::new(),
             withdrawn: false,
+            counted: None,
         }
     }
 }
@@ -88,8 +103,15 @@ fn unseal_ending(key: &RowKey, token: &[u8], sealed: &[u8]) -> Option<EndingRow>
         true => (Vec::new(), behind),
         false => postcard::take_from_bytes(behind).ok()?,
     };
-    let withdrawn = !behind.is_empty() && postcard::from_bytes(behind).ok()?;
-    Some(EndingRow { addresses, withdrawn, ..row })
+    let (withdrawn, behind) = match behind.is_empty() {
+        true => (false, behind),
+        false => postcard::take_from_bytes(behind).ok()?,
+    };
+    let counted = match behind.is_empty() {
+        true => None,
+        false => postcard::from_bytes(behind).ok()?,
+    };
+    Some(EndingRow { addresses, withdrawn, counted, ..row })
 }
 
 /// The name of an ending's row: a token, so that the id itself stands nowhere in the clear.
@@ -113,7 +135,8 @@ impl Tables {
 
     pub fn keep_ending(&self, key: &RowKey, row: &EndingRow) -> Result<(), Fault> {
         let token = key.token("ending", &name_of(row.ending.part));
-        let sealed = seal(key, "ending", &token, &(row, &row.addresses, row.withdrawn))?;
+        let whole = (row, &row.addresses, row.withdrawn, row.counted);
+        let sealed = seal(key, "ending", &token, &whole)?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO ending (token, sealed) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![&token[..], sealed]))

@@ -35,7 +35,7 @@ impl Queue {
                 ToPost::Release(awaited) => (awaited, Some("released")),
                 ToPost::Cancel(awaited) => (awaited, Some("cancelled")),
                 ToPost::Queue(_) => panic!("a letter"),
-                ToPost::Erase { .. } | ToPost::Sweep => panic!("an ending"),
+                ToPost::Erase { .. } | ToPost::Count { .. } | ToPost::Sweep => panic!("an ending"),
                 ToPost::Complained { .. } => panic!("a complaint"),
             };
             let mut held = queue.held.lock().unwrap();

@@ -19,10 +19,19 @@ pub struct Sweep {
     seq: Option<u64>,
 }
 
+fn people(mut users: Vec<UserId>) -> Vec<UserId> {
+    users.truncate(PEOPLE);
+    users
+}
+
 impl Store {
     pub fn end(&mut self, question: FromDirectory) -> Result<ToDirectory, Fault> {
         match question {
             FromDirectory::Erase { tenant, users, whole } => self.erase(tenant, users, whole),
+            FromDirectory::Count { tenant, users } => {
+                let (messages, bytes, rows) = self.count(tenant, &people(users))?;
+                Ok(ToDirectory::Counted { messages, bytes, rows })
+            }
             FromDirectory::Sweep => self.sweep(),
             FromDirectory::Sent { tenant, token } => self.sent(tenant, token),
             FromDirectory::WentTo { tenant, token, places } => self.went_to(tenant, token, &places),
@@ -74,14 +83,21 @@ impl Store {
     fn erase(
         &mut self,
         tenant: TenantId,
-        mut users: Vec<UserId>,
+        users: Vec<UserId>,
         whole: bool,
     ) -> Result<ToDirectory, Fault> {
-        users.truncate(PEOPLE);
+        let users = people(users);
+        let (messages, bytes, rows) = self.count(tenant, &users)?;
+        self.stage(vec![Entry::Erased { tenant, users, whole }])?;
+        Ok(ToDirectory::Erased { messages, bytes, rows })
+    }
+
+    /// What these people have: messages, octets, rows.
+    fn count(&mut self, tenant: TenantId, users: &[UserId]) -> Result<(u64, u64, u64), Fault> {
         // What they had is counted by the index: it must know all.
         self.settle()?;
         let (mut messages, mut bytes, mut rows) = (0, 0, 0);
-        for user in &users {
+        for user in users {
             if let Some(person) = self.find_person(*user)? {
                 if person.tenant != tenant {
                     return Err(Fault::Parcel(wire::Fault::Malformed));
@@ -98,9 +114,7 @@ impl Store {
                 bytes += stored.map_or(0, |stored| stored.size);
             }
         }
-        rows += messages;
-        self.stage(vec![Entry::Erased { tenant, users, whole }])?;
-        Ok(ToDirectory::Erased { messages, bytes, rows })
+        Ok((messages, bytes, rows + messages))
     }
 
     /// Whether bytes that were dead when this was first asked still lie on the disk.

@@ -771,9 +771,19 @@ fn what_ended_leaves_no_octet_and_others_keep_all() {
         store.commit().unwrap();
         let whole =
             || FromDirectory::Erase { tenant: AOI.tenant, users: vec![AOI.user], whole: true };
-        let ToDirectory::Erased { messages, bytes, .. } = store.end(whole()).unwrap() else {
+        let count = || FromDirectory::Count { tenant: AOI.tenant, users: vec![AOI.user] };
+        let mut counts = Vec::new();
+        for _ in 0..2 {
+            let ToDirectory::Counted { messages, bytes, rows } = store.end(count()).unwrap() else {
+                panic!()
+            };
+            counts.push((messages, bytes, rows));
+            store.commit().unwrap();
+        }
+        let ToDirectory::Erased { messages, bytes, rows } = store.end(whole()).unwrap() else {
             panic!()
         };
+        assert_eq!(counts, [(messages, bytes, rows); 2], "counting changes nothing");
         assert_eq!((messages, bytes), (2, 2_000));
         store.commit().unwrap();
         if turn == "again" {

@@ -17,6 +17,10 @@ pub struct Sweep {
     seq: Option<u64>,
 }
 
+fn sum(some: &[(u32, u64)]) -> (u64, u64) {
+    (some.len() as u64, some.iter().map(|(_, bytes)| *bytes).sum())
+}
+
 impl Store {
     /// Stages the end of what these people have in the queue, or of all that a tenant has. Asked
     /// again, it finds nothing and does no harm.
@@ -27,15 +31,7 @@ impl Store {
         whole: bool,
         now_ms: u64,
     ) -> Result<ToDirectory, Fault> {
-        let place = self.table.tenants.find(&tenant);
-        let is_theirs =
-            |row: &Message| Some(row.tenant) == place && (whole || users.contains(&row.user));
-        let rows = (0u32..).zip(&self.table.messages);
-        let theirs = rows.filter_map(|(slot, row)| Some((slot, row.as_ref()?)));
-        let theirs: Vec<(u32, u64)> = theirs
-            .filter(|(_, row)| is_theirs(row))
-            .map(|(slot, row)| (slot, u64::from(row.size)))
-            .collect();
+        let theirs = self.theirs(tenant, &users, whole);
         let open = |slot: &u32| self.table.leg(*slot).is_some_and(|leg| !is_over(leg.state));
         let legs = theirs.iter().flat_map(|(slot, _)| self.table.legs_of(*slot)).filter(open);
         let now = seconds(now_ms);
@@ -54,8 +50,27 @@ impl Store {
         for some in entries.chunks(TOGETHER) {
             self.stage(some.to_vec())?;
         }
-        let (messages, bytes) = (theirs.len() as u64, theirs.iter().map(|(_, bytes)| *bytes).sum());
+        let (messages, bytes) = sum(&theirs);
         Ok(ToDirectory::Erased { messages, bytes })
+    }
+
+    /// What an erasure would erase.
+    pub fn count(&self, tenant: TenantId, users: &[UserId], whole: bool) -> ToDirectory {
+        let (messages, bytes) = sum(&self.theirs(tenant, users, whole));
+        ToDirectory::Counted { messages, bytes }
+    }
+
+    /// Slot and octets of each.
+    fn theirs(&self, tenant: TenantId, users: &[UserId], whole: bool) -> Vec<(u32, u64)> {
+        let place = self.table.tenants.find(&tenant);
+        let is_theirs =
+            |row: &Message| Some(row.tenant) == place && (whole || users.contains(&row.user));
+        let rows = (0u32..).zip(&self.table.messages);
+        let theirs = rows.filter_map(|(slot, row)| Some((slot, row.as_ref()?)));
+        theirs
+            .filter(|(_, row)| is_theirs(row))
+            .map(|(slot, row)| (slot, u64::from(row.size)))
+            .collect()
     }
 
     /// Whether octets that were dead when this was first asked still lie on the disk.

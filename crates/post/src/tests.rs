@@ -669,9 +669,13 @@ fn an_ending_leaves_nothing_in_the_queue() {
             }
             steps += 1;
             if steps <= 2 {
+                let expected = if steps == 1 { 3 } else { 0 };
+                let counted = store.count(theirs, &[person], true);
+                let ToDirectory::Counted { messages, .. } = counted else { panic!("{counted:?}") };
+                assert_eq!(messages, expected);
                 let answer = store.erase(theirs, vec![person], true, NOW).unwrap();
                 let ToDirectory::Erased { messages, .. } = answer else { panic!("{answer:?}") };
-                assert_eq!(messages, if steps == 1 { 3 } else { 0 });
+                assert_eq!(messages, expected);
             } else {
                 let told = store.table.next_seq;
                 if steps > 5 {

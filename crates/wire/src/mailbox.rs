@@ -322,6 +322,8 @@ pub enum FromDirectory {
     /// Whether a message that left under this token went to one of these places, which are tokens,
     /// too.
     WentTo { tenant: TenantId, token: [u8; 16], places: Vec<[u8; 16]> },
+    /// What an erasure of these people (a hundred at most) would erase. Nothing changes.
+    Count { tenant: TenantId, users: Vec<UserId> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -331,6 +333,7 @@ pub enum ToDirectory {
     Fault(String),
     Sent(Option<Sent>),
     WentTo(bool),
+    Counted { messages: u64, bytes: u64, rows: u64 },
 }
 
 /// From `admin`.

@@ -45,6 +45,13 @@ impl Desk {
                 let ended = self.store.erase(tenant, users, whole, now_ms());
                 self.owe_end(peer, call, ended);
             }
+            FromDirectory::Count { tenant, users, whole } => {
+                if self.store.has_staged() {
+                    self.commit();
+                }
+                let counted = self.store.count(tenant, &users, whole);
+                let _ = self.hub.send(peer, call, &counted, Vec::new());
+            }
             FromDirectory::Sweep => {
                 let ended = self.store.sweep();
                 self.owe_end(peer, call, ended);

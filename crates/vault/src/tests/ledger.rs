@@ -100,6 +100,8 @@ impl Ledger {
                     ToLedger::Head
                     | ToLedger::Lost
                     | ToLedger::Show { .. }
+                    | ToLedger::LastDeed
+                    | ToLedger::Deeds { .. }
                     | ToLedger::Follow { .. } => None,
                 };
                 if let Some(answer) = answer {

@@ -25,6 +25,8 @@ pub enum FromDirectory {
     Complained { user: UserId },
     /// How many messages of this person's wait for somebody's word?
     StillHeld { tenant: TenantId, user: UserId },
+    /// What an erasure would erase. Nothing changes.
+    Count { tenant: TenantId, users: Vec<UserId>, whole: bool },
 }
 
 /// A message that waits for its person's word. It counts for exactly this hold: whoever holds it
@@ -55,4 +57,8 @@ pub enum ToDirectory {
         left: bool,
     },
     StillHeld(u32),
+    Counted {
+        messages: u64,
+        bytes: u64,
+    },
 }
