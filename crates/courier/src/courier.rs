@@ -141,6 +141,7 @@ pub struct Courier {
     /// Until it has said who we are.
     login: Option<Login>,
     fates: Vec<Option<Outcome>>,
+    stopped_at: Option<usize>,
     stuffing: Stuffing,
     ready: VecDeque<Want>,
     heard: u64,
@@ -161,6 +162,7 @@ impl Courier {
             only_asks: false,
             login: None,
             fates: Vec::new(),
+            stopped_at: None,
             stuffing: Stuffing::default(),
             ready: VecDeque::new(),
             heard: 0,
@@ -184,6 +186,11 @@ impl Courier {
     pub fn recipients(&self) -> usize {
         let limit = self.remote.recipients.and_then(|limit| usize::try_from(limit).ok());
         limit.unwrap_or(RECIPIENTS).min(RECIPIENTS)
+    }
+
+    /// The receiver of the last letter at whose name the connection was lost.
+    pub fn stopped_at(&self) -> Option<usize> {
+        self.stopped_at
     }
 
     pub fn take_output(&mut self) -> Vec<u8> {
@@ -539,6 +546,9 @@ impl Courier {
             }
             _ => Outcome::Unknown(broken.clone()),
         };
+        if let State::Rcpt(at) = self.state {
+            self.stopped_at = Some(at);
+        }
         self.fill(&fate);
         self.report();
         let said_goodbye = self.state == State::Quit;

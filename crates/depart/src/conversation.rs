@@ -65,6 +65,8 @@ pub(crate) fn answers(socket: &OwnedFd, limit: Duration) -> bool {
 pub(crate) struct Carried {
     /// For each of its receivers.
     pub outcomes: Vec<Outcome>,
+    /// The receiver at whose name the connection was lost.
+    pub stopped_at: Option<usize>,
     /// Whether the remote may have it although it did not say so.
     pub is_ended: bool,
     /// The connection is of no further use.
@@ -165,7 +167,8 @@ impl Conversation {
     }
 
     fn carried(&self, outcomes: Vec<Outcome>, broken: Option<Broken>) -> Carried {
-        Carried { outcomes, is_ended: self.is_ended, broken }
+        let stopped_at = self.courier.stopped_at().filter(|_| broken.is_some());
+        Carried { outcomes, stopped_at, is_ended: self.is_ended, broken }
     }
 
     pub(crate) fn quit(mut self, stalled: &mut dyn FnMut()) {

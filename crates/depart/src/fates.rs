@@ -180,8 +180,12 @@ pub(crate) struct Leg {
     pub fates: Vec<Fate>,
     /// Connections that broke in the middle of it.
     pub breaks: u8,
-    /// What broke one of them, where it was no answer of SMTP.
+    /// What broke one of them, where more is known than that it did.
     pub broke: Option<Obstacle>,
+    /// Places at which one was lost.
+    pub stops: Vec<usize>,
+    /// Places that were welcome when one was lost at another's name: they go alone first.
+    pub welcome: Vec<usize>,
     /// Its text, once it was asked for: each key is released once in a batch.
     text: Option<Rc<Text>>,
     /// Signed or sealed, if it is to be.
@@ -205,7 +209,20 @@ impl Leg {
         let fates = vec![Fate::Left(None); envelope.recipients.len()];
         let (breaks, text, is_finished) = (0, None, false);
         let (broke, is_elsewhere, whole) = (None, false, None);
-        Self { load, envelope, fates, breaks, broke, text, is_finished, is_elsewhere, whole }
+        let (stops, welcome) = (Vec::new(), Vec::new());
+        Self {
+            load,
+            envelope,
+            fates,
+            breaks,
+            broke,
+            stops,
+            welcome,
+            text,
+            is_finished,
+            is_elsewhere,
+            whole,
+        }
     }
 
     /// Those at these places, to be carried by a way of their own. Their text is the whole's: its
@@ -323,6 +340,14 @@ impl Leg {
         self.fates.iter().enumerate().filter_map(is_open).collect()
     }
 
+    /// Of these, who goes together now.
+    pub(crate) fn next_places(&self) -> Vec<usize> {
+        let open = self.open();
+        let welcome = |place: &usize| self.welcome.contains(place);
+        let first: Vec<usize> = open.iter().copied().filter(welcome).collect();
+        if first.is_empty() { open } else { first }
+    }
+
     pub(crate) fn receiver(&self, place: usize) -> Option<&Receiver> {
         self.envelope.recipients.get(place)
     }
@@ -355,7 +380,7 @@ impl Leg {
         let mut held = Vec::new();
         let is_all = usize::from(left) == self.fates.len();
         let rest = self.rest();
-        let rest = match is_all && rest.heard == self.envelope.heard {
+        let rest = match is_all && rest == self.envelope {
             true => None,
             false => Some((hands.hand.seal_rest(self, &rest, &mut held)?, left)),
         };
@@ -363,13 +388,15 @@ impl Leg {
         Ok((Outcome::Later { sent, rest, why }, held))
     }
 
-    /// The envelope of those who are left, with what was heard of each last.
+    /// The envelope of those who are left, with what was heard of each last. Those at whose names a
+    /// connection was lost stand behind the others, who are then asked for before it is lost again.
     fn rest(&self) -> Envelope {
         let mut recipients = Vec::new();
         let mut heard: Vec<Heard> = Vec::new();
-        for (place, (receiver, fate)) in
-            self.envelope.recipients.iter().zip(&self.fates).enumerate()
-        {
+        let mut in_order: Vec<(usize, (&Receiver, &Fate))> =
+            self.envelope.recipients.iter().zip(&self.fates).enumerate().collect();
+        in_order.sort_by_key(|(place, _)| self.stops.contains(place));
+        for (place, (receiver, fate)) in in_order {
             let Fate::Left(obstacle) = fate else { continue };
             let at = u16::try_from(recipients.len()).unwrap_or(u16::MAX);
             recipients.push(receiver.clone());

@@ -34,6 +34,7 @@ mod here;
 mod onward;
 mod outside;
 mod parked;
+mod passing;
 mod spread;
 mod web;
 

@@ -7,7 +7,7 @@ use crate::shelf::row;
 use crate::store::{Store, Whose, uid_validity};
 use crate::{Fault, person::special};
 use body::Key;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use terms::{FolderId, InstanceId, MessageId, Received, UserId, Verdict};
 use wire::mailbox::{Copy, Journey, Place, SealedPart, State, ToAccess, ToEdge, flag};
@@ -62,37 +62,8 @@ impl Store {
         self.keep_with(instance, batches, (journeys, Vec::new()), now_ms)
     }
 
-    /// As `keep`, from whoever comes again with what may have been kept already (`depart`, which
-    /// lost our answer): what a person has had of a message lately is passed over.
-    pub fn keep_once(
-        &mut self,
-        instance: InstanceId,
-        mut batches: Vec<Batch>,
-        mut journeys: Vec<Journey>,
-        now_ms: u64,
-    ) -> Result<ToEdge, Fault> {
-        let mut once = Vec::new();
-        let mut new = HashSet::new();
-        for batch in &mut batches {
-            for copy in std::mem::take(&mut batch.copies) {
-                let key = (copy.user, copy.message);
-                if !self.has_had(key)? && new.insert(key) {
-                    let (user, message) = key;
-                    once.push(Entry::Once { user, message, at_ms: now_ms });
-                    batch.copies.push(copy);
-                }
-            }
-        }
-        let is_new = |journey: &Journey| {
-            let mut copies = batches.iter().flat_map(|batch| &batch.copies);
-            copies.any(|copy| copy.tenant == journey.tenant)
-        };
-        journeys.retain(is_new);
-        self.keep_with(instance, &batches, (&journeys, once), now_ms)
-    }
-
     /// `also`: entries that stand and fall with the arrival.
-    fn keep_with(
+    pub(crate) fn keep_with(
         &mut self,
         instance: InstanceId,
         batches: &[Batch],

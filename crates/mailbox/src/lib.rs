@@ -27,6 +27,7 @@ mod forward;
 mod gather;
 mod index;
 mod judged;
+mod once;
 mod parts;
 mod person;
 mod refused;

@@ -488,6 +488,47 @@ fn journeys_are_found_by_token_newest_first() {
     );
 }
 
+/// A depart that passes on again tells again: of one copy there is one journey, over a restart as
+/// well; and a mailbox to which mail of that id comes has it all the same.
+#[test]
+fn what_goes_on_has_one_journey_however_often_it_is_told() {
+    let on = |number| Journey { state: State::PassedOn, ..journey(AOI, number, 3) };
+    let tell = |store: &mut Store| {
+        let nobody = Journey { recipients: Vec::new(), ..on(1) };
+        let journeys = vec![on(1), on(1), on(2), nobody, journey(AOI, 3, 3)];
+        store.keep_once(EDGE, Vec::new(), journeys, NOW).unwrap();
+        store.commit().unwrap();
+    };
+    check(
+        "passed on again",
+        &[
+            &|store| {
+                keep(store, vec![copy(AOI, 9, Place::Inbox)], &[]);
+                tell(store);
+                tell(store);
+            },
+            &|store| {
+                tell(store);
+                let question = FromAdmin::Trace { tokens: vec![[3; 16]], limit: 10 };
+                let ToAdmin::Journeys(found) = store.administer(question, NOW).unwrap() else {
+                    panic!()
+                };
+                let mut found: Vec<(u64, usize)> = found
+                    .iter()
+                    .map(|journey| (journey.at_ms - NOW, journey.recipients.len()))
+                    .collect();
+                found.sort_unstable();
+                assert_eq!(found, [(1, 0), (1, 1), (2, 1)], "what was for here came with nothing");
+                let copies = vec![copy(AOI, 1, Place::Inbox)];
+                let batch = Batch { copies, descriptors: Vec::new() };
+                store.keep_once(EDGE, vec![batch], Vec::new(), NOW).unwrap();
+                store.commit().unwrap();
+                assert!(store.has_kept(AOI.user, on(1).message).unwrap());
+            },
+        ],
+    );
+}
+
 #[test]
 fn who_sent_a_message_is_told_by_its_token_and_tenant() {
     use wire::mailbox::{FromDirectory, ToDirectory};

@@ -16,7 +16,11 @@ fn fate<'a>(recipient: &'a str, answer: &'a str) -> Fate<'a> {
 }
 
 fn notice<'a>(action: Action, fates: Vec<Fate<'a>>, original: &'a [u8]) -> Vec<u8> {
-    write(&Notice {
+    write(&about(action, fates, original))
+}
+
+fn about<'a>(action: Action, fates: Vec<Fate<'a>>, original: &'a [u8]) -> Notice<'a> {
+    Notice {
         action,
         host: "mx.here.example",
         to: "aoi@here.example",
@@ -27,7 +31,7 @@ fn notice<'a>(action: Action, fates: Vec<Fate<'a>>, original: &'a [u8]) -> Vec<u
         envelope_id: None,
         fates,
         original: Original::Full(original),
-    })
+    }
 }
 
 const MAIL: &[u8] = b"Message-ID: <m1@here.example>\r\nTo: bob@there.example\r\n\r\nhello\r\n";
@@ -113,6 +117,30 @@ fn long_mail_comes_back_as_its_header_and_international_mail_as_itself() {
     assert!(text.contains("message/global-delivery-status"));
     assert!(text.contains("Final-Recipient: utf-8; 葵@there.example"));
     assert!(text.contains("Diagnostic-Code: smtp; 550 いません"));
+}
+
+/// RFC 6533: the words of a remote stay what they are on their way to somebody who takes UTF-8,
+/// whoever they are about; elsewhere the field is ASCII and nothing of it is lost.
+#[test]
+fn words_beyond_ascii_are_not_lost() {
+    let fate = || Fate {
+        original: Some("utf-8;葵@there.example"),
+        ..fate("bob@there.example", "550 いません")
+    };
+    let written = |to| {
+        let mut about = about(Action::Failed, vec![fate()], MAIL);
+        about.to = to;
+        String::from_utf8(write(&about)).unwrap()
+    };
+    let global = written("葵@here.example");
+    assert!(global.contains("message/global-delivery-status"), "{global}");
+    assert!(global.contains("Diagnostic-Code: smtp; 550 いません\r\n"), "{global}");
+    assert!(global.contains("Original-Recipient: utf-8;葵@there.example\r\n"), "{global}");
+    let plain = written("aoi@here.example");
+    assert!(plain.is_ascii() && plain.contains("message/delivery-status"), "{plain}");
+    let spelled = "Diagnostic-Code: smtp; 550 \\x{3044}\\x{307E}\\x{305B}\\x{3093}\r\n";
+    assert!(plain.contains(spelled), "{plain}");
+    assert!(plain.contains("Original-Recipient: utf-8;\\x{8475}@there.example\r\n"), "{plain}");
 }
 
 #[test]

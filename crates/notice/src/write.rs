@@ -124,11 +124,16 @@ impl Notice<'_> {
         };
         is_wanted && sender.is_some_and(|sender| !sender.is_empty())
     }
+
+    /// RFC 6533 §3: whether it goes only where UTF-8 is taken, so that its fields may have it.
+    fn is_global(&self) -> bool {
+        !self.to.is_ascii() || self.fates.iter().any(|fate| !fate.recipient.is_ascii())
+    }
 }
 
 /// Writes the notice as a whole message, CRLF throughout.
 pub fn write(notice: &Notice<'_>) -> Vec<u8> {
-    let is_global = notice.fates.iter().any(|fate| !fate.recipient.is_ascii());
+    let is_global = notice.is_global();
     let mut out = String::new();
     let boundary = washed(notice.boundary);
     let lines = [
@@ -196,22 +201,19 @@ fn push_status(out: &mut String, notice: &Notice<'_>, boundary: &str, is_global:
     }
     lines.push(String::new());
     lines.push(format!("Reporting-MTA: dns; {}", washed(notice.host)));
-    lines.extend(notice.envelope_id.map(|id| format!("Original-Envelope-Id: {}", washed(id))));
+    let fit = |text: &str| if is_global { washed(text) } else { spelled(&washed(text)) };
+    lines.extend(notice.envelope_id.map(|id| format!("Original-Envelope-Id: {}", fit(id))));
     lines.extend(notice.arrival.map(|date| format!("Arrival-Date: {}", washed(date))));
     for fate in &notice.fates {
         let (class, subject, detail) = fate.status;
         lines.push(String::new());
-        lines.extend(fate.original.map(|of| format!("Original-Recipient: {}", washed(of))));
+        lines.extend(fate.original.map(|of| format!("Original-Recipient: {}", fit(of))));
         let kind = if fate.recipient.is_ascii() { "rfc822" } else { "utf-8" };
         lines.push(format!("Final-Recipient: {kind}; {}", washed(fate.recipient)));
         lines.push(format!("Action: {}", notice.action.word()));
         lines.push(format!("Status: {class}.{subject}.{detail}"));
-        lines.extend(fate.remote.map(|remote| format!("Remote-MTA: dns; {}", washed(remote))));
-        let ascii = |answer: &str| -> String {
-            let keep = |letter: char| if letter.is_ascii() || is_global { letter } else { '?' };
-            washed(answer).chars().map(keep).collect()
-        };
-        lines.extend(fate.answer.map(|answer| format!("Diagnostic-Code: smtp; {}", ascii(answer))));
+        lines.extend(fate.remote.map(|remote| format!("Remote-MTA: dns; {}", fit(remote))));
+        lines.extend(fate.answer.map(|answer| format!("Diagnostic-Code: smtp; {}", fit(answer))));
         lines.extend(fate.until.map(|until| format!("Will-Retry-Until: {}", washed(until))));
     }
     lines.push(String::new());
@@ -239,6 +241,16 @@ fn push_original(out: &mut Vec<u8>, notice: &Notice<'_>, boundary: &str, is_glob
     if !octets.ends_with(b"\r\n") {
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// RFC 6533 §3: what is not ASCII by its number, as in an address of type `utf-8`, where a field has
+/// no room for it. Nothing is lost, and the text for people has the words themselves.
+fn spelled(text: &str) -> String {
+    let spell = |letter: char| match letter.is_ascii() {
+        true => letter.to_string(),
+        false => format!("\\x{{{:X}}}", u32::from(letter)),
+    };
+    text.chars().map(spell).collect()
 }
 
 /// Up to the empty line.

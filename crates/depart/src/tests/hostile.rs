@@ -59,7 +59,9 @@ fn who_may_have_taken_it_is_not_asked_again_at_once() {
 fn who_is_silent() {
     check("from the start", |_, line| after(line, "greet", "(silence)"), UNREACHABLE, 0);
     check("after EHLO", |_, line| after(line, "EHLO", "(silence)"), UNREACHABLE, 0);
-    check("after RCPT", |_, line| after(line, "RCPT TO:<b", "(silence)"), BROKE, 0);
+    let but_one = "later sent 2 left 1: 4.4.2";
+    check("after RCPT", |_, line| after(line, "RCPT", "(silence)"), BROKE, 0);
+    check("after one RCPT", |_, line| after(line, "RCPT TO:<b", "(silence)"), but_one, 2);
     check("after DATA", |_, line| after(line, "DATA", "(silence)"), BROKE, 0);
     check("after the text", |_, line| after(line, ".", "(silence)"), MAYBE, 0);
     check("after QUIT", |_, line| after(line, "QUIT", "(silence)"), "sent 3", 1);
@@ -302,6 +304,53 @@ fn one_letter_that_breaks_connections() {
     outcomes.sort();
     assert_eq!(outcomes, ["1.0 later sent 0: 4.4.2", "2.0 sent 1", "3.0 sent 1"]);
     assert_eq!(remote.texts().len(), 2);
+}
+
+/// Nor does a recipient at whose name it always ends keep the others of their letter from it.
+#[test]
+fn one_recipient_at_whose_name_the_connection_is_lost() {
+    let check = |name: &str, way: Way, status: (u8, u16, u16)| {
+        let remote = Remote::that(way);
+        let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+        let people = ["poison@there.example", "b@there.example", "c@there.example"];
+        let (_, subject, detail) = status;
+        for turned in 0..3 {
+            let mut people = people;
+            people.rotate_left(turned);
+            let letter = Letter::out(&people).numbered(1 + turned as u8);
+            let expected = format!("{}.0 later sent 2 left 1: 4.{subject}.{detail}", 1 + turned);
+            assert_eq!(house.carry(&[letter]), [expected], "{name} {turned}");
+            let rest = house.seen.lock().unwrap().rests[turned].clone();
+            assert_eq!(rest.recipients[0].address, "poison@there.example", "{name}");
+            assert_eq!(rest.heard[0].status, status, "{name}");
+        }
+        // Where it stands between them: each side for itself.
+        assert_eq!(remote.texts().len(), 1 + 1 + 2, "{name}");
+    };
+    let says = |_: usize, line: &str| after(line, "RCPT TO:<poison", "421 4.3.2 no more\r\n");
+    check("421", says, (4, 3, 2));
+    check("closed", |_, line| after(line, "RCPT TO:<poison", "(close)"), (4, 4, 2));
+    let step = |_: usize, line: &str| match line.starts_with("EHLO") {
+        true => Some("250 mx.there.example\r\n".to_owned()),
+        false => after(line, "RCPT TO:<poison", "421 4.3.2 no more\r\n"),
+    };
+    check("421, one command at a time", step, (4, 3, 2));
+}
+
+/// Of several such, the others are reached in the second attempt.
+#[test]
+fn some_recipients_at_whose_names_the_connection_is_lost() {
+    let remote = Remote::that(|_, line| after(line, "RCPT TO:<poison", "421 4.3.2 no\r\n"));
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let people = ["poison1", "b", "poison2", "c", "poison3"];
+    let people = people.map(|name| format!("{name}@there.example"));
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    assert_eq!(house.carry(&[Letter::out(&people)]), ["1.0 later sent 0: 4.3.2"]);
+    let rest = house.seen.lock().unwrap().rests[0].clone();
+    let mut letter = Letter::out(&people).numbered(2);
+    letter.envelope = rest;
+    assert_eq!(house.carry(&[letter]), ["2.0 later sent 2 left 3: 4.3.2"]);
+    assert_eq!(remote.texts().len(), 1, "both together");
 }
 
 /// A text with a bare line end never leaves, and its sender hears of it.
