@@ -243,8 +243,8 @@ fn push_original(out: &mut Vec<u8>, notice: &Notice<'_>, boundary: &str, is_glob
     }
 }
 
-/// RFC 6533 §3: what is not ASCII by its number, as in an address of type `utf-8`, where a field has
-/// no room for it. Nothing is lost, and the text for people has the words themselves.
+/// RFC 6533 §3: what is not ASCII by its number, as in an address of type `utf-8`, where a field
+/// has no room for it. Nothing is lost, and the text for people has the words themselves.
 fn spelled(text: &str) -> String {
     let spell = |letter: char| match letter.is_ascii() {
         true => letter.to_string(),
