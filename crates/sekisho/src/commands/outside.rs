@@ -151,7 +151,7 @@ pub fn second_cosignature(data: &Path) -> Option<String> {
 /// What concerns one contract, for `sekisho-verify`.
 pub fn view(mut arguments: Arguments, data: &Path) -> Answer {
     let (tenant, user) = (arguments.required("--tenant")?, arguments.option("--user")?);
-    let Subject { tenant, user } = subject::of_contract(data, &tenant, user.as_deref())?;
+    let Subject { tenant, user, .. } = subject::of_contract(data, &tenant, user.as_deref())?;
     let from_ms = arguments.option("--from")?.map_or(Ok(0), |text| time(&text))?;
     let to_ms = arguments.option("--until")?.map_or(Ok(u64::MAX), |text| time(&text))?;
     let to = arguments.required("--to")?;

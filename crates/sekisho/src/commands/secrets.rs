@@ -27,8 +27,11 @@ pub fn open(path: &Path) -> Result<File, Trouble> {
             let shown = path.display();
             let expected = "a secret in a file that only its owner can read or write (mode 0600)";
             let found = format!("{shown} with mode {mode:04o}, open to others");
+            // Behind a descriptor's name in /proc lies the file whose mode it is.
+            let behind = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            let behind = behind.display();
             let hint = format!(
-                "chmod 600 {shown}; whoever could read it may know the secret: if that was not \
+                "chmod 600 {behind}; whoever could read it may know the secret: if that was not \
                  meant, make a new one"
             );
             Err(Trouble::refused(expected, found, &hint))
@@ -73,8 +76,17 @@ mod tests {
         for mode in [0o644, 0o640, 0o604, 0o620, 0o666] {
             check(mode, false);
         }
-        let about = File::open(&path).unwrap().metadata().unwrap();
+        let file = File::open(&path).unwrap();
+        let about = file.metadata().unwrap();
         assert_eq!(seen_by_others(&about, WORLD), Some(0o666));
+        let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+        match open(std::path::Path::new(&name)) {
+            Err(Trouble::Refused { hint, .. }) => {
+                let real = fs::canonicalize(&path).unwrap();
+                assert!(hint.starts_with(&format!("chmod 600 {};", real.display())), "{hint}");
+            }
+            _ => panic!("{name}"),
+        }
         fs::set_permissions(&path, Permissions::from_mode(0o440)).unwrap();
         let file = File::open(&path).unwrap();
         assert_eq!(seen_by_others(&file.metadata().unwrap(), WORLD), None);

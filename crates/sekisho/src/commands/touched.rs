@@ -17,6 +17,7 @@ use super::whole;
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
+use crate::words;
 use ::scope::Language;
 use annals::Acknowledgements;
 use evidence::{Body, Entry, rfc3339};
@@ -146,11 +147,17 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let items: Vec<Value> =
         proofs.found.iter().map(|proof| marked(proof, proofs.size, &teller)).collect();
     if !as_json {
+        if let Some(left) = &subject.left {
+            let what = format!("has left; everything of theirs was destroyed at {left}");
+            let japanese = is_japanese.then(|| words::in_japanese(&what)).flatten();
+            println!("{}", japanese.unwrap_or(what));
+        }
         proofs.found.iter().zip(&items).for_each(|(proof, item)| teller.print(proof, item));
     }
     let value = json!({
         "person": person,
         "tenant": tenant,
+        "left": subject.left,
         "from": from,
         "to": (to != u64::MAX).then_some(to),
         "counts": counts,
