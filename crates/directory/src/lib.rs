@@ -182,6 +182,8 @@ fn serve(mut house: House) -> Result<(), Fault> {
         let patience = match desk.key {
             None => KEY_PATIENCE,
             Some(_) if desk.known.is_open() => KEY_PATIENCE,
+            // Letters wait with everything else: that their time has come is no reason to hurry.
+            Some(_) if desk.known.is_older() => TENDING,
             Some(_) => desk.next_letters.saturating_duration_since(now).min(TENDING),
         };
         for event in desk.hub.wait(Some(patience)).map_err(Fault::channel)? {
