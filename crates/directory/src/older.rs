@@ -21,9 +21,6 @@ CREATE TABLE IF NOT EXISTS note (
 ";
 /// The one note there is.
 const NOTE: &[u8] = b"deeds";
-/// Not yet for the directory: some of its changes are recorded while its tables are being written,
-/// and the note, which goes another way to the same file, cannot be kept then.
-pub(crate) const COMPARES: bool = false;
 /// Between two questions to a ledger that does not answer.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);
 
@@ -119,10 +116,6 @@ impl Desk {
     /// Holds these tables against what the ledger knows of them, once.
     pub(crate) fn compare(&mut self) {
         let Some(key) = &self.key else { return };
-        if !COMPARES {
-            self.known = Known::Sure;
-            return;
-        }
         let notes = match std::mem::replace(&mut self.known, Known::Sure) {
             Known::Locked(tables) => Box::new(Own { tables, key: Rc::clone(key) }),
             Known::Unsure(notes, _) => notes,

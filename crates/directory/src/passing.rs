@@ -4,10 +4,11 @@ use crate::address::{is_sound, is_sound_domain};
 use crate::changes::{Changes, no_tenant, no_user, refused};
 use crate::lists::{LetterRow, Telling};
 use crate::resolve::{Lookup, PEOPLE};
-use crate::tables::PersonRow;
+use crate::tables::{PersonRow, Tables};
 use crate::ways::{AbsenceRow, GatewayRow, GroupRow, WayRow};
 use crate::{Fault, canonical};
 use compartment::now_ms;
+use rows::RowKey;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use terms::{TenantId, UserId};
@@ -178,41 +179,39 @@ impl Changes<'_> {
             addresses.push(format!("postmaster@{domain}"));
         }
         addresses.push(format!("postmaster@{}", self.host_name.to_lowercase()));
-        self.tables.try_out()?;
-        let tried = self.tables.keep_way(self.key, (tenant, user), row);
+        let keep = |tables: &Tables, key: &RowKey| tables.keep_way(key, (tenant, user), row);
         let told = (tenant, Some(user), what);
-        if let Some(refusal) = self.decide(tried, &person.address, told)? {
+        if let Some(refusal) = self.decide(keep, &person.address, told)? {
             return Ok(refusal);
         }
         self.restate_all(addresses)?;
         self.show_way((user, tenant), person)
     }
 
-    /// What was tried stands if its address leads to no more than a statement may name, and once it
+    /// A change stands if its address then leads to no more than a statement may name, and once it
     /// is recorded.
+    ///
+    /// It is tried out, taken back and made again: the note of what is recorded goes another way
+    /// into the same file (`older`), which is nobody else's while a change is only tried.
     fn decide(
         &mut self,
-        tried: Result<(), Fault>,
+        keep: impl Fn(&Tables, &RowKey) -> Result<(), Fault>,
         address: &str,
         (tenant, user, what): (TenantId, Option<UserId>, &str),
     ) -> Result<Option<ToAdmin>, Fault> {
-        let weighed = tried.and_then(|()| {
+        self.tables.try_out()?;
+        let weighed = keep(self.tables, self.key).and_then(|()| {
             let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
-            let found = look.find(address, tenant)?;
-            if found.is_some_and(|found| found.is_too_large()) {
-                return Err(Fault::TooMany);
-            }
-            self.friends.record_change(tenant, user, what)
+            look.find(address, tenant)
         });
-        self.tables.decide(weighed.is_ok())?;
-        match weighed {
-            Ok(()) => Ok(None),
-            Err(Fault::TooMany) => {
-                let hint = "with groups in groups and all forwards; a larger one is a mailing list";
-                Ok(Some(refused("at most 100 people in all", "more", hint)))
-            }
-            Err(fault) => Err(fault),
+        self.tables.decide(false)?;
+        if weighed?.is_some_and(|found| found.is_too_large()) {
+            let hint = "with groups in groups and all forwards; a larger one is a mailing list";
+            return Ok(Some(refused("at most 100 people in all", "more", hint)));
         }
+        self.friends.record_change(tenant, user, what)?;
+        keep(self.tables, self.key)?;
+        Ok(None)
     }
 
     fn show_way(
@@ -319,9 +318,8 @@ impl Changes<'_> {
         }
         let row = GroupRow { address, members, speakers };
         let before = self.readers(&row.address, tenant)?;
-        self.tables.try_out()?;
-        let tried = self.tables.keep_group(self.key, tenant, &row);
-        if let Some(refusal) = self.decide(tried, &row.address, (tenant, None, what))? {
+        let keep = |tables: &Tables, key: &RowKey| tables.keep_group(key, tenant, &row);
+        if let Some(refusal) = self.decide(keep, &row.address, (tenant, None, what))? {
             return Ok(refusal);
         }
         self.tell_readers(&row.address, tenant, &before)?;
