@@ -51,6 +51,7 @@ mod resolve;
 mod seen;
 mod sending;
 mod shared;
+mod spellings;
 mod srs;
 mod statements;
 mod sts;
@@ -453,7 +454,10 @@ impl Desk {
         let Some(key) = self.key.as_ref().filter(|_| !self.known.is_older()) else {
             return ToDispatch::Later;
         };
-        let (address, now) = (canonical(address, &self.host_name), now_ms());
+        let now = now_ms();
+        let Ok(address) = self.tables.kept_spelling(key, address, &self.host_name) else {
+            return ToDispatch::Later;
+        };
         let from = (&self.tables, &**key);
         self.sendings
             .state(from, &mut self.friends, person, &address, now)
@@ -548,7 +552,9 @@ impl Desk {
             return Stated::Unknown;
         }
         let now = now_ms();
-        let address = canonical(address, &self.host_name);
+        let Ok(address) = self.tables.kept_spelling(key, address, &self.host_name) else {
+            return Stated::Later;
+        };
         let stated = self.statements.state(
             &self.tables,
             key,
@@ -619,7 +625,7 @@ impl Desk {
 
     fn person(&self, address: &str) -> ToIdentity {
         let found = self.key.as_ref().and_then(|key| {
-            let address = canonical(address, &self.host_name);
+            let address = self.tables.kept_spelling(key, address, &self.host_name).ok()?;
             let user = self.tables.person_by_address(key, &address).ok().flatten()?;
             let (tenant, person) = self.tables.person(key, user).ok().flatten()?;
             (!person.disabled).then_some((tenant, user))

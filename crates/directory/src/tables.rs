@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use crate::ways::WaysBack;
+use crate::spellings::Older;
 use rows::RowKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::de::DeserializeOwned;
@@ -75,6 +76,8 @@ pub struct Tables {
     pub(crate) db: Connection,
     /// Counted when it is needed first.
     pub(crate) ways_back: RefCell<Option<WaysBack>>,
+    /// Spellings of an older version; looked for when they are needed first.
+    pub(crate) older: RefCell<Option<Older>>,
 }
 
 impl Tables {
@@ -110,7 +113,7 @@ impl Tables {
                 db.execute_batch(&add).map_err(Fault::store("laying out"))?;
             }
         }
-        Ok(Self { db, ways_back: RefCell::new(None) })
+        Ok(Self { db, ways_back: RefCell::new(None), older: RefCell::new(None) })
     }
 
     pub fn tenant_by_name(
