@@ -48,7 +48,12 @@ pub fn spoken(address: &str, host_name: &str) -> String {
     format!("{plain}@{}", terms::ascii_name(&terms::mapped_name(domain)))
 }
 
-/// Whether an address may be given to a person.
+/// The same of an address as it is typed.
+pub fn is_address(typed: &str) -> bool {
+    is_sound(&folded(typed))
+}
+
+/// Whether an address in the folded spelling may be given to a person.
 pub fn is_sound(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else { return false };
     let is_sound_local = !local.is_empty()
@@ -99,7 +104,7 @@ pub fn domain_to_be(typed: &str) -> Result<String, (&'static str, &'static str)>
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical, domain_to_be, folded, is_sound, is_sound_domain};
+    use super::{canonical, domain_to_be, folded, is_address, is_sound_domain};
 
     #[test]
     fn a_domain_to_be_is_a_name_that_somebody_can_have() {
@@ -144,7 +149,12 @@ mod tests {
 
     #[test]
     fn only_sound_addresses_are_given_out() {
-        let check = |address: &str, sound: bool| assert_eq!(is_sound(address), sound, "{address}");
+        let check = |address: &str, sound: bool| assert_eq!(is_address(address), sound, "{address}");
+        check("た\u{3099}@example.jp", true);
+        check("ｔａｒｏ＋ｘ@example.jp", false);
+        check("taro＠evil.example@example.jp", false);
+        check("taro．@example.jp", false);
+        check("taro。x@example.jp", false);
         check("aoi@example.jp", true);
         check("葵@example.jp", true);
         check("aoi+x@example.jp", false);

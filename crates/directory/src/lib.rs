@@ -89,9 +89,10 @@ mod tls_tests;
 #[cfg(test)]
 mod voices_tests;
 
-pub use address::{canonical, domain_to_be, is_sound as is_address};
+pub use address::{canonical, domain_to_be, folded as folded_address, is_address};
 pub use changes::is_tenant_name;
 pub use fault::Fault;
+pub use spellings::odd_address;
 
 use address::ADDRESS_BYTES;
 use compartment::{House, now_ms};

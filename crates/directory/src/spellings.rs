@@ -109,21 +109,29 @@ impl Changes<'_> {
 
 /// A new address that people would take for another one.
 pub(crate) fn refuse_letters(address: &str) -> Option<ToAdmin> {
+    let (expected, found, hint) = odd_address(address)?;
+    Some(refused(expected, &found, hint))
+}
+
+/// What is expected instead of such an address, what was found in it, and a hint.
+pub fn odd_address(address: &str) -> Option<(&'static str, String, &'static str)> {
+    let address = folded(address);
     let (local, _) = address.rsplit_once('@')?;
+    let number = |letter: char| format!("U+{:04X}", u32::from(letter));
     Some(match terms::odd_letter(local)? {
-        Odd::Unseen(letter) => refused(
+        Odd::Unseen(letter) => (
             "an address of letters that are seen",
-            &format!("U+{:04X}, which nobody sees", u32::from(letter)),
+            format!("{}, which nobody sees", number(letter)),
             "type it anew: with such a sign in it, it looks like another address",
         ),
-        Odd::Rare(letter) => refused(
+        Odd::Rare(letter) => (
             "letters that people write with",
-            &format!("U+{:04X}, which is hardly known", u32::from(letter)),
+            format!("{}, which is hardly known", number(letter)),
             "type it anew: such a letter is taken for another one",
         ),
-        Odd::Mixed(one, other) => refused(
+        Odd::Mixed(one, other) => (
             "letters of one script, or of those of Japanese, Chinese or Korean",
-            &format!("{address}, which mixes {one} and {other}"),
+            format!("{address}, which mixes {one} and {other}"),
             "type it anew: a letter of another script looks like one that is meant",
         ),
     })
