@@ -83,6 +83,8 @@ mod report_tests;
 #[cfg(test)]
 mod shared_tests;
 #[cfg(test)]
+mod spelling_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tls_tests;
