@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn only_sound_addresses_are_given_out() {
-        let check = |address: &str, sound: bool| assert_eq!(is_address(address), sound, "{address}");
+        let check =
+            |address: &str, sound: bool| assert_eq!(is_address(address), sound, "{address}");
         check("た\u{3099}@example.jp", true);
         check("ｔａｒｏ＋ｘ@example.jp", false);
         check("taro＠evil.example@example.jp", false);

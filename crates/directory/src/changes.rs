@@ -1,9 +1,9 @@
 //! What the command line may ask and change. Each change is recorded before it counts.
 
 use crate::address::{domain_to_be, folded, is_sound, is_sound_domain};
-use crate::spellings::refuse_letters;
 use crate::friends::Friends;
 use crate::resolve::Lookup;
+use crate::spellings::refuse_letters;
 use crate::statements::Statements;
 use crate::tables::{DomainRow, PersonRow, Tables, TenantRow};
 use crate::{Fault, trace_token};

@@ -4,11 +4,11 @@
 //! it is asked once; how often it is asked at all is bounded, so that whoever tries a dictionary
 //! of names on us does not try it on our customer.
 
+use crate::Desk;
 use crate::address::is_sound;
 use crate::resolve::NOBODY;
 use crate::statements::is_ended;
 use crate::ways::GatewayRow;
-use crate::Desk;
 use compartment::now_ms;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
 //! Letters about lists and TLS, on their way to the queue: sealed to the tenant's transit key of
 //! today, and forgotten here once the queue has them. Each is written in words of `notice` alone.
 
+use crate::Fault;
 use crate::changes::Changes;
 use crate::friends::Friends;
 use crate::lists::{LetterRow, Telling, Token};
 use crate::resolve::{Lookup, NOBODY};
-use crate::Fault;
 use compartment::now_ms;
 use copies::Leaving;
 use flight::date;

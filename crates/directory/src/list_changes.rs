@@ -1,10 +1,10 @@
 //! The command line's acts upon mailing lists. Each is recorded before it counts; what the ledger
 //! has of it names nobody.
 
-use crate::changes::{Changes, no_tenant, refused};
-use crate::lists::{ListRow, MemberRow};
 use crate::Fault;
 use crate::address::folded;
+use crate::changes::{Changes, no_tenant, refused};
+use crate::lists::{ListRow, MemberRow};
 use compartment::{now_ms, random};
 use terms::plain::is_plain;
 use terms::{MESSAGE_BYTES, TenantId};

@@ -1,12 +1,12 @@
 //! What mail asks about lists: who may post, whom a message is spread to, and what came back for a
 //! subscription.
 
+use crate::Fault;
+use crate::address::folded;
 use crate::changes::Changes;
 use crate::lists::{LetterRow, ListRow, MemberRow, Telling, Token, permit, token, word_address};
 use crate::resolve::{Lookup, NOBODY};
 use crate::statements::is_ended;
-use crate::Fault;
-use crate::address::folded;
 use compartment::now_ms;
 use terms::{TenantId, UserId};
 use wire::directory::Onward;

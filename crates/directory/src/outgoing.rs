@@ -1,9 +1,9 @@
 //! A tenant's say in what leaves, and who gets what nobody has an address for.
 
+use crate::Fault;
 use crate::address::is_sound_domain;
 use crate::changes::{Changes, no_tenant, refused};
 use crate::tables::DomainRow;
-use crate::Fault;
 use std::net::IpAddr;
 use terms::{MESSAGE_BYTES, TenantId};
 use wire::directory::{

@@ -1,12 +1,12 @@
 //! Mail that goes on: people's forwards and answers while they are away, groups, gateway domains.
 
+use crate::Fault;
 use crate::address::{folded, is_sound, is_sound_domain};
 use crate::changes::{Changes, no_tenant, no_user, refused};
 use crate::lists::{LetterRow, Telling};
 use crate::resolve::{Lookup, PEOPLE};
 use crate::tables::PersonRow;
 use crate::ways::{AbsenceRow, GatewayRow, GroupRow, WayRow};
-use crate::Fault;
 use compartment::now_ms;
 use std::collections::BTreeSet;
 use std::net::IpAddr;

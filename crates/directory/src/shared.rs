@@ -5,11 +5,11 @@
 //! Only those whom the group's mail reaches may: they see what is answered, and notices of what
 //! failed find them. Whoever leaves the group, or the house, loses it with that.
 
+use crate::Fault;
 use crate::changes::{Changes, refused};
 use crate::passing::no_group;
 use crate::resolve::{Lookup, PEOPLE};
 use crate::ways::GroupRow;
-use crate::Fault;
 use compartment::now_ms;
 use terms::{TenantId, UserId};
 use wire::directory::ToAdmin;

@@ -56,7 +56,8 @@ fn a_new_address_is_kept_folded_and_found_in_every_spelling() {
     assert_eq!(added(&mut world, "Ｔａｒｏ@Kaede.example"), "taro@kaede.example");
     assert_eq!(added(&mut world, "た\u{3099}@kaede.example"), "だ@kaede.example");
     assert_eq!(added(&mut world, "ÉMILE@kaede.example"), "émile@kaede.example");
-    for typed in ["ＴＡＲＯ@kaede.example", "ｔａｒｏ＋ｎｅｗｓ@kaede.example", "Taro@kaede.example"]
+    for typed in
+        ["ＴＡＲＯ@kaede.example", "ｔａｒｏ＋ｎｅｗｓ@kaede.example", "Taro@kaede.example"]
     {
         assert_eq!(kept(&world, typed), "taro@kaede.example", "{typed}");
     }
@@ -66,7 +67,8 @@ fn a_new_address_is_kept_folded_and_found_in_every_spelling() {
     for taken in ["ｔａｒｏ@kaede.example", "だ@kaede.example", "Émile@kaede.example"] {
         assert_eq!(added(&mut world, taken), "an address that nobody has", "{taken}");
     }
-    let twice = add(&mut world, "mio@kaede.example", &["ｍｉｏ@kaede.example", "Mio@kaede.example"]);
+    let twice =
+        add(&mut world, "mio@kaede.example", &["ｍｉｏ@kaede.example", "Mio@kaede.example"]);
     assert!(matches!(twice, ToAdmin::User(user) if user.aliases.is_empty()));
 }
 
@@ -97,7 +99,10 @@ fn an_address_that_looks_like_another_is_refused() {
         assert!(matches!(alias, ToAdmin::Refused { .. }), "{typed}");
     }
     assert_eq!(added(&mut world, "иван@kaede.example"), "иван@kaede.example");
-    assert_eq!(added(&mut world, "山田タローさんaoi@kaede.example"), "山田タローさんaoi@kaede.example");
+    assert_eq!(
+        added(&mut world, "山田タローさんaoi@kaede.example"),
+        "山田タローさんaoi@kaede.example"
+    );
 }
 
 #[test]

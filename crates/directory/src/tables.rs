@@ -1,8 +1,8 @@
 //! The directory's own tables: tokens and ciphertext on the disk, words only in memory.
 
 use crate::Fault;
-use crate::ways::WaysBack;
 use crate::spellings::Older;
+use crate::ways::WaysBack;
 use rows::RowKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::de::DeserializeOwned;

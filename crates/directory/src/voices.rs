@@ -1,8 +1,8 @@
 //! Who may approve what two persons decide, and how somebody loses that voice or has it again.
 
+use crate::Fault;
 use crate::changes::{Changes, no_user, shown};
 use crate::tables::PersonRow;
-use crate::Fault;
 use std::collections::HashSet;
 use terms::{TenantId, UserId};
 use wire::directory::{APPROVING, Part, Standing, ToAdmin, Who};

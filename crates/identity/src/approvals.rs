@@ -496,7 +496,8 @@ mod tests {
 
     #[test]
     fn every_spelling_of_nobody_hears_the_same_salt() {
-        for typed in ["だ@例え.jp", " た\u{3099}@例え。JP", "だ+x@xn--r8jz45g.jp", "だ＋ｘ@例え．ｊｐ"]
+        for typed in
+            ["だ@例え.jp", " た\u{3099}@例え。JP", "だ+x@xn--r8jz45g.jp", "だ＋ｘ@例え．ｊｐ"]
         {
             assert_eq!(plain(typed), "だ@xn--r8jz45g.jp", "{typed}");
         }

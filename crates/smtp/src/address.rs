@@ -69,10 +69,11 @@ impl Address {
     pub fn folded(&self) -> Option<Self> {
         let local = terms::folded_local(&self.local);
         let stands_apart = |sign: &char| sign.is_ascii() && !path::is_dot_or_atom(*sign);
-        let is_sound = local.chars().filter(stands_apart).eq(self.local.chars().filter(stands_apart))
-            && (path::is_dot_string(&local) || !path::is_dot_string(&self.local))
-            && local.len() <= LOCAL_BYTES
-            && !local.is_empty();
+        let is_sound =
+            local.chars().filter(stands_apart).eq(self.local.chars().filter(stands_apart))
+                && (path::is_dot_string(&local) || !path::is_dot_string(&self.local))
+                && local.len() <= LOCAL_BYTES
+                && !local.is_empty();
         is_sound.then(|| Self { local, domain: self.domain.clone() })
     }
 
