@@ -3,8 +3,8 @@
 /// The longest address that is looked up (RFC 5321 §4.5.3.1: 64 + 1 + 255).
 pub const ADDRESS_BYTES: usize = 320;
 
-/// Folded (`smtp::Address::folded`), without the detail behind `+`, and `postmaster` without a domain
-/// completed; in quotes only where the grammar needs them (RFC 5321 §4.1.2).
+/// Folded (`smtp::Address::folded`), without the detail behind `+`, and `postmaster` without a
+/// domain completed; in quotes only where the grammar needs them (RFC 5321 §4.1.2).
 ///
 /// Local parts are case-sensitive in RFC 5321 §2.4 and nowhere else; we own these domains and
 /// treat them as insensitive. Where a row may be kept in an older spelling, ask for

@@ -94,8 +94,8 @@ pub enum Telling {
 
 pub type Token = [u8; NAME_BYTES];
 
-/// The name of a subscription's row, of an address in the spelling that `Tables::member_place` takes:
-/// outside, a letter's case may mean something, and is no second person all the same.
+/// The name of a subscription's row, of an address in the spelling that `Tables::member_place`
+/// takes: outside, a letter's case may mean something, and is no second person all the same.
 pub fn place(key: &RowKey, list: &str, member: &str) -> Token {
     key.token("subscription", format!("{list}\0{member}").as_bytes())
 }

@@ -1,8 +1,8 @@
 //! In which spelling an address is kept. New rows are kept folded; rows of an older version may
 //! stand in another one (`ｔａｒｏ@…`), and stay in it: what the vault has signed names them so.
 //!
-//! An address is looked up as it was written first: where two people had spellings that fold to one,
-//! each keeps their own mail (`docs/decisions/0025-spellings.md`).
+//! An address is looked up as it was written first: where two people had spellings that fold to
+//! one, each keeps their own mail (`docs/decisions/0025-spellings.md`).
 
 use crate::Fault;
 use crate::address::{canonical, folded, is_sound, spoken};
