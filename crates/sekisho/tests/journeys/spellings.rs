@@ -17,7 +17,7 @@ const APART: &str = "た\u{3099}いき@example.jp";
 fn app_password(demo: &Demo, address: &str, protocol: &str) -> String {
     let (made, code) = demo.ask(&["app-password", "add", address, "--protocol", protocol]);
     assert_eq!(code, 0, "{made}");
-    made["app_password"].as_str().unwrap().to_owned()
+    made["secret"].as_str().unwrap().to_owned()
 }
 
 fn add(demo: &Demo, address: &str) -> String {
