@@ -533,7 +533,7 @@ fn await_kept(mailbox: &Channel, call: u32) -> Option<Kept> {
 pub(crate) fn canonical(address: &str) -> Option<String> {
     let address = Address::parse(address)?;
     // A return path that was rewritten names somebody else, detail and all.
-    let is_rewritten = address.folded().local().starts_with("srs0=");
+    let is_rewritten = address.in_small_letters().local().starts_with("srs0=");
     let plain = if is_rewritten { address } else { address.split_tag().0 };
-    plain.in_the_dns().map(|plain| plain.folded().written())
+    plain.in_the_dns().map(|plain| plain.in_small_letters().written())
 }

@@ -1,12 +1,12 @@
 //! Mail that goes on: people's forwards and answers while they are away, groups, gateway domains.
 
-use crate::address::{is_sound, is_sound_domain};
+use crate::Fault;
+use crate::address::{folded, is_sound, is_sound_domain};
 use crate::changes::{Changes, no_tenant, no_user, refused};
 use crate::lists::{LetterRow, Telling};
 use crate::resolve::{Lookup, PEOPLE};
 use crate::tables::{PersonRow, Tables};
 use crate::ways::{AbsenceRow, GatewayRow, GroupRow, WayRow};
-use crate::{Fault, canonical};
 use compartment::now_ms;
 use rows::RowKey;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ impl Changes<'_> {
         address: &str,
         change: Option<(Vec<String>, bool)>,
     ) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((user, tenant, person)) = self.look_up(&address)? else {
             return Ok(no_user(&address));
         };
@@ -103,7 +103,7 @@ impl Changes<'_> {
 
     /// What is answered while a person is away.
     pub fn away(&mut self, address: &str, absence: Option<AbsenceTold>) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((user, tenant, person)) = self.look_up(&address)? else {
             return Ok(no_user(&address));
         };
@@ -245,7 +245,7 @@ impl Changes<'_> {
                 None => Err(refused("an address local@domain", address, hint)),
             });
         };
-        let address = canonical(&format!("{local}@{domain}"), self.host_name);
+        let address = self.kept(&format!("{local}@{domain}"))?;
         let is_list = self.tables.list(self.key, &address)?.is_some();
         if is_list || self.tables.owned(self.key, &address)?.is_some() {
             let hint = "a list takes mail at its own address alone, for it asks who writes";
@@ -267,7 +267,7 @@ impl Changes<'_> {
         tenant: Option<&str>,
         (with, without): (&[String], &[String]),
     ) -> Result<ToAdmin, Fault> {
-        let address = address.trim().to_lowercase();
+        let address = if tenant.is_some() { folded(address) } else { self.kept(address)? };
         let what = if tenant.is_some() { "group.add" } else { "group.set" };
         let (tenant, mut members, speakers) = match tenant {
             Some(name) => {
@@ -382,7 +382,7 @@ impl Changes<'_> {
     }
 
     pub fn remove_group(&mut self, address: &str) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((tenant, group)) = self.tables.group(self.key, &address)? else {
             return Ok(no_group(&address));
         };
@@ -403,7 +403,7 @@ impl Changes<'_> {
         tenant: Option<&str>,
     ) -> Result<ToAdmin, Fault> {
         if let Some(address) = address {
-            let address = canonical(address, self.host_name);
+            let address = self.kept(address)?;
             return match self.tables.group(self.key, &address)? {
                 Some((tenant, row)) => Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?])),
                 None => Ok(no_group(&address)),
@@ -502,7 +502,7 @@ impl Changes<'_> {
         }
         let mut whole = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let address = canonical(address, self.host_name);
+            let address = self.kept(address)?;
             let is_its_own = address.rsplit_once('@').is_some_and(|(_, of)| of == domain);
             if !is_its_own || !is_sound(&address) {
                 let hint = "one address of the domain on each line";
@@ -582,12 +582,12 @@ fn refuse_host(host: &SmartHost) -> Option<ToAdmin> {
 /// Gives the first who is no member. A slip of the finger would else look like done, and mail go on
 /// to whom it was to leave.
 fn take_out(members: &mut Vec<String>, without: &[String]) -> Option<String> {
-    let without: Vec<String> = without.iter().map(|one| one.trim().to_lowercase()).collect();
-    let is_in = |one: &&String| members.iter().any(|member| member.to_lowercase() == **one);
+    let without: Vec<String> = without.iter().map(|one| folded(one)).collect();
+    let is_in = |one: &&String| members.iter().any(|member| folded(member) == **one);
     if let Some(stranger) = without.iter().find(|one| !is_in(one)) {
         return Some(stranger.clone());
     }
-    members.retain(|member| !without.contains(&member.to_lowercase()));
+    members.retain(|member| !without.contains(&folded(member)));
     None
 }
 

@@ -169,9 +169,6 @@ impl Connection<'_> {
             self.unknown += 1;
             return nobody;
         };
-        if envelope.addressees.iter().any(|known| known.address == address) {
-            return Reply::new(250, (1, 5), "recipient noted already");
-        }
         let statement = match self.house.who_is(&address) {
             Who::Known(statement) => statement,
             Who::Unknown => {
@@ -187,6 +184,10 @@ impl Connection<'_> {
             }
             Who::Later => return Reply::new(451, (3, 0), "recipients cannot be looked up now"),
         };
+        // By whichever of its spellings.
+        if envelope.addressees.iter().any(|known| known.address == statement.address) {
+            return Reply::new(250, (1, 5), "recipient noted already");
+        }
         let from = envelope.mail.from.as_ref();
         if let Some(refusal) = hindrance(&statement, from, &envelope.addressees) {
             return refusal;

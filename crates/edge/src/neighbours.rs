@@ -574,7 +574,7 @@ impl Neighbours {
 /// (RFC 5321 §4.1.2). `None`: no domain of ours can look like this.
 pub(crate) fn canonical(address: &Address) -> Option<String> {
     // A return path that was rewritten names somebody else, detail and all.
-    let is_rewritten = address.folded().local().starts_with("srs0=");
+    let is_rewritten = address.in_small_letters().local().starts_with("srs0=");
     let plain = if is_rewritten { address.clone() } else { address.split_tag().0 };
-    plain.in_the_dns().map(|plain| plain.folded().written())
+    plain.in_the_dns().map(|plain| plain.in_small_letters().written())
 }
