@@ -238,7 +238,7 @@ impl Conversation<'_> {
                 "this line takes app passwords only: never type your account password here"
             }
             Ok(Knocked::Refused) => "name or app password is wrong",
-            Err(_) => return Reply::new(454, (7, 0), "this cannot be recorded now; try later"),
+            Err(trouble) => return Reply::new(454, (7, 0), trouble.words().1),
         };
         std::thread::sleep(REFUSAL_PAUSE);
         self.refusals += 1;
@@ -390,7 +390,7 @@ impl Conversation<'_> {
                 Reply::new(250, (0, 0), text)
             }
             // It had everything and went away, or is silent: it may stand in the queue (RFC 1047).
-            Err(Trouble::Unavailable | Trouble::Ended) => {
+            Err(Trouble::Away(_) | Trouble::Ended) => {
                 Reply::new(451, (3, 0), "whether this was queued is not known; try again later")
             }
             answer => refusal(answer),

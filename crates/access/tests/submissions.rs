@@ -154,7 +154,7 @@ fn nobody_is_let_in_without_the_right_secret() {
     client.asks("MAIL FROM:<aoi@example.jp>", "530 5.7.0");
     client.asks(&plain("aoi@example.jp", "hunter2"), "535 5.7.8 this line takes app passwords");
     assert_eq!(world.asked.load(Ordering::SeqCst), 0, "an account password goes no further");
-    client.asks(&plain("later@example.jp", SECRET), "454 4.7.0");
+    client.asks(&plain("later@example.jp", SECRET), "454 4.7.0 nobody can be signed in now");
     client.asks(&plain("eve@example.jp", SECRET), "535 5.7.8");
     client.asks(&plain("eve@example.jp", SECRET), "535 5.7.8");
     assert!(client.line().starts_with("421 4.7.0 too many refused"));

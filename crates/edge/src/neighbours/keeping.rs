@@ -1,8 +1,6 @@
 //! What the mailbox is handed: sealed copies, and the traces of what was refused.
 
-use super::{
-    KEEP_LIMIT, Kept, Neighbours, REJOIN_LIMIT, REMEMBERED, REMEMBERED_RECIPIENTS, Room,
-};
+use super::{KEEP_LIMIT, Kept, Neighbours, REJOIN_LIMIT, REMEMBERED, REMEMBERED_RECIPIENTS, Room};
 use crate::Fault;
 use crate::judgement::Judged;
 use crate::sealing::{Sealed, ask_for_tokens, await_tokens, frames, journeys};
