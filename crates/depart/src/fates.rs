@@ -103,7 +103,7 @@ impl Obstacle {
             Some(Why::Ours) => ((4, 3, 0), Reason::OwnFault),
             Some(Why::NoResolver) => ((4, 4, 3), Reason::NoResolver),
             Some(Why::Unsafe) => ((4, 7, 5), Reason::NeedsTls),
-            Some(Why::NotSignedIn) => ((4, 7, 8), Reason::RelayRefused),
+            Some(Why::NotSignedIn) => ((4, 7, 8), Reason::OwnFault),
             Some(Why::TurnedAway { subject, detail, .. }) => {
                 ((4, subject, detail), Reason::Blocked)
             }
