@@ -183,7 +183,7 @@ impl Neighbours {
                 }
                 // Post is gone: it knows nothing of us any more, and has others born.
                 if let Some(frame) = post.take().ok()? {
-                    let ToDepart::Batch { tenant, legs } = frame.read().ok()?;
+                    let ToDepart::Batch { tenant, legs } = frame.read().ok()? else { return None };
                     self.counted_by = self.posts;
                     return Some(Batch { tenant, loads: legs, held: frame.descriptors });
                 }
@@ -242,6 +242,20 @@ impl Neighbours {
         let post = self.counting_post()?;
         let ended = FromDepart::Ended { message, leg, outcome };
         post.send(0, &ended, held).map_err(|_| Fault::Away("post"))
+    }
+
+    /// Which of these may be handed over now: what was held or cancelled meanwhile may not.
+    pub(crate) fn may_go(
+        &mut self,
+        legs: Vec<(MessageId, post::LegNumber)>,
+    ) -> Result<Vec<bool>, Fault> {
+        let count = legs.len();
+        let question = FromDepart::Begin(legs);
+        let answer = self.counting_post()?.ask(&question, &[], KEEP_LIMIT);
+        match answer.map_err(|_| Fault::Away("post"))? {
+            (ToDepart::Begun(may_go), _) if may_go.len() == count => Ok(may_go),
+            _ => Err(Fault::Strange { peer: "post" }),
+        }
     }
 
     /// The post that counts what we carry.
