@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS note (
 ";
 /// The one note there is.
 const NOTE: &[u8] = b"deeds";
+/// Not yet for the directory: hostile code in a keeper's place has deeds recorded that the true
+/// tables do not know, and mail would wait after every such intruder (seen by the drill).
+pub(crate) const COMPARES: bool = false;
 /// Between two questions to a ledger that does not answer.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);
 
@@ -116,6 +119,10 @@ impl Desk {
     /// Holds these tables against what the ledger knows of them, once.
     pub(crate) fn compare(&mut self) {
         let Some(key) = &self.key else { return };
+        if !COMPARES {
+            self.known = Known::Sure;
+            return;
+        }
         let notes = match std::mem::replace(&mut self.known, Known::Sure) {
             Known::Locked(tables) => Box::new(Own { tables, key: Rc::clone(key) }),
             Known::Unsure(notes, _) => notes,
