@@ -67,23 +67,7 @@ pub(crate) fn carry(
             return end_all(legs, hands, house, || Fate::Left(Some(obstacle.clone())));
         }
     };
-    let until = Instant::now() + limits.attempt;
-    let (connections, obstacles, begun) = (0, Vec::new(), Instant::now());
-    let (together, asked) = (1, begun);
-    let mut attempt = Attempt {
-        connections,
-        obstacles,
-        begun,
-        together,
-        asked,
-        until,
-        limits,
-        source,
-        way,
-        behind,
-        hands,
-        house,
-    };
+    let mut attempt = Attempt::begin((way, behind), (limits, source), hands, house);
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -127,23 +111,7 @@ fn revisit(
     let Some(Parked { way, host, conversation, letters, .. }) = house.lot.take(way) else {
         return Ok(());
     };
-    let (connections, obstacles, source) = (0, Vec::new(), None);
-    let (begun, until) = (Instant::now(), Instant::now() + limits.attempt);
-    let (together, asked) = (1, begun);
-    let mut attempt = Attempt {
-        connections,
-        obstacles,
-        begun,
-        together,
-        asked,
-        until,
-        limits,
-        source,
-        way,
-        behind,
-        hands,
-        house,
-    };
+    let mut attempt = Attempt::begin((way, behind), (limits, None), hands, house);
     attempt.converse((conversation, letters), &host, legs)?;
     legs.iter_mut().for_each(|leg| leg.breaks = 0);
     Ok(())
@@ -205,6 +173,31 @@ struct Attempt<'a> {
     behind: &'a mut VecDeque<VecDeque<Leg>>,
     hands: &'a Hands,
     house: &'a mut Neighbours,
+}
+
+impl<'a> Attempt<'a> {
+    fn begin(
+        (way, behind): (Way, &'a mut VecDeque<VecDeque<Leg>>),
+        (limits, source): (Limits, Option<IpAddr>),
+        hands: &'a Hands,
+        house: &'a mut Neighbours,
+    ) -> Self {
+        let begun = Instant::now();
+        Self {
+            connections: 0,
+            obstacles: Vec::new(),
+            begun,
+            together: 1,
+            asked: begun,
+            until: begun + limits.attempt,
+            limits,
+            source,
+            way,
+            behind,
+            hands,
+            house,
+        }
+    }
 }
 
 impl Attempt<'_> {

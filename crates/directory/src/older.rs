@@ -21,8 +21,8 @@ CREATE TABLE IF NOT EXISTS note (
 ";
 /// The one note there is.
 const NOTE: &[u8] = b"deeds";
-/// Not yet for the directory: hostile code in a keeper's place has deeds recorded that the true
-/// tables do not know, and mail would wait after every such intruder (seen by the drill).
+/// Not yet for the directory: in a house that had hostile code in the place of several keepers one
+/// after another, mail does not pass again (a drill of vault, directory and identity shows it).
 pub(crate) const COMPARES: bool = false;
 /// Between two questions to a ledger that does not answer.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);

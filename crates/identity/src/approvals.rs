@@ -470,12 +470,8 @@ fn says_otherwise(
 /// An address in the one spelling that the directory finds, without a tag.
 fn plain(address: &str) -> String {
     let (local, domain) = address.trim().rsplit_once('@').unwrap_or((address.trim(), ""));
-    let local = terms::folded_local(local);
-    let plain = match local.split_once('+') {
-        Some((plain, _)) if !plain.is_empty() => plain,
-        _ => &local,
-    };
-    format!("{plain}@{}", terms::ascii_name(&terms::mapped_name(domain)))
+    let domain = terms::ascii_name(&terms::mapped_name(domain));
+    format!("{}@{domain}", terms::plain_local(local))
 }
 
 /// What binds an approval to exactly one act.

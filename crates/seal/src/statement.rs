@@ -59,16 +59,14 @@ pub fn verify_sending(
 /// Whether what is said of one address is said of the other: the same letters, or another spelling
 /// of them, and of a tag behind a wide plus.
 fn is_same(said: &str, asked: &str) -> bool {
-    let plain = |address: &str| {
-        let (local, domain) = address.rsplit_once('@')?;
-        let local = terms::folded_local(local);
-        let plain = match local.split_once('+') {
-            Some((plain, _)) if !plain.is_empty() => plain.to_owned(),
-            _ => local,
-        };
-        Some((plain, domain.to_owned()))
+    if said == asked || (said.is_ascii() && asked.is_ascii()) {
+        return said == asked;
+    }
+    let (Some((said, at)), Some((asked, host))) = (said.rsplit_once('@'), asked.rsplit_once('@'))
+    else {
+        return false;
     };
-    said == asked || (!(said.is_ascii() && asked.is_ascii()) && plain(said) == plain(asked))
+    at == host && terms::plain_local(said) == terms::plain_local(asked)
 }
 
 fn read<T: DeserializeOwned>(
@@ -155,6 +153,9 @@ mod tests {
         check("taro@example.jp", "tаro@example.jp", false);
         check("taro@example.jp", "taro\u{200b}@example.jp", false);
         check("+x@example.jp", "＋ｙ@example.jp", false);
+        // What is no address is nobody's in any spelling.
+        check("葵", "だ", false);
+        check("だ", "た\u{3099}", false);
     }
 
     #[test]

@@ -42,6 +42,15 @@ pub fn folded_local(local: &str) -> String {
     folded
 }
 
+/// A local part in that spelling, without the tag behind its plus, be it a wide one.
+pub fn plain_local(local: &str) -> String {
+    let local = folded_local(local);
+    match local.split_once('+') {
+        Some((plain, _)) if !plain.is_empty() => plain.to_owned(),
+        _ => local,
+    }
+}
+
 /// A name of people's own making with its marks joined to their letters (NFC): capitals and
 /// widths stay theirs.
 pub fn composed(name: &str) -> String {
@@ -121,7 +130,7 @@ fn syllable(before: char, letter: char) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::{composed, folded_local, folded_text};
+    use super::{composed, folded_local, folded_text, plain_local};
 
     #[test]
     fn text_is_folded_to_one_shape() {
@@ -160,6 +169,14 @@ mod tests {
         ] {
             assert_eq!(folded_local(typed), folded, "{typed}");
             assert_eq!(folded_local(folded), folded, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_split_off_behind_either_plus() {
+        for (typed, plain) in [("Aoi+x", "aoi"), ("ａｏｉ＋ｘ", "aoi"), ("+x", "+x"), ("だ", "だ")]
+        {
+            assert_eq!(plain_local(typed), plain, "{typed}");
         }
     }
 

@@ -25,7 +25,7 @@ mod shapes;
 pub use cursor::Cursor;
 pub use date::{LocalTime, Received};
 pub use finding::{Finding, Verdict};
-pub use fold::{composed, folded_local, folded_text};
+pub use fold::{composed, folded_local, folded_text, plain_local};
 pub use id::{
     ConnectionId, FolderId, GrantId, HoldId, InstanceId, MessageId, RequestId, TenantId, UserId,
 };

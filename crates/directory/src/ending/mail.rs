@@ -14,6 +14,7 @@ use wire::{mailbox, post};
 const PEOPLE_AT_ONCE: usize = 20;
 /// How long the directory erases before it answers others again.
 const AT_A_TIME: Duration = Duration::from_secs(1);
+
 impl Changes<'_> {
     /// Piece by piece, each noted: a restart goes on with the next one.
     pub(super) fn erase_mail(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
