@@ -14,6 +14,8 @@ pub struct Extensions {
     pub chunking: bool,
     pub auth_plain: bool,
     pub auth_login: bool,
+    /// Ways to sign in that we do not speak.
+    pub auth_others: bool,
     /// RFC 1870: 0 or none means "not said".
     pub size: Option<u64>,
     /// RFC 9422.
@@ -50,8 +52,11 @@ impl Extensions {
     }
 
     fn mechanism(&mut self, word: &str) {
-        self.auth_plain |= word.eq_ignore_ascii_case("PLAIN");
-        self.auth_login |= word.eq_ignore_ascii_case("LOGIN");
+        match word.to_ascii_uppercase().as_str() {
+            "PLAIN" => self.auth_plain = true,
+            "LOGIN" => self.auth_login = true,
+            _ => self.auth_others = true,
+        }
     }
 
     fn limit(&mut self, word: &str) {
@@ -75,7 +80,7 @@ mod tests {
         let mut answers = Answers::default();
         answers.feed(
             b"250-STARTTLS.example greets you\r\n250-size 1000\r\n250-Pipelining\r\n\
-              250-AUTH LOGIN plain\r\n250-LIMITS RCPTMAX=20 MAILMAX=5 X=y\r\n250 8BITMIME\r\n",
+              250-AUTH LOGIN plain NTLM\r\n250-LIMITS RCPTMAX=20 MAILMAX=5 X=y\r\n250 8BITMIME\r\n",
         );
         let found = Extensions::of(&answers.next().unwrap().unwrap());
         let expected = Extensions {
@@ -83,6 +88,7 @@ mod tests {
             eight_bit_mime: true,
             auth_plain: true,
             auth_login: true,
+            auth_others: true,
             size: Some(1_000),
             recipients: Some(20),
             transactions: Some(5),

@@ -166,12 +166,16 @@ fn is_same_way(legs: &VecDeque<Leg>, leg: &Leg) -> bool {
     })
 }
 
+/// Something of ours is in the way: it is tried again soon.
+fn later() -> Outcome {
+    Outcome::Later { sent: 0, rest: None, why: Why::Ours, for_all: false }
+}
+
 /// Nothing of the batch can be opened now: it comes back soon.
 fn put_off(loads: &[Load], fault: &Fault, house: &mut Neighbours) -> Result<(), Fault> {
     house.report(&Report::Note { text: format!("depart: a batch is put off: {fault}") });
     for load in loads {
-        let later = Outcome::Later { sent: 0, rest: None, why: Why::Ours };
-        house.ended(load.message, load.leg, later, &[])?;
+        house.ended(load.message, load.leg, later(), &[])?;
     }
     Ok(())
 }
@@ -187,8 +191,7 @@ fn open_envelopes(
         match envelope {
             Opened::Envelope(envelope) => legs.push(Leg::new(load.clone(), envelope)),
             Opened::NotNow => {
-                let later = Outcome::Later { sent: 0, rest: None, why: Why::Ours };
-                house.ended(load.message, load.leg, later, &[])?;
+                house.ended(load.message, load.leg, later(), &[])?;
             }
             Opened::Never => cannot_be_opened(load, house)?,
         }
@@ -206,7 +209,7 @@ fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
             Outcome::Failed { sent: 0, why: Why::Ours }
         }
         Errand::TellLate => Outcome::ToldLate,
-        Errand::Carry => Outcome::Later { sent: 0, rest: None, why: Why::Ours },
+        Errand::Carry => later(),
     };
     house.ended(load.message, load.leg, outcome, &[])
 }
@@ -219,7 +222,7 @@ fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(),
         Ok(_) => Outcome::ToldLate,
         Err(fault) => {
             house.report(&Report::Note { text: format!("depart: {fault}") });
-            Outcome::Later { sent: 0, rest: None, why: Why::Ours }
+            later()
         }
     };
     house.ended(leg.load.message, leg.load.leg, outcome, &[])

@@ -11,7 +11,9 @@ use notice::Reason;
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use wire::post::{Envelope, HEARD_LETTERS, Heard, Hop, Load, Outcome, Receiver, Why};
+use wire::post::{
+    Envelope, HEARD_LETTERS, Heard, Hop, Load, Outcome, Receiver, TlsFlaw, WayIn, Why,
+};
 
 /// One recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +55,24 @@ pub(crate) struct Obstacle {
 impl Obstacle {
     pub(crate) fn of(why: Why, status: (u8, u16, u16), answer: &str) -> Self {
         let answer = Some(answer.to_owned());
-        // Ours to say, whatever the code's words: no remote refused anything.
-        let reason = (why == Why::Unsafe).then_some(Reason::NeedsTls);
-        Self { why, status, remote: None, answer, is_theirs: false, reason, last: None }
+        Self { why, status, remote: None, answer, is_theirs: false, reason: None, last: None }
+    }
+
+    /// Ours to say, whatever the code's words: no remote refused anything. `is_named`: the tenant
+    /// named the host, and all its mail there demands TLS.
+    pub(crate) fn insecure(flaw: TlsFlaw, is_named: bool, words: &str) -> Self {
+        let why = Why::Insecure { flaw, is_named };
+        Self::of(why, (4, 7, 5), words).because(reason_of(flaw))
+    }
+
+    /// Ours to mend, and nothing that the receiver says of the letter: its sender is told so.
+    pub(crate) fn not_signed_in(words: &str) -> Self {
+        Self::of(Why::NotSignedIn, (4, 7, 8), words).because(Reason::OwnFault)
+    }
+
+    /// The same where nothing was said.
+    pub(crate) fn no_way_in(way: WayIn, words: &str) -> Self {
+        Self::of(Why::NoWayIn(way), (4, 7, 8), words).because(Reason::OwnFault)
     }
 
     pub(crate) fn ours(answer: &str) -> Self {
@@ -103,7 +120,8 @@ impl Obstacle {
             Some(Why::Ours) => ((4, 3, 0), Reason::OwnFault),
             Some(Why::NoResolver) => ((4, 4, 3), Reason::NoResolver),
             Some(Why::Unsafe) => ((4, 7, 5), Reason::NeedsTls),
-            Some(Why::NotSignedIn) => ((4, 7, 8), Reason::OwnFault),
+            Some(Why::Insecure { flaw, .. }) => ((4, 7, 5), reason_of(flaw)),
+            Some(Why::NotSignedIn | Why::NoWayIn(_)) => ((4, 7, 8), Reason::OwnFault),
             Some(Why::TurnedAway { subject, detail, .. }) => {
                 ((4, subject, detail), Reason::Blocked)
             }
@@ -302,7 +320,7 @@ impl Leg {
         for place in self.open() {
             let last = self.last_obstacle(place);
             // RFC 8689 §4.2.1: it did not leave for want of what it asked for, and not of time.
-            let is_for_tls = self.envelope.require_tls && last.reason() == Reason::NeedsTls;
+            let is_for_tls = self.envelope.require_tls && last.reason().is_of_tls();
             let over = last.expired();
             let over = match is_for_tls {
                 true => Obstacle {
@@ -393,8 +411,9 @@ impl Leg {
             true => None,
             false => Some((hands.hand.seal_rest(self, &rest, &mut held)?, left)),
         };
-        let why = self.why(is_all && !self.is_elsewhere);
-        Ok((Outcome::Later { sent, rest, why }, held))
+        let is_whole = is_all && !self.is_elsewhere;
+        let (why, for_all) = (self.why(is_whole), is_whole && self.is_kept_by_named_host());
+        Ok((Outcome::Later { sent, rest, why, for_all }, held))
     }
 
     /// The envelope of those who are left, with what was heard of each last. Those at whose names a
@@ -424,6 +443,15 @@ impl Leg {
         self.envelope.heard.iter().find(is_it).cloned()
     }
 
+    /// Whether everybody waits for what stands between the tenant and a host that it named.
+    fn is_kept_by_named_host(&self) -> bool {
+        let is_kept = |fate: &Fate| match fate {
+            Fate::Left(Some(obstacle)) => obstacle.why.is_of_named_host(),
+            _ => false,
+        };
+        self.fates.iter().all(is_kept)
+    }
+
     /// The destination is only said to be unreachable when nobody of the leg was reached.
     fn why(&self, is_all: bool) -> Why {
         let obstacles = self.fates.iter().filter_map(|fate| match fate {
@@ -446,6 +474,20 @@ impl Leg {
     }
 }
 
+/// What its sender reads of it.
+fn reason_of(flaw: TlsFlaw) -> Reason {
+    match flaw {
+        TlsFlaw::NotOffered => Reason::NoTls,
+        TlsFlaw::OtherName => Reason::TlsName,
+        TlsFlaw::Expired => Reason::TlsExpired,
+        TlsFlaw::NotTrusted => Reason::TlsUntrusted,
+        TlsFlaw::NoRecordMet => Reason::TlsRecord,
+        TlsFlaw::NotInPolicy => Reason::TlsPolicy,
+        TlsFlaw::NotMade => Reason::NeedsTls,
+        TlsFlaw::NoAuthority => Reason::OwnFault,
+    }
+}
+
 /// The same was heard of others.
 fn is_same(one: &Heard, other: &Heard) -> bool {
     let said = |heard: &Heard| (heard.status, heard.reason.clone(), heard.remote.clone());
@@ -456,13 +498,19 @@ fn is_same(one: &Heard, other: &Heard) -> bool {
 mod tests {
     use super::Obstacle;
     use notice::Reason;
-    use wire::post::Why;
+    use wire::post::TlsFlaw;
 
     #[test]
     fn a_road_that_is_not_safe_is_no_refusal_of_the_remote() {
         // The words of a policy (MTA-STS) that names other hosts; 4.7.5 alone reads as a refusal.
         let words = "no host of the domain is one that its policy (MTA-STS) names";
-        assert_eq!(Obstacle::of(Why::Unsafe, (4, 7, 5), words).reason(), Reason::NeedsTls);
+        let obstacle = |flaw| Obstacle::insecure(flaw, false, words);
+        assert_eq!(obstacle(TlsFlaw::NotInPolicy).reason(), Reason::TlsPolicy);
+        for flaw in TlsFlaw::ALL {
+            // What this house lacks is no fault of theirs.
+            let is_of_tls = flaw != TlsFlaw::NoAuthority;
+            assert_eq!(obstacle(flaw).reason().is_of_tls(), is_of_tls, "{flaw:?}");
+        }
         assert_ne!(Obstacle::answered((4, 7, 5), words).reason(), Reason::NeedsTls);
     }
 }

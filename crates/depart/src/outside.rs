@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tls::Line;
 use wire::control::Report;
-use wire::post::{self, Load, Why};
+use wire::post::{self, Load, TlsFlaw, WayIn, Why};
 
 /// Connections that one attempt makes. A destination with more addresses has them for load.
 const CONNECTIONS: usize = 16;
@@ -139,8 +139,8 @@ fn is_final(obstacles: &[Obstacle]) -> bool {
 /// What says most of why nobody took it: TLS that is missing, then what is ours, then an answer.
 fn gravest(obstacles: &[Obstacle]) -> Obstacle {
     let rank = |obstacle: &&Obstacle| match obstacle.why {
-        Why::NotSignedIn => 4,
-        Why::Unsafe => 3,
+        Why::NotSignedIn | Why::NoWayIn(_) => 4,
+        Why::Unsafe | Why::Insecure { .. } => 3,
         Why::Ours | Why::NoResolver => 2,
         Why::Answered { .. } | Why::TurnedAway { .. } | Why::MaybeTaken => 1,
         Why::Unreachable => 0,
@@ -283,7 +283,9 @@ impl Attempt<'_> {
         let watch = Arc::new(Watch::default());
         let Some(config) = self.house.tls_config(&ways.demand, &watch) else {
             let words = "no authority is known that could prove a certificate";
-            return Err((Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name), None));
+            let is_named = host.must_prove_itself;
+            let obstacle = Obstacle::insecure(TlsFlaw::NoAuthority, is_named, words);
+            return Err((obstacle.at(&host.name), None));
         };
         let name = match ServerName::try_from(host.name.clone()) {
             Ok(name) => name,
@@ -311,21 +313,21 @@ impl Attempt<'_> {
             let session = Session { host: &host.name, at: Some(address.ip()), from };
             self.house.tally.count(applied, session, why);
         }
+        let amiss = watch.amiss().map(|(flaw, _)| flaw);
         let mut conversation =
-            begun.map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
+            begun.map_err(|broken| (obstacle_of(&broken, host, amiss), Some(broken)))?;
         conversation.has_met(&host.name, address.ip(), &ways.demand);
         self.sign_in(conversation, host).map_err(|obstacle| (obstacle.at(&host.name), None))
     }
 
-    /// Where a host lets its customers sign in and the tenant is one, by that.
+    /// Where the tenant has a sign-in to the host, by that: a host that cannot be told it is given
+    /// nothing, for whoever takes mail there from anybody is not whom the tenant chose.
     fn sign_in(
         &mut self,
         mut conversation: Conversation,
         host: &Host,
     ) -> Result<Conversation, Obstacle> {
-        let remote = conversation.courier().extensions();
-        let is_open = remote.auth_plain || remote.auth_login;
-        if !is_open || !host.may_hear_secrets() {
+        if !host.may_hear_secrets() {
             return Ok(conversation);
         }
         let login = self.hands.hand.sign_in((&host.name, host.port), self.house);
@@ -334,11 +336,18 @@ impl Attempt<'_> {
         else {
             return Ok(conversation);
         };
+        let remote = conversation.courier().extensions();
+        if !remote.auth_plain && !remote.auth_login {
+            return Err(match remote.auth_others {
+                true => obstacle_of(&Broken::NotSignedIn(None), host, None),
+                false => Obstacle::no_way_in(WayIn::NotOffered, "it offers nobody to sign in"),
+            });
+        }
         let (behind, house) = (&mut *self.behind, &mut *self.house);
         let mut stalled = || let_go(behind, house);
         match conversation.sign_in(login, &mut stalled) {
             Ok(()) => Ok(conversation),
-            Err(broken) => Err(obstacle_of(&broken, &host.name)),
+            Err(broken) => Err(obstacle_of(&broken, host, None)),
         }
     }
 
@@ -381,7 +390,7 @@ impl Attempt<'_> {
                 // As many letters as one connection takes; the rest goes over the next.
                 Ok(None) => legs.push_front(leg),
                 Ok(Some(broken)) => {
-                    self.obstacles.push(obstacle_of(&broken, &host.name));
+                    self.obstacles.push(obstacle_of(&broken, host, None));
                     match leg.open().is_empty() {
                         true => leg.end(self.hands, self.house)?,
                         false => legs.push_back(leg),

@@ -10,7 +10,8 @@ use crate::opening::Text;
 use crate::road::Host;
 use courier::{Answer, Broken, Letter, Notify, Outcome, Receiver, Unfit};
 use notice::Reason;
-use wire::post::Why;
+use wire::post::{TlsFlaw, WayIn, Why};
+use wire::tls_report::Flaw;
 
 /// A letter during which connections broke is not carried over a third one in the same attempt.
 const BREAKS: u8 = 2;
@@ -88,7 +89,8 @@ fn weigh(
             Some(Outcome::Refused(answer))
                 if host.is_named && matches!(answer.code, 530 | 534 | 535 | 538) =>
             {
-                Some(Fate::Left(Some(not_signed_in(&answer.quoted()).at(remote))))
+                let refused = Obstacle::not_signed_in(&answer.quoted());
+                Some(Fate::Left(Some(refused.at(remote))))
             }
             Some(Outcome::Refused(answer)) => {
                 Some(Fate::Failed(Obstacle::said(5, answer).at(remote)))
@@ -215,12 +217,9 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
     })
 }
 
-/// Ours to mend, and nothing that the receiver says of the letter: its sender is told so.
-fn not_signed_in(words: &str) -> Obstacle {
-    Obstacle::of(Why::NotSignedIn, (4, 7, 8), words).because(Reason::OwnFault)
-}
-
-pub(crate) fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
+/// What a connection that broke, or was never fit for a letter, says of `host`. `amiss`: what its
+/// certificate lacks, where it was looked at.
+pub(crate) fn obstacle_of(broken: &Broken, host: &Host, amiss: Option<Flaw>) -> Obstacle {
     let words = broken.words();
     let obstacle = match broken {
         // An answer that was not asked for is as good as none.
@@ -230,12 +229,29 @@ pub(crate) fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
             let why = Why::TurnedAway { class, subject, detail };
             Obstacle { why, ..Obstacle::said(4, answer) }
         }
-        Broken::NotSignedIn(Some(answer)) if !answer.is_lasting() => Obstacle::said(4, answer),
-        Broken::NotSignedIn(_) => not_signed_in(&words),
-        Broken::NoTls(_) | Broken::TlsFailed(_) | Broken::Injected => {
-            Obstacle::of(Why::Unsafe, (4, 7, 5), &words)
+        Broken::NotSignedIn(Some(answer)) if !answer.is_lasting() => {
+            Obstacle::no_way_in(WayIn::NotNow, &words)
+        }
+        Broken::NotSignedIn(Some(_)) => Obstacle::not_signed_in(&words),
+        Broken::NotSignedIn(None) => Obstacle::no_way_in(WayIn::NoneOfOurs, &words),
+        Broken::NoTls(_) => Obstacle::insecure(TlsFlaw::NotOffered, host.must_prove_itself, &words),
+        Broken::TlsFailed(_) | Broken::Injected => {
+            let flaw = amiss.map_or(TlsFlaw::NotMade, flaw_of);
+            Obstacle::insecure(flaw, host.must_prove_itself, &words)
         }
         _ => Obstacle::of(Why::Unreachable, (4, 4, 2), &words),
     };
-    obstacle.at(host)
+    obstacle.at(&host.name)
+}
+
+/// What reports tell of it (RFC 8460), as those who wait hear it.
+fn flaw_of(flaw: Flaw) -> TlsFlaw {
+    match flaw {
+        Flaw::StartTlsNotSupported => TlsFlaw::NotOffered,
+        Flaw::CertificateHostMismatch => TlsFlaw::OtherName,
+        Flaw::CertificateExpired => TlsFlaw::Expired,
+        Flaw::CertificateNotTrusted => TlsFlaw::NotTrusted,
+        Flaw::TlsaInvalid => TlsFlaw::NoRecordMet,
+        _ => TlsFlaw::NotMade,
+    }
 }

@@ -10,7 +10,7 @@ use route::{Hosts, Mode, Mx, Tlsa, Usable};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use terms::TenantId;
 use wire::names::{Outcome, Record, RecordKind, Security};
-use wire::post::{Envelope, Finish, Hop, HopTls};
+use wire::post::{Envelope, Finish, Hop, HopTls, TlsFlaw};
 use wire::tls_report::Flaw;
 
 /// Addresses of one host that are tried.
@@ -59,6 +59,8 @@ pub(crate) struct Host {
     pub is_implicit: bool,
     /// Named by the tenant: a host that it may have a sign-in to.
     pub is_named: bool,
+    /// By the tenant's word it must show who it is, for all its mail.
+    pub must_prove_itself: bool,
     /// An address literal: there is nothing to look up.
     literal: Option<IpAddr>,
     /// What is demanded whatever the host's own records say.
@@ -96,6 +98,7 @@ pub(crate) fn road(hop: &Hop, care: Care, tenant: TenantId, house: &mut Neighbou
                 port: *port,
                 is_implicit,
                 is_named: true,
+                must_prove_itself: *tls != HopTls::IfOffered,
                 literal: name.parse().ok(),
                 demand,
                 signed_names: Vec::new(),
@@ -116,9 +119,19 @@ pub(crate) fn road(hop: &Hop, care: Care, tenant: TenantId, house: &mut Neighbou
 impl Host {
     fn plain(name: String, port: u16) -> Self {
         let (demand, signed_names) = (Demand::Nothing, Vec::new());
-        let (is_implicit, is_named, literal) = (false, false, None);
-        let applied = None;
-        Self { name, port, is_implicit, is_named, literal, demand, signed_names, applied }
+        let (is_implicit, is_named, must_prove_itself) = (false, false, false);
+        let (literal, applied) = (None, None);
+        Self {
+            name,
+            port,
+            is_implicit,
+            is_named,
+            must_prove_itself,
+            literal,
+            demand,
+            signed_names,
+            applied,
+        }
     }
 
     /// Whether a tenant's sign-in may be said to it: it is named, and shows a certificate of that
@@ -299,7 +312,7 @@ fn asked_of(
         let session = Session { host: first, at: None, from: None };
         house.tally.count(&applied, session, Some(unnamed()));
         let words = "no host of the domain is one that its policy (MTA-STS) names";
-        return Road::Later(Obstacle::of(wire::post::Why::Unsafe, (4, 7, 5), words));
+        return Road::Later(Obstacle::insecure(TlsFlaw::NotInPolicy, false, words));
     }
     Road::Hosts(fit)
 }

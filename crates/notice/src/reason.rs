@@ -43,6 +43,18 @@ pub enum Reason {
     TooFast,
     /// TLS that must be there was not.
     NeedsTls,
+    /// The server does not offer it.
+    NoTls,
+    /// Its certificate is for another name.
+    TlsName,
+    /// Its certificate has expired, or is not valid yet.
+    TlsExpired,
+    /// Nobody known has issued its certificate.
+    TlsUntrusted,
+    /// Its certificate is none that the domain's signed records (TLSA) name.
+    TlsRecord,
+    /// The domain's policy (MTA-STS) names none of its servers.
+    TlsPolicy,
     /// It asks for TLS on all of its way (REQUIRETLS, RFC 8689), and the server has no such thing.
     RequireTls,
     /// It asks for that, and nothing proves which server takes mail for the domain.
@@ -93,7 +105,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 42] = [
+    const WORDS: [(Self, &str); 48] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -113,6 +125,12 @@ impl Reason {
         (Self::Policy, "policy"),
         (Self::TooFast, "too-fast"),
         (Self::NeedsTls, "needs-tls"),
+        (Self::NoTls, "no-tls"),
+        (Self::TlsName, "tls-name"),
+        (Self::TlsExpired, "tls-expired"),
+        (Self::TlsUntrusted, "tls-untrusted"),
+        (Self::TlsRecord, "tls-record"),
+        (Self::TlsPolicy, "tls-policy"),
         (Self::RequireTls, "require-tls"),
         (Self::Unproven, "unproven"),
         (Self::Unreachable, "unreachable"),
@@ -151,6 +169,15 @@ impl Reason {
     /// The address takes no mail any more, whoever writes and whatever it is.
     pub fn is_lost(self) -> bool {
         matches!(self, Self::UserUnknown | Self::HostUnknown | Self::Suspended | Self::HasMoved)
+    }
+
+    /// TLS that must be there was not, in whichever way.
+    pub fn is_of_tls(self) -> bool {
+        use Reason::{NeedsTls, NoTls, TlsExpired, TlsName, TlsPolicy, TlsRecord, TlsUntrusted};
+        matches!(
+            self,
+            NeedsTls | NoTls | TlsName | TlsExpired | TlsUntrusted | TlsRecord | TlsPolicy
+        )
     }
 
     /// What is left of it where the answer was "not now".
@@ -234,7 +261,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(41));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(47));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

@@ -334,11 +334,11 @@ fn outcome(leg: &crate::table::Leg, dice: &mut Dice) -> Outcome {
         3 => Outcome::Failed { sent: 0, why: GONE },
         4 if leg.recipients > 1 => {
             let rest = Some((sealed(format!("rest {said}")), leg.recipients - 1));
-            Outcome::Later { sent: dice.below(2) as u16, rest, why: BUSY }
+            Outcome::Later { sent: dice.below(2) as u16, rest, why: BUSY, for_all: false }
         }
-        5 => Outcome::Later { sent: 0, rest: all, why: Why::Unreachable },
-        6 => Outcome::Later { sent: 0, rest: None, why: Why::Unreachable },
-        _ => Outcome::Later { sent: 0, rest: None, why: BUSY },
+        5 => Outcome::Later { sent: 0, rest: all, why: Why::Unreachable, for_all: false },
+        6 => Outcome::Later { sent: 0, rest: None, why: Why::Unreachable, for_all: false },
+        _ => Outcome::Later { sent: 0, rest: None, why: BUSY, for_all: false },
     }
 }
 

@@ -12,8 +12,8 @@ use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::guest_of;
 use wire::post::{
-    AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outcome, Outgoing, ToAdmin, ToDepart,
-    ToSender, Why,
+    AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outcome, Outgoing, TlsFlaw, ToAdmin,
+    ToDepart, ToSender, WayIn, Why,
 };
 use wire::vault::ToPost;
 use wire::{Channel, Frame, Hub, Label};
@@ -345,10 +345,12 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
             depart.send(0, &FromDepart::Ended { message, leg, outcome }, &[]).unwrap();
         }
     };
-    let refused = || Outcome::Later { sent: 0, rest: None, why: Why::NotSignedIn };
+    let later = |why| Outcome::Later { sent: 0, rest: None, why, for_all: false };
+    let refused = || later(Why::NotSignedIn);
+    let insecure = |is_named| Why::Insecure { flaw: TlsFlaw::OtherName, is_named };
     carry(1, refused());
     carry(2, refused());
-    carry(3, Outcome::Later { sent: 0, rest: None, why: Why::Unsafe });
+    carry(3, later(insecure(false)));
     carry(4, Outcome::Sent { recipients: 2 });
     carry(5, Outcome::Sent { recipients: 2 });
     carry(6, refused());
@@ -373,6 +375,56 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     assert_eq!(told(), refuses);
     while let Ok(Some(frame)) = control.take() {
         assert_eq!(read(frame), None);
+    }
+}
+
+/// One attempt stands for all of a tenant's mail: what comes meanwhile waits with it, and tells why;
+/// where a leg goes by a way that post does not know, it stands for itself.
+#[test]
+fn a_host_that_a_tenant_named_is_left_alone_while_it_takes_nothing() {
+    let insecure = Why::Insecure { flaw: TlsFlaw::Expired, is_named: true };
+    let whys = [Why::NotSignedIn, Why::NoWayIn(WayIn::NotNow), insecure];
+    for (why, for_all) in whys.into_iter().flat_map(|why| [(why, true), (why, false)]) {
+        let folder = Folder::new("named-host");
+        let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
+        let (control, mut dispatch, depart, mut admin) = start_with(store);
+        let (vault, theirs) = Channel::pair().unwrap();
+        let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
+        control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+        let mut note = || {
+            let call = vault.receive(Some(LIMIT)).unwrap().call;
+            vault.send(call, &ToPost::Noted, &[]).unwrap();
+        };
+        assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+        depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
+        note();
+        let frame = depart.receive(Some(LIMIT)).unwrap();
+        let ToDepart::Batch { tenant, legs } = frame.read().unwrap() else { panic!() };
+        let (message, leg) = (legs[0].message, legs[0].leg);
+        let outcome = Outcome::Later { sent: 0, rest: None, why, for_all };
+        depart.send(0, &FromDepart::Ended { message, leg, outcome }, &[]).unwrap();
+        assert_eq!(queue(&mut dispatch, 2), ToSender::Queued);
+        depart.send(0, &FromDepart::Idle { tenant: Some(tenant) }, &[]).unwrap();
+        let (answer, _): (ToAdmin, _) = admin
+            .ask(&FromAdmin::List { tenant: None, after: None, limit: 9 }, &[], LIMIT)
+            .unwrap();
+        let ToAdmin::Messages { items, .. } = answer else { panic!("no list") };
+        let mut shown: Vec<_> = items
+            .iter()
+            .map(|item| {
+                let asked = FromAdmin::Show(item.message);
+                let (answer, _): (ToAdmin, _) = admin.ask(&asked, &[], LIMIT).unwrap();
+                let ToAdmin::Message { legs, .. } = answer else { panic!("gone") };
+                (legs[0].state, legs[0].why)
+            })
+            .collect();
+        shown.sort_by_key(|(_, why)| why.is_none());
+        let new = match for_all {
+            true => (wire::post::State::Delayed, Some(why)),
+            false => (shown[1].0, None),
+        };
+        assert_eq!(shown, [(wire::post::State::Delayed, Some(why)), new], "{why:?} {for_all}");
+        assert_eq!(for_all, !vault.wait(std::time::Duration::from_millis(300)).unwrap());
     }
 }
 

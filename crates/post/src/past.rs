@@ -10,7 +10,7 @@ use crate::leg::is_over;
 use crate::months::Months;
 use std::path::Path;
 use terms::MessageId;
-use wire::post::{Decided, Decider, LegEnd, State, Why};
+use wire::post::{Decided, Decider, LegEnd, State, TlsFlaw, WayIn, Why};
 
 /// Id, second, legs sent, legs not sent.
 const LINE_BYTES: usize = 16 + 4 + 2 + 2;
@@ -88,6 +88,10 @@ fn leg_octets(message: MessageId, end: &LegEnd) -> [u8; LEG_BYTES] {
         Some(Why::TurnedAway { class, subject, detail }) => (6, (class, subject, detail)),
         Some(Why::NoResolver) => (7, (0, 0, 0)),
         Some(Why::MaybeTaken) => (8, (0, 0, 0)),
+        Some(Why::Insecure { flaw, is_named }) => {
+            (9, (place_in(&TlsFlaw::ALL, flaw), u16::from(is_named), 0))
+        }
+        Some(Why::NoWayIn(way)) => (10, (place_in(&WayIn::ALL, way), 0, 0)),
     };
     let mut octets = Vec::with_capacity(LEG_BYTES);
     octets.extend_from_slice(&message.0);
@@ -101,6 +105,11 @@ fn leg_octets(message: MessageId, end: &LegEnd) -> [u8; LEG_BYTES] {
         *to = from;
     }
     line
+}
+
+fn place_in<T: PartialEq>(all: &[T], one: T) -> u8 {
+    let place = all.iter().position(|known| *known == one);
+    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
 
 fn read_leg(line: &[u8]) -> Option<LegEnd> {
@@ -125,6 +134,10 @@ fn read_leg(line: &[u8]) -> Option<LegEnd> {
         5 => Some(Why::NotSignedIn),
         7 => Some(Why::NoResolver),
         8 => Some(Why::MaybeTaken),
+        9 => TlsFlaw::ALL
+            .get(usize::from(class))
+            .map(|flaw| Why::Insecure { flaw: *flaw, is_named: subject != 0 }),
+        10 => WayIn::ALL.get(usize::from(class)).map(|way| Why::NoWayIn(*way)),
         _ => None,
     };
     Some(LegEnd { leg, state, sent, not_sent, why })
@@ -195,7 +208,7 @@ mod tests {
     use super::{LINE_BYTES, Past, Pasts};
     use crate::months::MONTH_SECONDS;
     use terms::MessageId;
-    use wire::post::{Decided, Decider, LegEnd, State, Why};
+    use wire::post::{Decided, Decider, LegEnd, State, TlsFlaw, WayIn, Why};
 
     fn past(id: u8, at_s: u32) -> Past {
         let by = if id.is_multiple_of(2) { Decider::Sender } else { Decider::Operator };
@@ -234,6 +247,9 @@ mod tests {
             Some(Why::NotSignedIn),
             Some(Why::NoResolver),
             Some(Why::MaybeTaken),
+            Some(Why::Insecure { flaw: TlsFlaw::NotOffered, is_named: true }),
+            Some(Why::Insecure { flaw: TlsFlaw::NoAuthority, is_named: false }),
+            Some(Why::NoWayIn(WayIn::NotNow)),
         ];
         let end = |(leg, why): (u16, &Option<Why>)| {
             let state = if why.is_none() { State::Sent } else { State::Failed };

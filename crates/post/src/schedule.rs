@@ -23,6 +23,7 @@ use road::Road;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::UserId;
+use wire::post::Why;
 
 /// No slot: the end of a lane.
 const NONE: u32 = u32::MAX;
@@ -515,6 +516,17 @@ impl Schedule {
         self.openings.extend(closed.map(|until| Reverse((until, road))));
     }
 
+    /// It does not serve this tenant, whatever it does for others: closed to that one for a while.
+    pub fn refuses(&mut self, road: u32, tenant: u32, now: u32, why: Why) {
+        let closed = self.roads.entry(road).or_default().refuses(tenant, now, why);
+        self.openings.extend(closed.map(|until| Reverse((until, road))));
+    }
+
+    /// What stands between a destination and this tenant.
+    pub fn refused_for(&self, road: u32, tenant: u32) -> Option<Why> {
+        self.roads.get(&road)?.refused_for(tenant)
+    }
+
     /// How often in a row a destination could not be reached for this tenant's mail, and until when
     /// that is left here.
     pub fn failures(&self, road: u32, tenant: u32) -> Option<(u8, u32)> {
@@ -600,6 +612,7 @@ mod tests {
     };
     use crate::table::Hand;
     use terms::UserId;
+    use wire::post::Why;
 
     /// Which legs may leave, and which roads are quick.
     struct Knows<L, R>(L, R);
@@ -1057,6 +1070,45 @@ mod tests {
     fn reached(schedule: &mut Schedule, turn: &Turn) {
         let tenant = turn.trip.side.tenant;
         turn.trip.roads.iter().for_each(|road| schedule.reached(*road, tenant));
+    }
+
+    /// Nor do two of them close it to a third; and who is served again has no failures.
+    #[test]
+    fn what_a_host_refuses_its_tenants_is_theirs_alone() {
+        let mut schedule = Schedule::default();
+        for tenant in 1..=3 {
+            schedule.enter(tenant, of(tenant, 1), 7);
+        }
+        for tenant in [1, 2] {
+            let turn = next(&mut schedule, 0).unwrap();
+            assert_eq!(turn.trip.side.tenant, tenant);
+            schedule.refuses(7, tenant, 0, Why::NotSignedIn);
+            schedule.returned(&turn.trip);
+            schedule.enter(tenant, of(tenant, 1), 7);
+            assert_eq!(schedule.refused_for(7, tenant), Some(Why::NotSignedIn));
+        }
+        let third = next(&mut schedule, 1).unwrap();
+        assert_eq!((third.trip.side.tenant, schedule.failures(7, 3)), (3, None));
+        schedule.reached(7, 3);
+        schedule.returned(&third.trip);
+        assert!(next(&mut schedule, 59).is_none());
+        assert_eq!(schedule.next_opening(), Some(60));
+        for tenant in [1, 2] {
+            let turn = next(&mut schedule, 60).unwrap();
+            assert_eq!(turn.trip.side.tenant, tenant);
+            match tenant {
+                1 => schedule.refuses(7, 1, 60, Why::NotSignedIn),
+                _ => schedule.reached(7, 2),
+            }
+            schedule.returned(&turn.trip);
+            schedule.enter(tenant, of(tenant, 1), 7);
+        }
+        assert_eq!((schedule.failures(7, 1), schedule.failures(7, 2)), (Some((2, 180)), None));
+        assert_eq!(next(&mut schedule, 61).unwrap().trip.side.tenant, 2);
+        assert!(next(&mut schedule, 62).is_none());
+        // An operator says that it was mended.
+        schedule.hurry(7, 62);
+        assert_eq!(next(&mut schedule, 62).unwrap().trip.side.tenant, 1);
     }
 
     /// The one tenant's own address is refused there, or whoever carries for it lies.

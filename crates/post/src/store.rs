@@ -355,27 +355,23 @@ impl Store {
                 entries.extend(self.sent(&leg, instance, *sent));
                 entries.push(over(slot, self.failed_as(&leg), now, Some(*why)));
             }
-            // It stands for the whole destination, which the schedule closes: nothing is written
-            // for each of its letters, however many wait.
-            Outcome::Later {
-                sent: 0,
-                rest: None,
-                why: Why::Unreachable | Why::TurnedAway { .. },
-            }
-            | Outcome::Untried
-            | Outcome::Stopped => {
+            Outcome::Untried | Outcome::Stopped => {
                 self.table.come_back(slot);
                 return Ok(());
             }
-            Outcome::Later {
-                sent: 0,
-                rest: Some((envelope, recipients)),
-                why: Why::Unreachable | Why::TurnedAway { .. },
-            } if *recipients == leg.recipients => {
+            // It stands for the whole destination, which the schedule closes: nothing is written
+            // for each of its letters, however many wait.
+            Outcome::Later { sent: 0, rest: None, .. } if closes(outcome) => {
+                self.table.come_back(slot);
+                return Ok(());
+            }
+            Outcome::Later { sent: 0, rest: Some((envelope, recipients)), .. }
+                if closes(outcome) && *recipients == leg.recipients =>
+            {
                 let envelope = self.put_envelope(slot, envelope, held)?;
                 entries.push(Entry::Heard { leg: slot, envelope });
             }
-            Outcome::Later { sent, rest, why } => {
+            Outcome::Later { sent, rest, why, .. } => {
                 entries.extend(self.sent(&leg, instance, *sent));
                 let rest = match rest {
                     Some((envelope, recipients)) => {
@@ -493,6 +489,15 @@ impl Store {
         let envelope = parts::read(bodies, envelope, inline_limit, descriptors)?;
         let body = parts::read(bodies, body, inline_limit, descriptors)?;
         Ok(Some((envelope, body)))
+    }
+}
+
+/// Whether the end of a leg says that the destination takes none of its tenant's mail now.
+pub(crate) fn closes(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Later { why: Why::Unreachable | Why::TurnedAway { .. }, .. } => true,
+        Outcome::Later { why, for_all, .. } => *for_all && why.is_of_named_host(),
+        _ => false,
     }
 }
 

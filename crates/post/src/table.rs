@@ -494,8 +494,10 @@ impl Table {
 
     /// What stood in the way of a leg last, or stands in that of its whole destination.
     pub fn obstacle(&self, leg: &Leg) -> Option<Why> {
-        let closed = self.closed(leg);
-        closed.and_then(|_| self.obstacles.get(&leg.road).copied()).or(leg.why)
+        let tenant = self.message(leg.message).map(|row| row.tenant);
+        let refused = || self.schedule.refused_for(leg.road, tenant?);
+        let of_road = || refused().or_else(|| self.obstacles.get(&leg.road).copied());
+        self.closed(leg).and_then(|_| of_road()).or(leg.why)
     }
 
     /// Slots that were handed out for a message that was not kept.

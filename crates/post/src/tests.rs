@@ -86,7 +86,7 @@ fn errands(store: &mut Store, now_ms: u64) -> Option<Vec<(u32, Errand)>> {
 }
 
 fn later(why: Why) -> Outcome {
-    Outcome::Later { sent: 0, rest: None, why }
+    Outcome::Later { sent: 0, rest: None, why, for_all: false }
 }
 
 const BUSY: Why = Why::Answered { class: 4, subject: 2, detail: 2 };
@@ -146,7 +146,12 @@ fn how_far_a_letter_has_come_outlives_a_start() {
         store.commit(NOW).unwrap();
         let slots = [turn(&mut store, NOW)[0], turn(&mut store, NOW)[0]];
         let rest = Some((sealed("the rest"), 1));
-        end(&mut store, slots[0], &Outcome::Later { sent: 1, rest, why: BUSY }, NOW);
+        end(
+            &mut store,
+            slots[0],
+            &Outcome::Later { sent: 1, rest, why: BUSY, for_all: false },
+            NOW,
+        );
         if is_written_down {
             store.write_down().unwrap();
         }
@@ -320,7 +325,7 @@ fn what_is_left_of_a_leg_is_what_is_tried_next() {
     store.commit(NOW).unwrap();
     let slot = turn(&mut store, NOW)[0];
     let rest = Some((sealed("one is left"), 1));
-    end(&mut store, slot, &Outcome::Later { sent: 1, rest, why: BUSY }, NOW);
+    end(&mut store, slot, &Outcome::Later { sent: 1, rest, why: BUSY, for_all: false }, NOW);
     let mut store = reopened(store, &folder.0);
     store.tick(NOW + DAY).unwrap();
     let slot = turn(&mut store, NOW + DAY)[0];
@@ -341,7 +346,7 @@ fn what_a_closed_destination_said_stays_with_its_letters() {
     let why = Why::TurnedAway { class: 4, subject: 7, detail: 1 };
     let rest = Some((sealed("it said no"), 2));
     let before = store.table.leg(slot).unwrap().envelope;
-    end(&mut store, slot, &Outcome::Later { sent: 0, rest, why }, NOW);
+    end(&mut store, slot, &Outcome::Later { sent: 0, rest, why, for_all: false }, NOW);
     let check = |store: &mut Store| {
         let leg = store.table.leg(slot).unwrap().clone();
         assert_eq!((leg.state, leg.attempts, leg.recipients), (State::Ready, 0, 2));

@@ -1,11 +1,13 @@
 //! Questions to the keeper of the queue. It sees ciphertext, route tokens, sizes, times and states.
 
 mod directory;
+mod why;
 
 use crate::mailbox::SealedPart;
 pub use directory::{Awaited, FromDirectory, ToDirectory};
 use serde::{Deserialize, Serialize};
 use terms::{Finding, MessageId, TenantId, UserId};
+pub use why::{TlsFlaw, WayIn, Why};
 
 /// A destination that says nothing of itself: a keyed hash of the next hop. Equal tokens are one
 /// destination; nobody but the keyholder can tell which.
@@ -359,8 +361,9 @@ pub enum Outcome {
     /// The remote has taken it for all who were left.
     Sent { recipients: u16 },
     /// Some or all are to be tried again. `rest`: the envelope that is left, if some are done or
-    /// something new was heard.
-    Later { sent: u16, rest: Option<(SealedPart, u16)>, why: Why },
+    /// something new was heard. `for_all`: what stands between the tenant and a host that it named
+    /// stood in the way of all of them, by the way that post knows.
+    Later { sent: u16, rest: Option<(SealedPart, u16)>, why: Why, for_all: bool },
     /// Nobody is left to try; whom it concerns was told by whoever tried.
     Failed { sent: u16, why: Why },
     /// The sender was told that it is late; nothing was tried.
@@ -383,28 +386,6 @@ pub enum Errand {
     Cancelled,
     /// It was held until now and nobody let it go: who is left is given back.
     Unreleased,
-}
-
-/// What stood in the way, as far as the keeper needs to know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Why {
-    /// The remote answered for this mail (an enhanced status code).
-    Answered { class: u8, subject: u16, detail: u16 },
-    /// The destination itself could not be reached: its other legs need not try.
-    Unreachable,
-    /// DNS, keys or evidence of ours: nobody's fault, try soon.
-    Ours,
-    /// TLS that must be there is not.
-    Unsafe,
-    /// A configured host does not let us in with the sign-in that it was given, or wants one.
-    NotSignedIn,
-    /// The destination does not talk with this house now, and said so before any mail was offered:
-    /// its other legs need not try.
-    TurnedAway { class: u8, subject: u16, detail: u16 },
-    /// No resolver of this house answers: nobody's fault outside, try soon.
-    NoResolver,
-    /// The remote had the whole text and never answered: it may have taken it (RFC 1047).
-    MaybeTaken,
 }
 
 /// To `depart`.

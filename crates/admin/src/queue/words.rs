@@ -1,7 +1,7 @@
 //! Where a leg stands, how it ended and why, in sentences: Japanese and English.
 
 use super::members::Members;
-use wire::post::{State, Why};
+use wire::post::{State, TlsFlaw, WayIn, Why};
 
 /// What the destination did, where the status is as a rule ours: it answered none.
 fn unanswered(why: Why) -> Option<[&'static str; 2]> {
@@ -82,6 +82,27 @@ pub fn waits_for(why: Why) -> [String; 2] {
             "宛先に必要な TLS または証明書の確認ができないため待っています。",
             "the destination must be reached over TLS with a proven certificate, and is not",
         ],
+        Why::Insecure { flaw, is_named } => return insecure(flaw, is_named, false),
+        Why::NoWayIn(WayIn::NotOffered) => [
+            "認証情報が設定されていますが、スマートホストが認証（AUTH）を受け付けていないため\
+             待っています（認証なしでは送りません）。ホスト名とポートを確認してください。認証なしで\
+             送るには `tenant set NAME --no-send-user` を使います。",
+            "a sign-in is set, and the smart host offers nobody to sign in (AUTH): it is not sent \
+             without. Is it the right host and port? To send without a sign-in: \
+             `tenant set NAME --no-send-user`",
+        ],
+        Why::NoWayIn(WayIn::NoneOfOurs) => [
+            "スマートホストの認証方式に、当サーバーが対応しているもの（PLAIN・LOGIN）がないため\
+             待っています。そのホストの運用者に確認してください。",
+            "the smart host offers no way to sign in that this house speaks (PLAIN or LOGIN): ask \
+             whoever runs that host",
+        ],
+        Why::NoWayIn(WayIn::NotNow) => [
+            "スマートホストの認証が一時的に使えません（相手側の障害です。認証情報が誤っているとは\
+             限りません）。再送を待っています。",
+            "the smart host cannot take our sign-in at the moment (a fault of its own, and not for \
+             a wrong password): it will be tried again",
+        ],
         Why::NotSignedIn => [
             "スマートホストが認証情報（ユーザー名またはパスワード）を受け付けません。\
              `tenant set NAME --send-user NAME` で設定し直してください。",
@@ -90,6 +111,56 @@ pub fn waits_for(why: Why) -> [String; 2] {
         ],
     };
     [japanese.to_owned(), english.to_owned()]
+}
+
+/// What is wrong with TLS that must be there. `is_named`: with a smart host, or a gateway's server.
+fn insecure(flaw: TlsFlaw, is_named: bool, is_over: bool) -> [String; 2] {
+    let who = match is_named {
+        true => ["スマートホストまたはゲートウェイ", "the smart host or gateway"],
+        false => ["宛先のサーバー", "the destination's server"],
+    };
+    let [ja, en] = match flaw {
+        TlsFlaw::NotOffered => {
+            ["は、必要な TLS に対応していません。", "does not offer the TLS that it must"]
+        }
+        TlsFlaw::OtherName => {
+            ["の証明書は、別の名前のものです。", "shows a certificate for another name"]
+        }
+        TlsFlaw::Expired => [
+            "の証明書は、有効期限が切れているか、まだ始まっていません。",
+            "shows a certificate that has expired, or is not valid yet",
+        ],
+        TlsFlaw::NotTrusted => [
+            "の証明書は、信頼できる認証局のものではありません。",
+            "shows a certificate that nobody known has issued",
+        ],
+        TlsFlaw::NoRecordMet => [
+            "の証明書は、TLSA レコード（DANE）と一致しません。",
+            "shows a certificate that no TLSA record (DANE) names",
+        ],
+        TlsFlaw::NotInPolicy => [
+            "は、宛先のドメインの MTA-STS ポリシーに挙げられていません（MX のどれも）。",
+            "is not named by its domain's policy (MTA-STS), nor is any other of its MX",
+        ],
+        TlsFlaw::NotMade => [
+            "と、必要な TLS を確立できません。",
+            "could not be spoken to over the TLS that it must",
+        ],
+        TlsFlaw::NoAuthority => [
+            "の証明書を確認するための認証局が、当サーバーに設定されていません。",
+            "must prove itself by a certificate, and this house knows no authority that could",
+        ],
+    };
+    let [end_ja, end_en] = match is_over {
+        true => [
+            "期限までそのままだったため、送信していません。",
+            "until the time was over: it was not sent",
+        ],
+        false => ["安全に届けられないため、再送を待っています。", "it will be tried again"],
+    };
+    let [who_ja, who_en] = who;
+    let link = if is_over { ", " } else { ": " };
+    [format!("{who_ja}{ja}{end_ja}"), format!("{who_en} {en}{link}{end_en}")]
 }
 
 /// The status code that the destination answered (RFC 3463), if it did.
@@ -164,6 +235,22 @@ pub fn ended(state: State, why: Option<Why>, is_cancelled: bool) -> [String; 2] 
             "宛先に必要な TLS または証明書を期限まで確認できなかったため、送信していません。",
             "the destination never showed the TLS and certificate that it must: it was not sent",
         ],
+        (_, Some(Why::Insecure { flaw, is_named })) => return insecure(flaw, is_named, true),
+        (_, Some(Why::NoWayIn(WayIn::NotOffered))) => [
+            "認証情報が設定されていますが、スマートホストが認証（AUTH）を受け付けないまま、\
+             期限が過ぎました。",
+            "a sign-in is set, and the smart host offered nobody to sign in until the time was over",
+        ],
+        (_, Some(Why::NoWayIn(WayIn::NoneOfOurs))) => [
+            "スマートホストの認証方式に、当サーバーが対応しているもの（PLAIN・LOGIN）がないまま、\
+             期限が過ぎました。",
+            "the smart host offered no way to sign in that this house speaks (PLAIN or LOGIN) until \
+             the time was over",
+        ],
+        (_, Some(Why::NoWayIn(WayIn::NotNow))) => [
+            "スマートホストの認証が使えないまま、期限が過ぎました。",
+            "the smart host could not take our sign-in until the time was over",
+        ],
         (_, Some(Why::NotSignedIn)) => [
             "スマートホストが認証情報を受け付けないまま、期限が過ぎました。",
             "the smart host did not accept our sign-in until the time was over",
@@ -216,15 +303,20 @@ fn refused(status: (u8, u16, u16)) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::{ended, stands};
-    use wire::post::{State, Why};
+    use wire::post::{State, TlsFlaw, WayIn, Why};
 
     #[test]
     fn every_end_is_told_in_both_languages() {
         let answered = |class| Why::Answered { class, subject: 1, detail: 1 };
         let whys =
             [answered(4), answered(5), Why::Unreachable, Why::Ours, Why::Unsafe, Why::NoResolver];
-        let whys = whys.into_iter().chain([Why::NotSignedIn, Why::MaybeTaken]).map(Some);
-        let whys = whys.chain([None]);
+        let named = [true, false].into_iter();
+        let insecure = named.flat_map(|is_named| {
+            TlsFlaw::ALL.into_iter().map(move |flaw| Why::Insecure { flaw, is_named })
+        });
+        let no_way_in = WayIn::ALL.into_iter().map(Why::NoWayIn);
+        let whys = whys.into_iter().chain([Why::NotSignedIn, Why::MaybeTaken]);
+        let whys = whys.chain(insecure).chain(no_way_in).map(Some).chain([None]);
         let states = [State::Sent, State::Failed, State::Cancelled];
         for (why, is_stopped) in whys.flat_map(|why| [(why, false), (why, true)]) {
             let living = [State::Held, State::Ready, State::Leaving, State::Delayed];

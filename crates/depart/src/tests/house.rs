@@ -357,7 +357,7 @@ fn late_mail_and_mail_that_is_given_up_say_why() {
 #[test]
 fn a_notice_says_when_nobody_was_reached() {
     use notice::Reason;
-    use wire::post::Why;
+    use wire::post::{TlsFlaw, WayIn, Why};
     let check = |why: Option<Why>, status: &str, reason: Reason| {
         let house = settle(Plan::default());
         let letter = |errand| Letter { errand, why, ..Letter::out(&["bob@there.example"]) };
@@ -378,6 +378,9 @@ fn a_notice_says_when_nobody_was_reached() {
     check(Some(Why::Ours), "4.3.0", Reason::OwnFault);
     check(Some(Why::NoResolver), "4.4.3", Reason::NoResolver);
     check(Some(Why::NotSignedIn), "4.7.8", Reason::OwnFault);
+    check(Some(Why::NoWayIn(WayIn::NotOffered)), "4.7.8", Reason::OwnFault);
+    let insecure = Why::Insecure { flaw: TlsFlaw::NotTrusted, is_named: true };
+    check(Some(insecure), "4.7.5", Reason::TlsUntrusted);
     let broke = Why::Answered { class: 4, subject: 4, detail: 2 };
     check(Some(broke), "4.4.2", Reason::HungUp);
     check(Some(Why::MaybeTaken), "4.4.2", Reason::MaybeTaken);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
 use wire::names::{Outcome as Found, Record, RecordKind, Security};
-use wire::post::{Hop, HopTls};
+use wire::post::{Errand, Hop, HopTls};
 use wire::sts::Known;
 
 fn outcome(plan: Plan, letter: Letter) -> String {
@@ -143,7 +143,7 @@ fn tls_that_fails_is_left_out_where_it_may_be() {
     let remote = Remote::that(broken);
     let plan = Plan::default().with("there.example", "mx.there.example", &remote);
     // Octets behind the answer are an injection: nothing is said to this host in clear either.
-    assert_eq!(outcome(plan, bob()), "1.0 later sent 0: Unsafe");
+    assert_eq!(outcome(plan, bob()), "1.0 later sent 0: TLS NotMade");
     assert_eq!(remote.texts().len(), 0);
 
     // Nothing comes behind the answer: tried once more, in clear.
@@ -170,7 +170,7 @@ fn tls_that_fails_is_left_out_where_it_may_be() {
     letter.envelope.hop = Hop::Host { name, port, tls };
     let plan = Plan { authorities: Authority::new().pem(), ..Plan::default() };
     let plan = plan.with("there.example", "mx.there.example", &remote);
-    assert_eq!(outcome(plan, letter), "1.0 later sent 0: Unsafe");
+    assert_eq!(outcome(plan, letter), "1.0 later sent 0: its TLS NotMade, for all");
     assert_eq!(remote.texts().len(), 1);
 }
 
@@ -193,11 +193,12 @@ fn a_policy_is_obeyed() {
     let enforce = "version: STSv1\nmode: enforce\nmx: *.there.example\nmax_age: 100\n";
     let testing = enforce.replace("enforce", "testing");
     let none = "version: STSv1\nmode: none\nmax_age: 100\n";
-    let (good, sent, unsafe_) = ("mx.there.example", "1.0 sent 1", "1.0 later sent 0: Unsafe");
+    let (good, sent) = ("mx.there.example", "1.0 sent 1");
     check(good, enforce, Some(good), sent);
-    check(good, enforce, Some("mx.evil.example"), unsafe_);
-    check(good, enforce, None, unsafe_);
-    check("mx.evil.example", enforce, Some("mx.evil.example"), unsafe_);
+    let evil = "mx.evil.example";
+    check(good, enforce, Some(evil), "1.0 later sent 0: TLS OtherName");
+    check(good, enforce, None, "1.0 later sent 0: TLS NotOffered");
+    check(evil, enforce, Some(evil), "1.0 later sent 0: TLS NotInPolicy");
     check("mx.evil.example", &testing, None, sent);
     check(good, &testing, Some("mx.evil.example"), sent);
     check(good, none, None, sent);
@@ -232,7 +233,7 @@ fn a_policy_holds_although_its_host_is_away() {
         assert_eq!(house.seen.lock().unwrap().fetched.len(), fetched);
         house
     };
-    let (sent, unsafe_) = ("1.0 sent 1", "1.0 later sent 0: Unsafe");
+    let (sent, unsafe_) = ("1.0 sent 1", "1.0 later sent 0: TLS NotOffered");
     let stripped = Remote::polite();
     // The same id: nothing is fetched. Another one: it cannot be. No record at all: neither.
     next(plan("1", None, &stripped), &kept, unsafe_, 0);
@@ -309,16 +310,18 @@ fn signed_keys_are_demanded() {
         let is_sent = expected.contains("sent 1");
         assert_eq!(remote.texts().len(), usize::from(is_sent));
     };
-    let (sent, unsafe_) = ("1.0 sent 1", "1.0 later sent 0: Unsafe");
+    let (sent, no_tls) = ("1.0 sent 1", "1.0 later sent 0: TLS NotOffered");
+    let (other_key, other_name) =
+        ("1.0 later sent 0: TLS NoRecordMet", "1.0 later sent 0: TLS OtherName");
     check(Some(record(3, &leaf)), Some(tls.clone()), true, sent);
-    check(Some(record(3, &[1; 32])), Some(tls.clone()), true, unsafe_);
+    check(Some(record(3, &[1; 32])), Some(tls.clone()), true, other_key);
     check(Some(record(3, &[1; 32])), Some(tls.clone()), false, sent);
-    check(Some(record(3, &leaf)), None, true, unsafe_);
+    check(Some(record(3, &leaf)), None, true, no_tls);
     check(Some(record(2, &above)), Some(tls.clone()), true, sent);
-    check(Some(record(2, &above)), Some(other.clone()), true, unsafe_);
+    check(Some(record(2, &above)), Some(other.clone()), true, other_name);
     // Signed and of no use: TLS with anybody, but TLS.
     check(Some(record(1, &leaf)), Some(other), true, sent);
-    check(Some(record(1, &leaf)), None, true, unsafe_);
+    check(Some(record(1, &leaf)), None, true, no_tls);
     check(None, None, true, sent);
     // Without an answer about them the host is left alone.
     let remote = Remote::polite();
@@ -350,10 +353,10 @@ fn a_letter_that_requires_no_tls() {
         }
         assert_eq!(outcome(plan, letter), expected);
     };
-    check(false, false, false, "1.0 later sent 0: Unsafe");
+    check(false, false, false, "1.0 later sent 0: TLS NotOffered");
     check(true, false, false, "1.0 sent 1");
-    check(true, true, false, "1.0 later sent 0: Unsafe");
-    check(true, false, true, "1.0 later sent 0: Unsafe");
+    check(true, true, false, "1.0 later sent 0: TLS NotOffered");
+    check(true, false, true, "1.0 later sent 0: its TLS NotOffered, for all");
 }
 
 /// RFC 8689: a way that is not proven is not taken.
@@ -381,8 +384,8 @@ fn a_letter_that_requires_tls() {
         assert_eq!(remote.said().contains("REQUIRETLS"), expected.contains("sent 1"));
     };
     check(true, true, Some(name), "1.0 sent 1");
-    check(true, true, Some("mx.evil.example"), "1.0 later sent 0: Unsafe");
-    check(true, true, None, "1.0 later sent 0: Unsafe");
+    check(true, true, Some("mx.evil.example"), "1.0 later sent 0: TLS OtherName");
+    check(true, true, None, "1.0 later sent 0: TLS NotMade");
     check(false, true, Some(name), "1.0 failed sent 0: 5.7.30");
     check(true, false, Some(name), "1.0 failed sent 0: 5.7.30");
 }
@@ -392,7 +395,7 @@ fn a_letter_that_requires_tls() {
 #[test]
 fn who_required_tls_reads_why_it_was_not_sent() {
     use notice::Reason;
-    use wire::post::{Errand, Why};
+    use wire::post::{TlsFlaw, Why};
     let authority = Authority::new();
     let told = |signed: bool, errand: Errand, why: Option<Why>| {
         let name = "mx.there.example";
@@ -420,6 +423,8 @@ fn who_required_tls_reads_why_it_was_not_sent() {
     check(told(false, Errand::Carry, None), "5.7.30", Reason::Unproven);
     // RFC 8689 §4.2.1: TLS could not be had until its time was over.
     check(told(true, Errand::GiveBack, Some(Why::Unsafe)), "5.7.10", Reason::NeedsTls);
+    let insecure = Why::Insecure { flaw: TlsFlaw::OtherName, is_named: false };
+    check(told(true, Errand::GiveBack, Some(insecure)), "5.7.10", Reason::TlsName);
     check(told(true, Errand::GiveBack, Some(Why::Unreachable)), "5.4.7", Reason::Unreachable);
 }
 
@@ -445,8 +450,9 @@ fn smart_hosts() {
         assert_eq!(outcome(plan, Letter::to(hop, &["bob@there.example"])), expected, "{tls:?}");
     };
     check(HopTls::StartTls, Some(name), "1.0 sent 1");
-    check(HopTls::StartTls, Some("evil.example"), "1.0 later sent 0: Unsafe");
-    check(HopTls::StartTls, None, "1.0 later sent 0: Unsafe");
+    let waits = |flaw: &str| format!("1.0 later sent 0: its TLS {flaw}, for all");
+    check(HopTls::StartTls, Some("evil.example"), &waits("OtherName"));
+    check(HopTls::StartTls, None, &waits("NotOffered"));
     check(HopTls::IfOffered, Some("evil.example"), "1.0 sent 1");
     check(HopTls::IfOffered, None, "1.0 sent 1");
 }
@@ -593,9 +599,9 @@ fn a_sign_in_is_borrowed_once_for_a_session() {
 #[test]
 fn a_sign_in_is_said_to_that_host_over_proven_tls_alone() {
     let way = |_: usize, line: &str| offers(line);
-    let waits = ["1.0 later sent 0: Unsafe", "2.0 later sent 0: Unsafe"];
-    for with in [None, Some("evil.example")] {
+    for (with, flaw) in [(None, "NotMade"), (Some("evil.example"), "OtherName")] {
         let (outcomes, lent, said, _) = signing_in(way, HopTls::StartTls, with);
+        let waits = [1, 2].map(|one| format!("{one}.0 later sent 0: its TLS {flaw}, for all"));
         assert_eq!(outcomes, waits, "{with:?}");
         assert!(lent == 0 && !said.contains("AUTH PLAIN"), "{with:?}: {said}");
     }
@@ -611,23 +617,91 @@ fn letters_wait_for_a_sign_in_that_works() {
         PLAIN => Some("535 5.7.8 who are you?\r\n".to_owned()),
         _ => offers(line),
     };
-    let waits = ["1.0 later sent 0: NotSignedIn", "2.0 later sent 0: NotSignedIn"];
+    let waits = |why: &str| [1, 2].map(|one| format!("{one}.0 later sent 0: {why}, for all"));
     let (outcomes, _, said, texts) = signing_in(refused, HopTls::StartTls, Some("smart.example"));
-    assert_eq!(outcomes, waits);
+    assert_eq!(outcomes, waits("NotSignedIn"));
     // One attempt for the batch: nobody's account is locked by a queue.
     assert_eq!((texts, said.matches("AUTH PLAIN").count()), (0, 1), "{said}");
-    // It offers nothing and wants it all the same.
-    let wanted = |_: usize, line: &str| {
-        line.starts_with("MAIL").then(|| "530 5.7.0 sign in first\r\n".to_owned())
-    };
-    let (outcomes, lent, ..) = signing_in(wanted, HopTls::StartTls, Some("smart.example"));
-    assert_eq!((outcomes, lent), (waits.map(str::to_owned).to_vec(), 0));
     let later = |_: usize, line: &str| match line {
         PLAIN => Some("454 4.7.0 our directory is away\r\n".to_owned()),
         _ => offers(line),
     };
     let (outcomes, ..) = signing_in(later, HopTls::StartTls, Some("smart.example"));
-    assert_eq!(outcomes, ["1.0 later sent 0: 4.7.0", "2.0 later sent 0: 4.7.0"]);
+    assert_eq!(outcomes, waits("NoWayIn(NotNow)"));
+}
+
+/// Late, and given up: a sign-in that its own house has wrong is no word of whom it is for.
+#[test]
+fn who_waits_for_a_sign_in_reads_that_it_is_their_own_house_s() {
+    use notice::Reason;
+    let authority = Authority::new();
+    let name = "smart.example";
+    for answer in ["535 5.7.8 who are you?", "454 4.7.0 our directory is away"] {
+        let way: super::neighbourhood::remote::Way = match answer.starts_with('5') {
+            true => |_, line| match line {
+                PLAIN => Some("535 5.7.8 who are you?\r\n".to_owned()),
+                _ => offers(line),
+            },
+            false => |_, line| match line {
+                PLAIN => Some("454 4.7.0 our directory is away\r\n".to_owned()),
+                _ => offers(line),
+            },
+        };
+        let remote = Remote::with(way, Some(authority.server(name).0));
+        let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+        plan.at(name, &remote);
+        let (host, port) = (name.to_owned(), 587);
+        let (user, password) = ("kaede".to_owned(), "open sesame".to_owned());
+        plan.credential = Some(wire::vault::Credential { host, port, user, password });
+        let hop = Hop::Host { name: name.to_owned(), port, tls: HopTls::StartTls };
+        let house = settle(plan);
+        let letter = Letter::to(hop, &["bob@there.example"]);
+        house.carry(&[letter.clone()]);
+        let envelope = house.seen.lock().unwrap().rests[0].clone();
+        let waiting = Letter { envelope, ..letter };
+        for (number, errand) in [(2, Errand::TellLate), (3, Errand::GiveBack)] {
+            house.carry(&[Letter { errand, ..waiting.clone().numbered(number) }]);
+        }
+        let told = house.seen.lock().unwrap().copies.clone();
+        assert_eq!(told.len(), 2);
+        for copy in told {
+            let (words, (japanese, english)) =
+                (words_of(&copy.text), notice::say(Reason::OwnFault));
+            assert!(words.contains(japanese) && words.contains(english), "{answer}: {words}");
+            let (japanese, _) = notice::say(Reason::Policy);
+            assert!(!words.contains(japanese) && !words.contains(answer), "{answer}: {words}");
+        }
+    }
+}
+
+/// Whoever takes mail there from anybody is not whom the tenant chose.
+#[test]
+fn nothing_leaves_unsigned_by_a_host_that_cannot_be_signed_in_to() {
+    let nobody = |_: usize, _: &str| None;
+    let others = |_: usize, line: &str| {
+        let hello = "250-x\r\n250-STARTTLS\r\n250 AUTH NTLM CRAM-MD5\r\n";
+        line.starts_with("EHLO").then(|| hello.to_owned())
+    };
+    let ways: [(super::neighbourhood::remote::Way, &str); 2] =
+        [(nobody, "NotOffered"), (others, "NoneOfOurs")];
+    for (way, why) in ways {
+        let (outcomes, _, said, texts) = signing_in(way, HopTls::StartTls, Some("smart.example"));
+        let waits = [1, 2].map(|one| format!("{one}.0 later sent 0: NoWayIn({why}), for all"));
+        assert_eq!((outcomes, texts), (waits.to_vec(), 0), "{said}");
+        assert!(!said.contains("MAIL FROM") && !said.contains("\nAUTH "), "{said}");
+    }
+    // Without a sign-in it wants one all the same: refused at MAIL, it is asked to.
+    let authority = Authority::new();
+    let wanted = |_: usize, line: &str| {
+        line.starts_with("MAIL").then(|| "530 5.7.0 sign in first\r\n".to_owned())
+    };
+    let name = "smart.example";
+    let remote = Remote::with(wanted, Some(authority.server(name).0));
+    let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+    plan.at(name, &remote);
+    let hop = Hop::Host { name: name.to_owned(), port: 587, tls: HopTls::StartTls };
+    let letter = Letter::to(hop, &["bob@there.example"]);
+    assert_eq!(outcome(plan, letter), "1.0 later sent 0: NotSignedIn, for all");
 }
 
 /// A tenant's mail leaves from its own address, or waits.

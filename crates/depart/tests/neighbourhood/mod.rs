@@ -278,15 +278,18 @@ pub fn short(outcome: &Outcome) -> String {
         wire::post::Why::Answered { class, subject, detail } => {
             format!("{class}.{subject}.{detail}")
         }
+        wire::post::Why::Insecure { flaw, is_named: false } => format!("TLS {flaw:?}"),
+        wire::post::Why::Insecure { flaw, is_named: true } => format!("its TLS {flaw:?}"),
         other => format!("{other:?}"),
     };
     match outcome {
         Outcome::Sent { recipients } => format!("sent {recipients}"),
-        Outcome::Later { sent, rest, why: because } => {
+        Outcome::Later { sent, rest, why: because, for_all } => {
+            let all = if *for_all { ", for all" } else { "" };
             // The same people, of whom something was heard, are left as they were.
             let rest = rest.as_ref().filter(|_| *sent > 0);
             let rest = rest.map(|(_, left)| format!(" left {left}")).unwrap_or_default();
-            format!("later sent {sent}{rest}: {}", why(because))
+            format!("later sent {sent}{rest}: {}{all}", why(because))
         }
         Outcome::Failed { sent, why: because } => format!("failed sent {sent}: {}", why(because)),
         Outcome::ToldLate => "told late".to_owned(),

@@ -3,7 +3,9 @@
 use super::handing::Batch;
 use super::{CHORES, Desk};
 use crate::Fault;
+use crate::refusals::Trouble;
 use crate::schedule::{BATCH, Trip};
+use crate::store::closes;
 use crate::table::{Hand, Table, seconds};
 use compartment::now_ms;
 use std::cmp::Reverse;
@@ -140,7 +142,7 @@ impl Desk {
                 let (slot, errand) = handed.ok_or(wire::Fault::Malformed)?;
                 if errand == Errand::Carry {
                     self.note_road(peer, slot, &outcome);
-                    self.note_sign_in(peer, slot, &outcome);
+                    self.note_named_host(peer, slot, &outcome);
                 }
                 self.write_end((slot, instance), &outcome, &frame.descriptors)
             }
@@ -186,9 +188,13 @@ impl Desk {
         let Some(road) = self.store.table.leg(slot).map(|leg| leg.road) else { return };
         let (now, table) = (seconds(now_ms()), &mut self.store.table);
         match outcome {
-            Outcome::Later { why: why @ (Why::Unreachable | Why::TurnedAway { .. }), .. } => {
-                table.schedule.unreachable(road, carried.tenant, now);
-                table.obstacles.insert(road, *why);
+            Outcome::Later { why, .. } if closes(outcome) => {
+                if why.is_of_named_host() {
+                    table.schedule.refuses(road, carried.tenant, now, *why);
+                } else {
+                    table.schedule.unreachable(road, carried.tenant, now);
+                    table.obstacles.insert(road, *why);
+                }
                 return table.is_slow(road);
             }
             // One of them keeps the others waiting, nobody says which: each shows itself anew.
@@ -205,39 +211,31 @@ impl Desk {
         }
     }
 
-    /// What the end of a leg says of the sign-in that its tenant set for its destination. Of one
-    /// that is refused whoever runs the house hears, before mail comes back for it.
-    fn note_sign_in(&mut self, peer: Peer, slot: u32, outcome: &Outcome) {
+    /// What the end of a leg says of a host that its tenant named. Of one that does not let us in,
+    /// or does not prove itself, whoever runs the house hears, before mail comes back for it.
+    fn note_named_host(&mut self, peer: Peer, slot: u32, outcome: &Outcome) {
         let table = &self.store.table;
         let tenant = self.carried.get(&peer).and_then(|carried| table.tenants.of(carried.tenant));
         let route = table.leg(slot).and_then(|leg| table.roads.of(leg.road));
         let (Some(tenant), Some(route)) = (tenant, route) else { return };
         let of = (tenant, route);
-        // Seldom: every leg that ends comes by here.
-        let place =
-            || route.0.iter().fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
-        let report = match outcome {
-            Outcome::Later { why: Why::NotSignedIn, .. } => {
-                if !self.refusals.refused(of, seconds(now_ms())) {
-                    return;
+        match outcome {
+            Outcome::Later { why, .. } => {
+                let Some(trouble) = Trouble::of(*why) else { return };
+                // Seldom beyond this: every leg that waits comes by here.
+                if self.refusals.refused(of, trouble, seconds(now_ms())) {
+                    let report = Report::Attention { what: trouble.words(of) };
+                    let _ = self.hub.send(self.warden, 0, &report, Vec::new());
                 }
-                let place = place();
-                let what = format!(
-                    "a smart host of tenant {tenant} refuses our sign-in: mail for destination \
-                     {place} waits; set it anew with `tenant set NAME --send-user NAME`"
-                );
-                Report::Attention { what }
             }
-            Outcome::Sent { .. } if self.refusals.took(of) => {
-                let place = place();
-                let text = format!(
-                    "a smart host of tenant {tenant} takes our sign-in again (destination {place})"
-                );
-                Report::Note { text }
+            Outcome::Sent { .. } => {
+                for trouble in self.refusals.took(of) {
+                    let report = Report::Note { text: trouble.over(of) };
+                    let _ = self.hub.send(self.warden, 0, &report, Vec::new());
+                }
             }
-            _ => return,
-        };
-        let _ = self.hub.send(self.warden, 0, &report, Vec::new());
+            _ => {}
+        }
     }
 
     /// A destination that keeps whoever carries to it is not quick, whatever it was: what comes for

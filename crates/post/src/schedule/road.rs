@@ -3,11 +3,15 @@
 //! What one tenant could not reach is closed to that tenant: its own address may be refused there,
 //! or whoever carries for it may lie. To the others it is closed once one of them could not reach
 //! it either; and if one of them reaches it, it stays closed to the first alone until its time.
+//!
+//! What stands between one tenant and a host that it named (its sign-in, the TLS that it demands)
+//! closes it to that tenant, and says nothing to the others, however many it is so with.
 
 use super::{Line, Side, Trip};
 use crate::state::closed_seconds;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use terms::UserId;
+use wire::post::Why;
 
 /// Batches of one destination at once: most receivers count connections of one client.
 const WIDEST: u16 = 16;
@@ -21,6 +25,15 @@ const SPARE: u16 = 2;
 const OF_ONE_LINE: usize = 2;
 /// Tenants that are remembered of those that could not reach it, in the order of their last try.
 const TRIED: usize = 64;
+
+/// What stands between a destination and one tenant.
+struct Refused {
+    why: Why,
+    /// In a row.
+    failures: u8,
+    /// 0: one of its batches may try.
+    until: u32,
+}
 
 pub(super) struct Road {
     /// Batches under way; of those that may be kept there, whose they are.
@@ -39,6 +52,8 @@ pub(super) struct Road {
     before: u16,
     /// The tenant that was contradicted: to it alone it is closed until then.
     left_out: Option<(u32, u32)>,
+    /// Tenants that it does not serve: at most those that named it.
+    refused: HashMap<u32, Refused>,
     pub parked: VecDeque<Line>,
 }
 
@@ -54,6 +69,7 @@ impl Default for Road {
             is_confirmed: false,
             before: FIRST_WIDTH,
             left_out: None,
+            refused: HashMap::new(),
             parked: VecDeque::new(),
         }
     }
@@ -108,6 +124,9 @@ impl Road {
 
     pub fn is_closed_to(&self, tenant: u32, now: u32) -> bool {
         let is_shut = |until: u32| until > now;
+        if self.refusal(tenant).is_some_and(|refused| is_shut(refused.until)) {
+            return true;
+        }
         match self.shuts_out(tenant) {
             true => is_shut(self.closed_until),
             false => self.left_out.is_some_and(|(of, until)| of == tenant && is_shut(until)),
@@ -120,6 +139,9 @@ impl Road {
     }
 
     pub fn failures(&self, tenant: u32) -> Option<(u8, u32)> {
+        if let Some(refused) = self.refusal(tenant) {
+            return Some((refused.failures, refused.until));
+        }
         match self.left_out.filter(|(of, _)| *of == tenant) {
             Some((_, until)) => Some((self.failures.max(1), until)),
             None if self.is_confirmed || self.tried.back() == Some(&tenant) => {
@@ -150,6 +172,29 @@ impl Road {
         Some(self.closed_until)
     }
 
+    fn refusal(&self, tenant: u32) -> Option<&Refused> {
+        self.refused.get(&tenant)
+    }
+
+    /// What stands between it and this tenant.
+    pub fn refused_for(&self, tenant: u32) -> Option<Why> {
+        self.refusal(tenant).map(|refused| refused.why)
+    }
+
+    /// It does not serve one of this tenant's batches. Until when it is closed to it, if that is
+    /// new.
+    pub fn refuses(&mut self, tenant: u32, now: u32, why: Why) -> Option<u32> {
+        let new = Refused { why, failures: 0, until: 0 };
+        let known = self.refused.entry(tenant).or_insert(new);
+        known.why = why;
+        if known.until > now {
+            return None;
+        }
+        known.failures = known.failures.saturating_add(1);
+        known.until = now.saturating_add(closed_seconds(known.failures));
+        Some(known.until)
+    }
+
     fn note(&mut self, tenant: u32) {
         self.tried.retain(|tried| *tried != tenant);
         if self.tried.len() >= TRIED {
@@ -161,6 +206,7 @@ impl Road {
     /// One of this tenant's batches reached it. Until when it stays closed to another, whose word
     /// alone it was that nobody can.
     pub fn reached(&mut self, tenant: u32) -> Option<u32> {
+        self.refused.remove(&tenant);
         let contradicted = self.tried.back().copied().filter(|of| *of != tenant);
         let contradicted = contradicted.filter(|_| self.closed_until > 0 && !self.is_confirmed);
         if let Some(of) = contradicted {
@@ -181,7 +227,9 @@ impl Road {
 
     /// Opens now what is closed. Whether anything was.
     pub fn hurry(&mut self, now: u32) -> bool {
-        let is_closed = self.closed_until > now || self.left_out.is_some();
+        let is_refused = self.refused.values().any(|refused| refused.until > now);
+        let is_closed = self.closed_until > now || self.left_out.is_some() || is_refused;
+        self.refused.values_mut().for_each(|refused| refused.until = refused.until.min(now));
         if self.closed_until > now {
             self.closed_until = now;
         }
@@ -191,6 +239,8 @@ impl Road {
 
     /// Its time has come. Whether anything opened.
     pub fn open(&mut self, now: u32) -> bool {
+        let over = self.refused.values_mut().filter(|refused| refused.until <= now);
+        over.for_each(|refused| refused.until = 0);
         if self.left_out.is_some_and(|(_, until)| until <= now) {
             self.left_out = None;
         }
@@ -205,11 +255,16 @@ impl Road {
     pub fn first(&self) -> Option<usize> {
         let may_set_out = |line: &Line| {
             let tenant = line.0.tenant;
-            let is_left_out = self.left_out.is_some_and(|(of, _)| of == tenant);
-            let is_open = !is_left_out && !self.shuts_out(tenant);
+            let is_open = !self.is_left_out(tenant) && !self.shuts_out(tenant);
             is_open && !self.is_full_to(tenant) && !self.has_enough_of(line)
         };
         self.parked.iter().position(may_set_out)
+    }
+
+    /// It is closed to this tenant alone.
+    fn is_left_out(&self, tenant: u32) -> bool {
+        let is_refused = self.refusal(tenant).is_some_and(|refused| refused.until > 0);
+        is_refused || self.left_out.is_some_and(|(of, _)| of == tenant)
     }
 
     pub fn call(&mut self) -> Option<Line> {
@@ -218,13 +273,12 @@ impl Road {
 
     /// The same as it opens: first those that have not tried it, then who tried longest ago.
     pub fn call_anew(&mut self) -> Option<Line> {
-        let is_left_out = |of: u32| self.left_out.is_some_and(|(tenant, _)| tenant == of);
         let turn = |(side, _): &Line| {
             let tried = self.tried.iter().position(|tried| *tried == side.tenant);
             tried.map_or(0, |place| place + 1)
         };
         let waiting = self.parked.iter().enumerate();
-        let waiting = waiting.filter(|(_, (side, _))| !is_left_out(side.tenant));
+        let waiting = waiting.filter(|(_, (side, _))| !self.is_left_out(side.tenant));
         let (at, _) = waiting.min_by_key(|(_, line)| turn(line))?;
         self.parked.remove(at)
     }
@@ -233,12 +287,14 @@ impl Road {
     pub fn forget(&mut self) -> VecDeque<Line> {
         self.lift();
         self.left_out = None;
+        self.refused.clear();
         std::mem::take(&mut self.parked)
     }
 
     /// Whether nothing of it need be remembered.
     pub fn is_idle(&self) -> bool {
         let is_quiet = self.under_way.is_empty() && self.parked.is_empty();
-        is_quiet && self.failures == 0 && self.left_out.is_none()
+        let is_open = self.failures == 0 && self.left_out.is_none();
+        is_quiet && is_open && self.refused.is_empty()
     }
 }
