@@ -87,6 +87,8 @@ fn end_what_stays(
         let ways = follow::follow(&mut leg, hands.hand.tenant(), house);
         match (leg.load.errand, &leg.envelope.hop) {
             _ if !ways.is_empty() => sorted.apart.push((leg, ways)),
+            // Nobody of it has a way today.
+            (Errand::Carry, _) if leg.open().is_empty() => leg.end(hands, house)?,
             (Errand::TellLate, _) => tell_late(&mut leg, hands, house)?,
             (Errand::GiveBack, _) => {
                 leg.give_up();

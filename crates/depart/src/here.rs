@@ -147,9 +147,9 @@ fn receiving(leg: &mut Leg, of: TenantId, house: &mut Neighbours) -> (Vec<Receiv
 }
 
 /// What a colleague writes was weighed when it was handed in, by what the tenant lets out; what
-/// comes from another tenant is judged as if it had come from outside, by what a scanner found.
+/// comes from another tenant, or did come from outside, is judged by what a scanner found.
 fn judged(leg: &Leg, statement: &Statement, of: TenantId) -> Judged {
-    let found = match is_from_elsewhere(leg, statement.tenant, of) {
+    let found = match is_stranger_s(leg) || is_from_elsewhere(leg, statement.tenant, of) {
         false => &[],
         true => leg.envelope.found.as_slice(),
     };
@@ -161,6 +161,11 @@ fn judged(leg: &Leg, statement: &Statement, of: TenantId) -> Judged {
         allowed: false,
         waited: false,
     })
+}
+
+/// Whether it came from outside, to be passed on to somebody who is in the house by now.
+fn is_stranger_s(leg: &Leg) -> bool {
+    matches!(leg.envelope.finish, Finish::Seal { .. })
 }
 
 /// Whether another tenant's person wrote it: theirs whose batch it is, or whose it was before.

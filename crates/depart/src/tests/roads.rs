@@ -7,6 +7,7 @@ use super::settle;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
+use terms::{Finding, Verdict};
 use wire::names::{Outcome as Found, Record, RecordKind, Security};
 use wire::post::{Errand, Hop, HopTls};
 use wire::sts::Known;
@@ -475,8 +476,78 @@ fn what_has_waited_goes_by_the_way_of_today() {
     check("bob@there.example", old(), true, [1, 0, 0]);
     check("bob@there.example", Hop::Domain("there.example".to_owned()), true, [1, 0, 0]);
     check("bob@smart.example", old(), true, [0, 0, 0]);
-    // Nobody knows this address any more: as it was to go.
-    check("gone@here.example", old(), true, [0, 0, 1]);
+    // Nobody has this address any more: not to a host that somebody named once.
+    check("gone@here.example", old(), true, [0, 0, 0]);
+    check("later@here.example", old(), true, [0, 0, 0]);
+    // It was young, and tried.
+    let remotes = [(); 2].map(|()| Remote::polite());
+    let mut plan = Plan::default().with("there.example", "mx.there.example", &remotes[0]);
+    plan.at("old.example", &remotes[1]);
+    let letter = Letter::to(old(), &["bob@there.example"]);
+    outcome(plan, Letter { why: Some(wire::post::Why::Unreachable), ..letter });
+    assert_eq!(remotes.each_ref().map(|remote| remote.texts().len()), [1, 0]);
+}
+
+/// What waits for a gateway that was taken away goes to nobody's old server: it is kept for whoever
+/// has come into the house, goes on where they lead, and for the others it waits and comes back.
+#[test]
+fn what_waits_for_a_gateway_that_was_taken_away_does_not_go_there() {
+    use wire::post::{Finish, Found};
+    let tls = HopTls::IfOffered;
+    let old = || Hop::Host { name: "old.example".to_owned(), port: 587, tls };
+    let stranger = |to: &[&str]| {
+        let mut letter = Letter { has_waited: true, ..Letter::to(old(), to) };
+        letter.envelope.from = "carol@shop.example".to_owned();
+        letter.envelope.finish = Finish::Seal { domain: "here.example".to_owned() };
+        for receiver in &mut letter.envelope.recipients {
+            receiver.original = Some(format!("rfc822;{}", receiver.address));
+        }
+        letter
+    };
+    let carried = |letter: Letter, expected: &str| {
+        let remote = Remote::polite();
+        let mut plan = Plan::default();
+        plan.at("old.example", &remote);
+        let house = settle(plan);
+        assert_eq!(house.carry(&[letter]), [expected]);
+        assert_eq!(remote.said(), "");
+        let seen = house.seen.lock().unwrap();
+        let queued: Vec<String> = seen
+            .queued
+            .iter()
+            .map(|(_, envelope, _)| {
+                let to = &envelope.recipients[0].address;
+                format!("{to} {}", envelope.hop.word())
+            })
+            .collect();
+        (seen.copies.len(), queued, seen.rests.clone())
+    };
+    let (copies, queued, _) = carried(stranger(&["ben@here.example"]), "1.0 sent 1");
+    assert_eq!((copies, queued.len()), (1, 0));
+    // A person all of whose mail goes on.
+    let (copies, queued, _) = carried(stranger(&["away@here.example"]), "1.0 sent 1");
+    assert_eq!((copies, queued.len()), (0, 2), "{queued:?}");
+    let to = ["ben@here.example", "gone@here.example", "away@here.example"];
+    let (copies, queued, rests) = carried(stranger(&to), "1.0 later sent 2 left 1: 4.1.1");
+    assert_eq!((copies, queued.len()), (1, 2), "{queued:?}");
+    // It stands as it stood: the gateway may be named anew.
+    assert_eq!(rests[0].hop, old());
+    assert_eq!(rests[0].recipients[0].address, "gone@here.example");
+    assert_eq!(rests[0].heard[0].reason, notice::Reason::UserUnknown.word());
+    // Its time is over: who wrote it hears that.
+    let back = Letter { errand: Errand::GiveBack, ..stranger(&["gone@here.example"]) };
+    let mut envelope = rests[0].clone();
+    envelope.heard[0].places = vec![0];
+    let (_, queued, _) = carried(Letter { envelope, ..back }, "1.0 failed sent 0: 4.1.1");
+    assert_eq!(queued.len(), 1, "{queued:?}");
+    // What a scanner found in a stranger's letter counts for whoever keeps it.
+    for (weight, verdict) in [(0.0, Verdict::Deliver), (50.0, Verdict::Refuse)] {
+        let mut letter = stranger(&["ben@here.example"]);
+        letter.envelope.found = Found::of(&[Finding::new("content.odd", weight, "x")]);
+        let house = settle(Plan::default());
+        assert_eq!(house.carry(&[letter]), ["1.0 sent 1"]);
+        assert_eq!(house.seen.lock().unwrap().copies[0].verdict, verdict);
+    }
 }
 
 /// A smart host is for all domains, and gateways of several customers may share a host: when it is
@@ -529,8 +600,10 @@ fn what_has_waited_for_one_host_goes_where_each_recipient_is() {
     );
     check(&["spy@moved.example", "ceo@gateway.example"], ["", "", "ceo", "spy", ""]);
     check(&["a@gateway.example", "b@gateway.example"], ["", "", "a b", "", ""]);
-    // Of one whom nobody can place, what stood counts.
-    check(&["a@there.example", "later@here.example"], ["a", "", "", "", "later"]);
+    // One whom nobody can place waits.
+    let to = ["a@there.example", "later@here.example"];
+    let (heard, rest) = carried(&to, None, "1.0 later sent 1 left 1: Ours");
+    assert_eq!((heard, rest.as_str()), (["a", "", "", "", ""].map(str::to_owned), to[1]));
     // Who is left is left, with what was heard of them.
     let to = ["bob@there.example", "bcc@other.example"];
     let (_, rest) = carried(&to, Some("451"), "1.0 later sent 1 left 1: 4.7.1");

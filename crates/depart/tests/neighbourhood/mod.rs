@@ -46,6 +46,7 @@ pub struct Copied {
     pub message: MessageId,
     pub text: String,
     pub summary: Vec<u8>,
+    pub verdict: terms::Verdict,
 }
 
 #[derive(Default)]
@@ -791,7 +792,8 @@ fn play_mailbox(
                 let summary = read(&keys.summary, seal::Class::Summary, &copy.summary);
                 assert_eq!(copy.size, text.len() as u64);
                 let text = String::from_utf8_lossy(&text).into_owned();
-                waiting.push(Copied { user, tenant, message, text, summary });
+                let verdict = copy.verdict;
+                waiting.push(Copied { user, tenant, message, text, summary, verdict });
             }
             if more {
                 continue;
