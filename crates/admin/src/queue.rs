@@ -82,7 +82,8 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
         }
         _ => return Err(no_such(id)),
     };
-    if queued.state == State::Cancelled {
+    // What was being handed over then is shown as that, and is cancelled all the same.
+    if queued.state == State::Cancelled || is_cancelled(queued.decided) {
         let hint = "its sender hears of it, and it is over; see `queue show ID`";
         return Err(Refusal::new("a message that nobody cancelled", "cancelled already", hint));
     }
@@ -105,8 +106,7 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
             let mut shown = json!({ "id": id, "done": act, "still_held": still_held });
             if under_way > 0 && done != QueueAct::Release {
                 let [ja, en] = words::under_way();
-                set(&mut shown, "done", json!("too late for some"));
-                set(&mut shown, "under_way", json!(under_way));
+                set(&mut shown, "too_late_for", json!(under_way));
                 set(&mut shown, "in_words", json!({ "ja": ja, "en": en }));
             }
             Ok(shown)

@@ -177,8 +177,9 @@ impl Obstacle {
     }
 
     /// RFC 3463: 5.7.1, for what is not sent is not for want of trying.
-    fn cancelled() -> Self {
-        Self::answered((5, 7, 1), "an operator cancelled it").because(Reason::Cancelled)
+    fn cancelled(is_late: bool) -> Self {
+        let reason = if is_late { Reason::CancelledLate } else { Reason::Cancelled };
+        Self::answered((5, 7, 1), "an operator cancelled it").because(reason)
     }
 
     pub(crate) fn because(self, reason: Reason) -> Self {
@@ -351,7 +352,8 @@ impl Leg {
 
     /// It does not leave, by an operator's word: who is left gets nothing.
     pub(crate) fn call_off(&mut self) {
-        self.settle(|| Fate::Failed(Obstacle::cancelled()));
+        let is_late = self.load.why == Some(Why::MaybeTaken);
+        self.settle(|| Fate::Failed(Obstacle::cancelled(is_late)));
     }
 
     /// The same fate for all who have none of their own yet.

@@ -99,13 +99,15 @@ pub enum Reason {
     Away,
     /// An operator of the sender's own house cancelled it.
     Cancelled,
+    /// The same, when it was being handed over: it may have been taken.
+    CancelledLate,
     /// Nothing that says why.
     Unknown,
 }
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 48] = [
+    const WORDS: [(Self, &str); 49] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -153,6 +155,7 @@ impl Reason {
         (Self::Complaint, "complaint"),
         (Self::Away, "away"),
         (Self::Cancelled, "cancelled"),
+        (Self::CancelledLate, "cancelled-late"),
         (Self::Unknown, "unknown"),
     ];
 
@@ -261,7 +264,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(47));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(48));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

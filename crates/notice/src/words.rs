@@ -39,7 +39,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         MaybeTaken => ("相手のサーバーは本文を最後まで受け取りましたが、受け取ったかどうかを答えないまま接続が切れました。すでに届いている可能性があります（再送すると、二重に届くことがあります）。", "The receiving server had all of the mail, and the connection broke before it said whether it took it. It may have arrived already (and may arrive twice if it is sent again)."),
         NotYet => ("まだ受け取られていません。", "It has not been taken yet."),
         NoAnswer => ("相手のサーバーからは、まだ何の応答も得られていません。", "Nothing has been heard from the receiving server yet."),
-        NoNames => ("宛先のドメインの DNS が応答せず、届け先のサーバーが分かりません。", "The DNS of the domain does not answer: it is not known which server takes its mail."),
+        NoNames => ("宛先のドメインの DNS が応答せず、届け先のサーバー（またはその証明書の情報）が分かりません。", "The DNS of the domain does not answer: it is not known which server takes its mail, or which certificate that server must show."),
         NoResolver => ("こちらのメールサービスの DNS リゾルバーが応答せず、届け先のサーバーを調べられません。宛先の問題ではありません。", "The resolver of your own mail service does not answer, so it is not known which server takes the mail. The recipient is not at fault."),
         LeadsBack => ("宛先のドメインの DNS（MX）が、届け先としてこちらのメールサーバー自身を指していますが、こちらではそのドメインのメールを扱っていません。宛先のドメインの管理者に確認してください。", "The DNS of the domain (MX) leads back to your own mail service, which takes no mail for it. Ask whoever runs the domain."),
         Loop => ("メールが同じ場所を回り続けています（ループ）。転送の設定か、宛先のドメインの DNS（MX）が原因です。宛先の管理者に確認してください。", "The mail goes in a circle (a loop): by a forward, or by the DNS of the domain (MX). Ask whoever runs the address."),
@@ -54,6 +54,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         Complaint => ("受取人が迷惑メールとして報告しました。", "A reader reported it as unwanted."),
         Away => ("不在の自動返信です。", "An automatic reply: somebody is away."),
         Cancelled => ("貴組織のメールサーバーの管理者が送信を取り消しました。相手には届いていません。", "An operator of your own mail service cancelled it: it was not sent."),
+        CancelledLate => ("貴組織のメールサーバーの管理者が送信を取り消しましたが、そのときすでに相手のサーバーへ引き渡している最中でした。届いている可能性があります。", "An operator of your own mail service cancelled it while it was being handed over: it may have arrived."),
         Unknown => ("理由は書かれていません。", "It does not say why."),
     }
 }

@@ -378,6 +378,48 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     }
 }
 
+/// Cancelled or held after its carrier was told that it may go; then that one is no more. Nobody can
+/// say that it did not go, and nobody does, to its end.
+#[test]
+fn what_a_dead_carrier_had_begun_may_be_there() {
+    for cancels in [true, false] {
+        let folder = Folder::new("dead-carrier");
+        let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
+        let (control, mut dispatch, mut depart, mut admin) = start_with(store);
+        let (vault, theirs) = Channel::pair().unwrap();
+        let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
+        control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+        depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
+        assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+        let call = vault.receive(Some(LIMIT)).unwrap().call;
+        vault.send(call, &ToPost::Noted, &[]).unwrap();
+        let frame = depart.receive(Some(LIMIT)).unwrap();
+        let ToDepart::Batch { legs, .. } = frame.read().unwrap() else { panic!() };
+        let (message, leg) = (legs[0].message, legs[0].leg);
+        let asked = FromDepart::Begin(vec![(message, leg)]);
+        let (answer, _): (ToDepart, _) = depart.ask(&asked, &[], LIMIT).unwrap();
+        assert!(matches!(answer, ToDepart::Begun(may_go) if may_go == [true]));
+        let question = if cancels { FromAdmin::Cancel(message) } else { FromAdmin::Hold(message) };
+        let (answer, _): (ToAdmin, _) = admin.ask(&question, &[], LIMIT).unwrap();
+        assert!(matches!(answer, ToAdmin::Done { under_way: 1 }));
+        drop(depart);
+        let mut shown = || {
+            let (answer, _): (ToAdmin, _) =
+                admin.ask(&FromAdmin::Show(message), &[], LIMIT).unwrap();
+            match answer {
+                ToAdmin::Message { legs, .. } => (legs[0].state, legs[0].why),
+                ToAdmin::Past { legs, .. } => (legs[0].state, legs[0].why),
+                _ => panic!("gone"),
+            }
+        };
+        let decided = if cancels { wire::post::State::Cancelled } else { wire::post::State::Held };
+        let until = std::time::Instant::now() + LIMIT;
+        while shown() != (decided, Some(Why::MaybeTaken)) {
+            assert!(std::time::Instant::now() < until, "{:?}", shown());
+        }
+    }
+}
+
 /// One attempt stands for all of a tenant's mail: what comes meanwhile waits with it, and tells why;
 /// where a leg goes by a way that post does not know, it stands for itself.
 #[test]

@@ -47,7 +47,11 @@ impl Leg {
             }
             Outcome::ToldLate | Outcome::Untried | Outcome::Stopped => (0, 0),
         };
-        if let Outcome::Later { why, .. } = outcome {
+        // That its sender could not be told yet is no news of where it may be.
+        let may_be_there = self.state == State::Held && self.why == Some(Why::MaybeTaken);
+        if let Outcome::Later { why, .. } = outcome
+            && !may_be_there
+        {
             self.why = Some(*why);
         }
         let (before, others) = self.settled;

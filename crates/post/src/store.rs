@@ -353,7 +353,10 @@ impl Store {
             }
             Outcome::Failed { sent, why } => {
                 entries.extend(self.sent(&leg, instance, *sent));
-                entries.push(over(slot, self.failed_as(&leg), now, Some(*why)));
+                // What may have arrived is not called unsent for being held or cancelled.
+                let may_be_there = leg.state == State::Held && leg.why == Some(Why::MaybeTaken);
+                let why = if may_be_there { Why::MaybeTaken } else { *why };
+                entries.push(over(slot, self.failed_as(&leg), now, Some(why)));
             }
             Outcome::Untried | Outcome::Stopped => {
                 self.table.come_back(slot);

@@ -6,14 +6,21 @@ use wire::post::{State, TlsFlaw, WayIn, Why};
 /// What the destination did, where the status is as a rule ours: it answered none.
 fn unanswered(why: Why) -> Option<[&'static str; 2]> {
     Some(match why {
+        // Ours, of a gateway that was taken away; a remote may say it, too.
+        Why::Answered { class: 4, subject: 1, detail: 1 } => [
+            "このアドレスの利用者は、いまのところいません（4.1.1）。ゲートウェイの設定を外した\
+             ドメインなら、利用者を追加するか、ゲートウェイを設定し直すと届きます。再送を待っています。",
+            "nobody has this address now (4.1.1). If its domain's gateway was taken away, add the \
+             person or name the gateway anew. It will be tried again until its time is over",
+        ],
         // RFC 3463: X.4.3, a directory server; here it is the destination's DNS.
         Why::Answered { class: 4, subject: 4, detail: 3 } => [
-            "宛先のドメインの DNS が応答しないか、壊れています（4.4.3）。届け先のサーバーが\
-             分からないため、再送を待っています。どの宛先でも同じなら、当サーバーの DNS \
-             リゾルバーを確認してください。",
+            "宛先のドメインの DNS が応答しないか、壊れています（4.4.3）。届け先のサーバー、\
+             またはその証明書の情報（TLSA）が分からないため、再送を待っています。どの宛先でも\
+             同じなら、当サーバーの DNS リゾルバーを確認してください。",
             "the destination's own DNS does not answer, or is broken (4.4.3): which server takes \
-             its mail is not known. It will be tried again. If it is so everywhere, look at the \
-             resolver of this house",
+             its mail, or which certificate that must show (TLSA), is not known. It will be tried \
+             again. If it is so everywhere, look at the resolver of this house",
         ],
         Why::Answered { class: 4, subject: 4, detail: 2 } => [
             "宛先のサーバーにはつながりましたが、受け取られる前に接続が切れました（4.4.2）。\
@@ -177,6 +184,11 @@ pub fn status(why: Why) -> Option<String> {
 pub fn stands(state: State, why: Option<Why>, is_stopped: bool) -> [String; 2] {
     let [japanese, english] = match (state, why) {
         (State::Leaving, _) if is_stopped => under_way(),
+        (State::Held, Some(Why::MaybeTaken)) => [
+            "保留中です。保留した時点ですでに引き渡している最中だったため、届いている可能性が\
+             あります。",
+            "it is held; it was being handed over when it was, and the destination may have it",
+        ],
         (State::Held, _) => ["保留中です。", "it is held"],
         (State::Leaving, _) => ["送信中です。", "it is on its way"],
         (_, Some(why)) => return waits_for(why),
@@ -203,6 +215,12 @@ pub fn ended(state: State, why: Option<Why>, is_cancelled: bool) -> [String; 2] 
             "the destination has taken it: it was under way, or had left, when it was cancelled",
         ],
         (State::Sent, _) => ["宛先が受け取りました。", "the destination has taken it"],
+        (State::Cancelled, Some(Why::MaybeTaken)) => [
+            "取り消しましたが、すでに引き渡している最中でした。引き渡しがどうなったかは\
+             分かりません。届いている可能性があります。",
+            "it was cancelled while it was being handed over, and nobody lived to say how that \
+             ended: the destination may have it",
+        ],
         (State::Cancelled, _) => {
             ["取り消されたため、送信していません。", "it was cancelled and not sent"]
         }

@@ -87,6 +87,9 @@ impl Desk {
     }
 
     fn come_back_for(&mut self, slot: u32, errand: Errand) {
+        if let Err(fault) = self.store.may_have_gone(slot) {
+            self.failed(&fault);
+        }
         self.store.table.come_back(slot);
         if errand != Errand::Carry {
             self.store.table.remind(slot, errand);

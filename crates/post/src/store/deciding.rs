@@ -2,10 +2,10 @@
 
 use super::over;
 use crate::entry::Entry;
-use crate::table::{Message, is_over, seconds};
+use crate::table::{Leg, Message, is_over, seconds};
 use crate::{Fault, Store};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{AtEnd, Awaited, Decided, Decider, Hold, State};
+use wire::post::{AtEnd, Awaited, Decided, Decider, Hold, State, Why};
 
 impl Store {
     /// Holds it, or holds it anew: then it ends at another second than before, for a person's word
@@ -93,6 +93,16 @@ impl Store {
             let ends = legs.iter().map(|leg| over(*leg, State::Cancelled, now, None));
             std::iter::once(said).chain(ends).collect()
         })
+    }
+
+    /// Whoever had a leg is gone, and said nothing of its end. If it was held or cancelled after the
+    /// word that it may be handed over, the remote may have it (RFC 1047).
+    pub fn may_have_gone(&mut self, leg: u32) -> Result<(), Fault> {
+        let is_open = |row: &&mut Leg| row.begun && row.state == State::Held;
+        let Some(row) = self.table.leg_mut(leg).filter(is_open) else { return Ok(()) };
+        row.why = Some(Why::MaybeTaken);
+        let ((sent, not_sent), why) = (row.settled, row.why);
+        self.stage(vec![Entry::Settled { leg, sent, not_sent, why }])
     }
 
     fn is_called_off(&self, message: MessageId) -> bool {

@@ -245,3 +245,31 @@ fn what_waits_for_a_closed_destination_says_so() {
     store.table.schedule.hurry(road, now);
     assert!(!turn(&mut store, NOW).is_empty());
 }
+
+/// Its carrier was told that it may go, and is no more: to the end nobody says that it did not.
+#[test]
+fn what_may_have_gone_is_not_called_unsent() {
+    let folder = Folder::new("may-have-gone");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    let leg = turn(&mut store, NOW)[0];
+    assert!(store.table.begin_leg(leg));
+    store.cancel(id(1), Decider::Operator, NOW).unwrap();
+    store.commit(NOW).unwrap();
+    store.may_have_gone(leg).unwrap();
+    store.table.come_back(leg);
+    store.commit(NOW).unwrap();
+    store.write_down().unwrap();
+    let mut store = reopened(store, &folder.0);
+    store.tick(NOW + 1_000).unwrap();
+    let back = errands(&mut store, NOW + 1_000).unwrap()[0].0;
+    end(&mut store, back, &later(Why::Ours), NOW);
+    store.tick(NOW + 90_000).unwrap();
+    assert_eq!(errands(&mut store, NOW + 90_000).unwrap()[0].0, back);
+    let cancelled = Why::Answered { class: 5, subject: 7, detail: 1 };
+    end(&mut store, back, &Outcome::Failed { sent: 0, why: cancelled }, NOW);
+    let past = store.find_past(id(1)).unwrap();
+    let ends = store.find_ended_legs(&past);
+    assert_eq!((ends[0].state, ends[0].why), (State::Cancelled, Some(Why::MaybeTaken)));
+}
