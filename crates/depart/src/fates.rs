@@ -126,6 +126,7 @@ impl Obstacle {
                 ((4, subject, detail), Reason::Blocked)
             }
             Some(Why::MaybeTaken) => ((4, 4, 2), Reason::MaybeTaken),
+            Some(Why::Unproven) => ((5, 7, 30), Reason::Unproven),
             Some(Why::Answered { subject: 4, detail: 2, .. }) => ((4, 4, 2), Reason::HungUp),
             Some(Why::Answered { subject: 4, detail: 3, .. }) => ((4, 4, 3), Reason::NoNames),
             Some(Why::Answered { subject, detail, .. }) => {

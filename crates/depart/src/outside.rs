@@ -142,7 +142,7 @@ fn gravest(obstacles: &[Obstacle]) -> Obstacle {
         Why::NotSignedIn | Why::NoWayIn(_) => 4,
         Why::Unsafe | Why::Insecure { .. } => 3,
         Why::Ours | Why::NoResolver => 2,
-        Why::Answered { .. } | Why::TurnedAway { .. } | Why::MaybeTaken => 1,
+        Why::Answered { .. } | Why::TurnedAway { .. } | Why::MaybeTaken | Why::Unproven => 1,
         Why::Unreachable => 0,
     };
     let gravest = obstacles.iter().max_by_key(rank).cloned();

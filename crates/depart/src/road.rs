@@ -224,7 +224,8 @@ fn literal(domain: &str) -> Option<Option<IpAddr>> {
 
 fn unproven(host: &str) -> Obstacle {
     let words = "REQUIRETLS: nothing proves who takes mail there";
-    Obstacle::answered((5, 7, 30), words).at(host).because(Reason::Unproven)
+    let why = wire::post::Why::Unproven;
+    Obstacle::of(why, (5, 7, 30), words).at(host).because(Reason::Unproven)
 }
 
 fn road_of_domain(domain: &str, care: Care, tenant: TenantId, house: &mut Neighbours) -> Road {

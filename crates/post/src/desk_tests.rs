@@ -366,8 +366,8 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     };
     let place = "01".repeat(16);
     let refuses = format!(
-        "a smart host of tenant {} refuses our sign-in: mail for destination {place} waits; \
-         set it anew with `tenant set NAME --send-user NAME`",
+        "a smart host of tenant {} refuses our sign-in: `tenant set NAME --send-user NAME` sets \
+         it anew; mail waits for {place}",
         ANN.0
     );
     assert_eq!(told(), refuses);
@@ -433,7 +433,7 @@ fn a_host_that_a_tenant_named_is_left_alone_while_it_takes_nothing() {
         let (vault, theirs) = Channel::pair().unwrap();
         let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
         control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
-        let mut note = || {
+        let note = || {
             let call = vault.receive(Some(LIMIT)).unwrap().call;
             vault.send(call, &ToPost::Noted, &[]).unwrap();
         };

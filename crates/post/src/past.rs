@@ -91,6 +91,7 @@ fn leg_octets(message: MessageId, end: &LegEnd) -> [u8; LEG_BYTES] {
         Some(Why::Insecure { flaw, is_named }) => {
             (9, (place_in(&TlsFlaw::ALL, flaw), u16::from(is_named), 0))
         }
+        Some(Why::Unproven) => (11, (0, 0, 0)),
         Some(Why::NoWayIn(way)) => (10, (place_in(&WayIn::ALL, way), 0, 0)),
     };
     let mut octets = Vec::with_capacity(LEG_BYTES);
@@ -137,6 +138,7 @@ fn read_leg(line: &[u8]) -> Option<LegEnd> {
         9 => TlsFlaw::ALL
             .get(usize::from(class))
             .map(|flaw| Why::Insecure { flaw: *flaw, is_named: subject != 0 }),
+        11 => Some(Why::Unproven),
         10 => WayIn::ALL.get(usize::from(class)).map(|way| Why::NoWayIn(*way)),
         _ => None,
     };
@@ -250,6 +252,7 @@ mod tests {
             Some(Why::Insecure { flaw: TlsFlaw::NotOffered, is_named: true }),
             Some(Why::Insecure { flaw: TlsFlaw::NoAuthority, is_named: false }),
             Some(Why::NoWayIn(WayIn::NotNow)),
+            Some(Why::Unproven),
         ];
         let end = |(leg, why): (u16, &Option<Why>)| {
             let state = if why.is_none() { State::Sent } else { State::Failed };

@@ -36,27 +36,25 @@ impl Trouble {
         }
     }
 
-    /// As whoever runs the house hears it.
+    /// As whoever runs the house hears it: an alarm keeps 160 octets, so what is to be done comes
+    /// before where.
     pub fn words(self, (tenant, route): (TenantId, Route)) -> String {
         let place = place(route);
         let what = match self {
             Self::SignIn => format!(
-                "a smart host of tenant {tenant} refuses our sign-in: mail for destination {place} \
-                 waits; set it anew with `tenant set NAME --send-user NAME`"
+                "a smart host of tenant {tenant} refuses our sign-in: `tenant set NAME --send-user \
+                 NAME` sets it anew; mail waits for {place}"
             ),
             Self::NotOffered => format!(
-                "a smart host of tenant {tenant} offers nobody to sign in, though a sign-in is set \
-                 for it: mail for destination {place} waits; is it the right host and port? To \
-                 send without: `tenant set NAME --no-send-user`"
+                "a smart host of tenant {tenant} offers no AUTH, and a sign-in is set: is it the \
+                 right port? mail waits for {place}"
             ),
             Self::NoneOfOurs => format!(
-                "a smart host of tenant {tenant} lets nobody sign in by PLAIN or LOGIN, which are \
-                 all that this house speaks: mail for destination {place} waits; ask whoever runs \
-                 that host"
+                "a smart host of tenant {tenant} offers neither AUTH PLAIN nor LOGIN: ask its \
+                 operator; mail waits for {place}"
             ),
             Self::Tls(flaw) => format!(
-                "a smart host or gateway of tenant {tenant} does not prove itself by TLS ({}): \
-                 mail for destination {place} waits; whoever runs that host has to mend it",
+                "a smart host or gateway of tenant {tenant} fails TLS: {}; mail waits for {place}",
                 words_of(flaw)
             ),
         };
@@ -84,14 +82,14 @@ fn place(route: Route) -> String {
 
 fn words_of(flaw: TlsFlaw) -> &'static str {
     let why = match flaw {
-        TlsFlaw::NotOffered => "it is not offered",
+        TlsFlaw::NotOffered => "STARTTLS is not offered",
         TlsFlaw::OtherName => "the certificate is for another name",
         TlsFlaw::Expired => "the certificate has expired, or is not valid yet",
         TlsFlaw::NotTrusted => "nobody known has issued the certificate",
         TlsFlaw::NoRecordMet => "no TLSA record is met",
         TlsFlaw::NotInPolicy => "the policy does not name it",
-        TlsFlaw::NotMade => "it could not be made",
-        TlsFlaw::NoAuthority => "this house knows no authority that could prove it",
+        TlsFlaw::NotMade => "TLS could not be made",
+        TlsFlaw::NoAuthority => "no authority is known here",
     };
     why
 }
@@ -172,5 +170,13 @@ mod tests {
             assert_eq!(Trouble::of(why), None, "{why:?}");
         }
         assert!(Trouble::of(insecure(true)).is_some());
+        // Each as whole as it is kept.
+        let of = (TenantId([255; 8]), Route([255; 16]));
+        let flaws = TlsFlaw::ALL.into_iter().map(Trouble::Tls);
+        let all = [Trouble::SignIn, Trouble::NotOffered, Trouble::NoneOfOurs].into_iter();
+        for trouble in all.chain(flaws) {
+            let words = trouble.words(of);
+            assert!(words.len() <= 160 && words.is_ascii(), "{} {words}", words.len());
+        }
     }
 }

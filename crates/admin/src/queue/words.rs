@@ -90,6 +90,8 @@ pub fn waits_for(why: Why) -> [String; 2] {
             "the destination must be reached over TLS with a proven certificate, and is not",
         ],
         Why::Insecure { flaw, is_named } => return insecure(flaw, is_named, false),
+        // It waits for nothing: it went back.
+        Why::Unproven => return unproven(),
         Why::NoWayIn(WayIn::NotOffered) => [
             "認証情報が設定されていますが、スマートホストが認証（AUTH）を受け付けていないため\
              待っています（認証なしでは送りません）。ホスト名とポートを確認してください。認証なしで\
@@ -176,8 +178,17 @@ pub fn status(why: Why) -> Option<String> {
         Why::Answered { class, subject, detail } | Why::TurnedAway { class, subject, detail } => {
             Some(format!("{class}.{subject}.{detail}"))
         }
+        Why::Unproven => Some("5.7.30".to_owned()),
         _ => None,
     }
+}
+
+fn unproven() -> [String; 2] {
+    let (japanese, english) = notice::say(notice::Reason::Unproven);
+    [
+        format!("届けられませんでした（5.7.30）。{japanese}"),
+        format!("it could not be delivered (5.7.30). {english}"),
+    ]
 }
 
 /// Where a leg that is not over stands.
@@ -254,6 +265,7 @@ pub fn ended(state: State, why: Option<Why>, is_cancelled: bool) -> [String; 2] 
             "the destination never showed the TLS and certificate that it must: it was not sent",
         ],
         (_, Some(Why::Insecure { flaw, is_named })) => return insecure(flaw, is_named, true),
+        (_, Some(Why::Unproven)) => return unproven(),
         (_, Some(Why::NoWayIn(WayIn::NotOffered))) => [
             "認証情報が設定されていますが、スマートホストが認証（AUTH）を受け付けないまま、\
              期限が過ぎました。",
@@ -333,7 +345,7 @@ mod tests {
             TlsFlaw::ALL.into_iter().map(move |flaw| Why::Insecure { flaw, is_named })
         });
         let no_way_in = WayIn::ALL.into_iter().map(Why::NoWayIn);
-        let whys = whys.into_iter().chain([Why::NotSignedIn, Why::MaybeTaken]);
+        let whys = whys.into_iter().chain([Why::NotSignedIn, Why::MaybeTaken, Why::Unproven]);
         let whys = whys.chain(insecure).chain(no_way_in).map(Some).chain([None]);
         let states = [State::Sent, State::Failed, State::Cancelled];
         for (why, is_stopped) in whys.flat_map(|why| [(why, false), (why, true)]) {

@@ -44,6 +44,7 @@ mod sink;
 mod smart_host;
 mod spellings;
 mod stopping;
+mod taken_away;
 mod tls_reports;
 mod unable;
 mod waiting;

@@ -55,7 +55,11 @@ pub struct Sink {
 
 impl Sink {
     pub fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::open_at(0)
+    }
+
+    pub fn open_at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let sink = Self { port, state: Arc::default() };
         let server = sink.clone();

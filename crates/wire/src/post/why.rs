@@ -27,6 +27,9 @@ pub enum Why {
     Insecure { flaw: TlsFlaw, is_named: bool },
     /// A configured host for which there is a sign-in cannot be told it.
     NoWayIn(WayIn),
+    /// It asks for TLS on all of its way (REQUIRETLS), and nothing proves which server takes mail
+    /// for the domain: 5.7.30, which a server says that has no REQUIRETLS, too.
+    Unproven,
 }
 
 impl Why {
