@@ -125,6 +125,7 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
     if found.is_some() {
         ours.onward = onward(peers, &domain);
     }
+    let is_untold = found.as_ref().is_some_and(|found| found.is_untold);
     let (host, tenant) = (ours.host.clone(), found.map(|found| found.tenant));
     if let Some(tenant) = &tenant {
         ours.source = one_tenant(peers, tenant)?.sending.source;
@@ -161,7 +162,13 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "allow_unused": report.unused_json(),
         "records": report.records_json(),
         "mta_sts_policy": policy,
-        "gateway": ours.onward.map(|server| gateway_json(&server, &report.let_in(ours.source))),
+        "gateway": ours.onward.map(|server| {
+            let mut shown = gateway_json(&server, &report.let_in(ours.source));
+            if is_untold {
+                set(&mut shown, "warning", json!(crate::passing::NOBODY_TOLD));
+            }
+            shown
+        }),
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
 }

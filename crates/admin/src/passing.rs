@@ -3,7 +3,9 @@
 use crate::approvals;
 use crate::outgoing::{host_json, is_dialled};
 use crate::peers::{Answer, Peers, Refusal};
+use crate::people::set;
 use crate::places::{directory, items};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use terms::Kind;
@@ -11,10 +13,14 @@ use wire::admin::OutletChange;
 use wire::approval::Act;
 use wire::directory::{
     AbsenceTold, Forward, FromAdmin, Gateway, Grace, Group, OUTLET_FIELD, Outlet, OutletTerms,
-    ToAdmin,
+    Taken, ToAdmin,
 };
 use wire::lists::Command;
 use wire::redirection::Redirection;
+
+/// Of a gateway whose tenant has nobody who answers for it.
+pub const NOBODY_TOLD: &str = "nobody hears of mail that its server refuses later: user add \
+                               ADDRESS --tenant T --role tenant-admin";
 
 /// A change of where mail goes or who may speak. Where others would get more by it than before, the
 /// directory does nothing and says whose it is: then it is an act for two persons.
@@ -67,8 +73,15 @@ pub fn details(change: &Redirection) -> Value {
             json!({ "address": address, "with": with, "without": without })
         }
         Redirection::Gateway { domain, host, .. } => {
-            json!({ "domain": domain, "gateway": host_json(host) })
+            json!({ "domain": domain, "gateway": host_json(host), "recipients": "any" })
         }
+        Redirection::GatewayListed { domain, host, taken, list } => json!({
+            "domain": domain,
+            "gateway": host_json(host),
+            "recipients": list.recipients,
+            "list_digest": HEXLOWER.encode(&list.digest),
+            "check_new": *taken == Taken::ListedOrChecked,
+        }),
         Redirection::Outlet { terms, is_fresh, .. } => {
             json!({ "outlet": terms_json(terms), "new_header": is_fresh })
         }
@@ -183,17 +196,35 @@ pub fn share_group(
 /// Any question about a gateway: each is answered by how it stands.
 pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
     match question {
-        FromAdmin::Gateway { domain, host: Some(host), taken } => {
+        FromAdmin::Gateway { domain, host: Some(host), taken, list } => {
             is_dialled(host.port, &peers.ports_of_hosts(), "--host")?;
-            redirect(peers, Redirection::Gateway { domain, host, taken })
+            let change = match list {
+                Some(list) => Redirection::GatewayListed { domain, host, taken, list },
+                None => Redirection::Gateway { domain, host, taken },
+            };
+            redirect(peers, change)
         }
         question => directory(peers, &question, gateway_json),
     }
 }
 
+/// A gateway keeps its server, and takes mail for every name from now on.
+pub fn end_list(peers: &mut Peers<'_>, domain: String) -> Answer {
+    let show = FromAdmin::GatewayShow { domain: domain.clone() };
+    let host = match peers.ask(Kind::Directory, &show)? {
+        ToAdmin::Gateway(gateway) => gateway.host,
+        answer => return done(answer),
+    };
+    let Some(host) = host else {
+        let hint = "domain gateway DOMAIN --host HOST:PORT [--recipients FILE]";
+        return Err(Refusal::new("a gateway domain", &domain, hint));
+    };
+    redirect(peers, Redirection::Gateway { domain, host, taken: Taken::Any })
+}
+
 fn gateway_json(answer: ToAdmin) -> Option<Value> {
     let ToAdmin::Gateway(gateway) = answer else { return None };
-    let Gateway { domain, tenant, host, recipients, checked, sync_ms, in_grace, grace } = gateway;
+    let Gateway { domain, tenant, host, recipients, checked, sync_ms, .. } = &gateway;
     let going = |one: &Grace| {
         json!({
             "address": one.address,
@@ -201,8 +232,8 @@ fn gateway_json(answer: ToAdmin) -> Option<Value> {
             "found_by_check": one.is_checked,
         })
     };
-    let grace: Vec<Value> = grace.iter().map(going).collect();
-    Some(json!({
+    let grace: Vec<Value> = gateway.grace.iter().map(going).collect();
+    let mut shown = json!({
         "domain": domain,
         "tenant": tenant,
         "gateway": host.as_ref().map(host_json),
@@ -210,9 +241,16 @@ fn gateway_json(answer: ToAdmin) -> Option<Value> {
         "check_new": checked.is_some(),
         "found_by_checks": checked,
         "sync_ms": sync_ms,
-        "in_grace": recipients.map(|_| in_grace),
+        "in_grace": recipients.map(|_| gateway.in_grace),
         "grace": grace,
-    }))
+    });
+    if gateway.is_untold {
+        set(&mut shown, "warning", json!(NOBODY_TOLD));
+    }
+    if let Some(asked) = &gateway.asked {
+        set(&mut shown, "asked", json!(asked));
+    }
+    Some(shown)
 }
 
 /// A tenant's own server that sends out through us: set, ended, or shown. A new secret is shown

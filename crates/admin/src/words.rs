@@ -167,6 +167,16 @@ fn redirected(change: &Redirection, about: &About<'_>) -> [String; 2] {
             format!("{domain} 宛のメールをすべて {} に渡す", host.name),
             format!("all mail for {domain} goes to {}", host.name),
         ],
+        Redirection::GatewayListed { domain, host, list, .. } => [
+            format!(
+                "{domain} 宛のメールを、一覧にある {} 件の宛先だけ {} に渡す",
+                list.recipients, host.name
+            ),
+            format!(
+                "mail for {domain} goes to {}, for the {} recipients of a list",
+                host.name, list.recipients
+            ),
+        ],
         Redirection::Outlet { terms, .. } => [
             format!("{} のサーバーが {tenant} の名前で送信できる", terms.names.join(", ")),
             format!("the server of {} may send in the name of {tenant}", terms.names.join(", ")),

@@ -13,7 +13,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use wire::admin::{OutletChange, Request};
-use wire::directory::{ABSENCE_TEXT_BYTES, AbsenceTold, LIST_PAGE, OutletTerms, Taken};
+use wire::directory::{ABSENCE_TEXT_BYTES, AbsenceTold, LIST_PAGE, ListAsked, OutletTerms, Taken};
 
 const GROUP_ACTS: &str = "add, list, show, set, share or remove";
 /// Recipients a day of a company's server, unless more are agreed upon.
@@ -137,6 +137,10 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
         return Err(Trouble::wrong_use("one of the two", "both", "--host HOST:PORT, or --none"));
     }
     let data = folder(data)?;
+    let ends_list = recipients.as_deref() == Some("any") && host.is_none();
+    if ends_list && !checks {
+        return ask_on(&data, &Request::DomainGatewayAny { domain }, &grounds);
+    }
     if host.is_some() && recipients.is_none() {
         keeps_its_list(&data, &domain)?;
     }
@@ -152,17 +156,27 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
         (Some(_), true) => Taken::ListedOrChecked,
     };
     if host.is_some() || none {
-        let request = Request::DomainGateway { domain: domain.clone(), host, taken };
-        match (list.is_some(), ask_on(&data, &request, &grounds)?) {
-            (true, Outcome::Done(_)) => {}
-            // Without a list that was all; and what waits for two persons has no list to be told.
-            (_, answer) => return Ok(answer),
-        }
+        // The list goes first, and counts for nothing until the host does: who must agree sees of
+        // how many it is, and it is there when they have agreed.
+        let asked = list.map(|list| ask_with(&data, &domain, &list)).transpose()?;
+        let request = Request::DomainGateway { domain, host, taken, list: asked };
+        return ask_on(&data, &request, &grounds);
     }
     match list {
-        Some(list) => tell_list(&data, &domain, &list),
+        Some(list) => tell_list((&data, &domain), &list, false),
         None => ask(&data, &Request::DomainGatewayShow { domain }),
     }
+}
+
+/// Tells the list that a gateway is asked for with; how it is named there.
+fn ask_with(data: &Path, domain: &str, list: &[Listed]) -> Result<ListAsked, Trouble> {
+    let told = match tell_list((data, domain), list, true)? {
+        Outcome::Done(told) => told,
+        _ => Value::Null,
+    };
+    let asked = told.get("asked").and_then(|asked| serde_json::from_value(asked.clone()).ok());
+    let hint = "restart the service: its command line and itself are of different versions";
+    asked.ok_or_else(|| Trouble::fault("the list was not kept".to_owned(), hint))
 }
 
 /// Whoever names a host anew and says nothing of recipients would open a listed domain to all.
@@ -249,7 +263,7 @@ fn read_authorities(file: &str) -> Result<Vec<Vec<u8>>, Trouble> {
 }
 
 /// A page at a time. What a broken-off list lacks stays until a whole one was told.
-fn tell_list(data: &Path, domain: &str, list: &[Listed]) -> Answer {
+fn tell_list((data, domain): (&Path, &str), list: &[Listed], is_asked: bool) -> Answer {
     let mut pages = list.chunks(LIST_PAGE).peekable();
     let mut sync_ms = None;
     loop {
@@ -257,7 +271,7 @@ fn tell_list(data: &Path, domain: &str, list: &[Listed]) -> Answer {
         let is_last = pages.peek().is_none();
         let (domain, addresses) = (domain.to_owned(), page.iter().map(|one| one.1.clone()));
         let addresses = addresses.collect();
-        let request = Request::DomainGatewayList { domain, addresses, sync_ms, is_last };
+        let request = Request::DomainGatewayList { domain, addresses, sync_ms, is_last, is_asked };
         let at_line = |trouble| at_line(trouble, page);
         if is_last {
             return ask(data, &request).map_err(at_line);

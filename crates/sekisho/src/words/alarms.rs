@@ -66,6 +66,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("frozen by the sentinel: everybody of tenant {}", "見張り (sentinel) が凍結しました: テナント {} の全員"),
     // what an ended contract left
     ("a server of tenant {} has reached its limit of recipients, and presses on", "テナント {} のサーバーが宛先数の上限に達した後も、送り続けています"),
+    ("mail of tenant {} failed and nobody could be told: add somebody who answers for it: user add ADDRESS --tenant T --role tenant-admin", "テナント {} のメールが届かず、誰にも知らせられませんでした。知らせを受け取る人を加えてください: user add ADDRESS --tenant T --role tenant-admin"),
     ("a smart host of tenant {} refuses our sign-in: mail for destination {} waits; set it anew with `tenant set NAME --send-user NAME`", "テナント {} のスマートホストが認証情報（ユーザー名またはパスワード）を受け付けません。宛先 {} へのメールは待たされています。`tenant set NAME --send-user NAME` で設定し直してください"),
     ("{}: keys that sign the mail of a domain that no contract has; remove that file", "{}: どの契約にも属さないドメインのメール署名鍵です。このファイルを消してください"),
     ("remains of an ended contract", "終わった契約の名残"),

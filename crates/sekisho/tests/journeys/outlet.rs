@@ -172,7 +172,11 @@ fn a_customer_s_server_hears_of_what_failed() {
     let host = format!("127.0.0.1:{}:if-offered", sink.port);
     let ask = |words: &[&str]| assert_eq!(demo.ask(words).1, 0, "{words:?}");
     ask(&["domain", "add", "kaede.example", "--tenant", TENANT]);
-    ask(&["domain", "gateway", "kaede.example", "--host", &host, "--recipients", "any"]);
+    // Its list knows nobody yet: who was let in to write hears of it all the same.
+    let list = demo.data().with_file_name("recipients");
+    std::fs::write(&list, "another@kaede.example\n").unwrap();
+    let list = list.display().to_string();
+    ask(&["domain", "gateway", "kaede.example", "--host", &host, "--recipients", &list]);
     sink.answer("gone-for-kaede", "550 5.1.1 no such user");
     let (boss, gone) = ("boss@kaede.example", "gone-for-kaede@outside.example");
     let octets = letter(boss, gone, "an order", &format!("{header}\r\n"));
