@@ -283,7 +283,7 @@ impl Ends {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Trouble::Unavailable);
+                return Err(Trouble::Away(kind));
             }
             if self.slot(kind).is_none() {
                 let wait = self.house.control.wait(left.min(Duration::from_secs(1)));
@@ -295,11 +295,11 @@ impl Ends {
                     let answer = frame.read().map_err(|_| Trouble::Broken)?;
                     return Ok((answer, frame.descriptors));
                 }
-                Err(Asked::Silent) => return Err(Trouble::Unavailable),
+                Err(Asked::Silent) => return Err(Trouble::Away(kind)),
                 Err(Asked::Gone { sent }) => {
                     *self.slot(kind) = None;
                     if sent && once {
-                        return Err(Trouble::Unavailable);
+                        return Err(Trouble::Away(kind));
                     }
                 }
                 Err(Asked::Wrong) => return Err(Trouble::Broken),

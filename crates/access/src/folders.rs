@@ -90,8 +90,9 @@ impl Names {
                 None => Err(Trouble::NoSuchFolder),
             };
         }
-        let all = self.all(ends, person)?;
-        all.into_iter().find(|named| named.name == name).ok_or(Trouble::NoSuchFolder)
+        let mut all = self.all(ends, person)?;
+        let at = position(&all, name).ok_or(Trouble::NoSuchFolder)?;
+        Ok(all.swap_remove(at))
     }
 
     fn open(
@@ -134,6 +135,14 @@ impl Names {
 /// As it is told, and asked for: a name that was given as it came is reached all the same.
 fn called(name: &str) -> String {
     imap::inbox_in_capitals(name.to_owned())
+}
+
+/// Where the folder of this name stands: as it was written, else in another form of its letters.
+/// Macs write their marks apart, and a folder of an older version may be kept so.
+pub fn position(all: &[Named], name: &str) -> Option<usize> {
+    let composed = terms::composed(name);
+    let exact = all.iter().position(|named| named.name == name);
+    exact.or_else(|| all.iter().position(|named| terms::composed(&named.name) == composed))
 }
 
 /// Under which name a subscription is kept whose folder is deleted.
@@ -196,7 +205,8 @@ fn special_of(name: &str) -> Option<SpecialUse> {
         .find(|special| special_name(*special) == name)
 }
 
-/// A name that may be created: levels that are not empty, no wildcards, within bounds.
+/// A name that may be created: levels that are not empty, no wildcards, nothing that hides or turns
+/// letters, within bounds.
 pub fn is_good_name(name: &str) -> bool {
     let levels = name.split('/').count();
     name.len() <= NAME_BYTES
@@ -204,4 +214,64 @@ pub fn is_good_name(name: &str) -> bool {
         && name.split('/').all(|level| !level.is_empty())
         && !name.contains(['%', '*'])
         && !name.chars().any(char::is_control)
+        && !hides(name)
+}
+
+/// Signs that nobody sees make two names that look the same. Joiners stay between letters that are
+/// written with them, and in pictures.
+fn hides(name: &str) -> bool {
+    let mut before = ' ';
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let next = letters.peek().copied().unwrap_or(' ');
+        let joins = matches!(letter, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{e0020}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}');
+        let is_hidden = match letter.is_whitespace() {
+            true => matches!(letter, '\u{2028}' | '\u{2029}'),
+            false => terms::is_unseen(letter),
+        };
+        let is_joiner = matches!(letter, '\u{200c}' | '\u{200d}');
+        // A keycap is drawn upon a digit.
+        let is_apart = (before.is_ascii() && next != '\u{20e3}') || (is_joiner && next.is_ascii());
+        if is_hidden && (!joins || is_apart) {
+            return true;
+        }
+        before = letter;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_good_name;
+
+    #[test]
+    fn a_name_hides_nothing() {
+        for good in [
+            "見積書",
+            "Été 2026",
+            "家族 👨‍👩‍👧",
+            "❤\u{fe0f}",
+            "1\u{fe0f}\u{20e3}",
+            "می\u{200c}خواهم",
+            "葛\u{e0100}城",
+        ] {
+            assert!(is_good_name(good), "{good}");
+        }
+        for hidden in [
+            "Wo\u{200b}rk",
+            "Work\u{200d}",
+            "Wo\u{200c}rk",
+            "\u{202e}kroW",
+            "Work\u{feff}",
+            "a\u{2066}b",
+            "Wo\u{ad}rk",
+            "Work\u{3164}",
+            "Work\u{fe0f}",
+            "a\u{2028}b",
+            "\u{200d}",
+        ] {
+            assert!(!is_good_name(hidden), "{hidden:?}");
+        }
+    }
 }

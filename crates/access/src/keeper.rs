@@ -41,7 +41,7 @@ pub fn ask_with(
         ToAccess::NoSuchFolder => Err(Trouble::NoSuchFolder),
         ToAccess::OverQuota => Err(Trouble::OverQuota),
         ToAccess::Full => Err(Trouble::Full),
-        ToAccess::Fault => Err(Trouble::Unavailable),
+        ToAccess::Fault => Err(Trouble::Away(Kind::Mailbox)),
         ToAccess::InUse => Err(Trouble::No("IN-USE", "another POP3 session has this mailbox")),
         ToAccess::ReadOnly => Err(Trouble::No("READ-ONLY", "this pass is for reading only")),
         answer => Ok((answer, held)),

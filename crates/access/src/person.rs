@@ -107,7 +107,7 @@ pub fn knock(
         FromIdentity::Welcome { tenant, user, grant, ends_ms, reads_only } => {
             Ok(Knocked::Welcome { tenant, user, grant, ends_ms, reads_only })
         }
-        FromIdentity::Later => Err(Trouble::Unavailable),
+        FromIdentity::Later => Err(Trouble::Away(Kind::Identity)),
         _ => Ok(no),
     }
 }
@@ -404,7 +404,7 @@ impl Person {
                 self.grant = grant;
                 Ok(())
             }
-            FromIdentity::Later => Err(Trouble::Unavailable),
+            FromIdentity::Later => Err(Trouble::Away(Kind::Identity)),
             _ => Err(Trouble::Ended),
         }
     }

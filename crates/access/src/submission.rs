@@ -207,8 +207,7 @@ impl Conversation<'_> {
                 Event::Mail(mail) => self.mail(mail),
                 Event::Rcpt(rcpt) => self.rcpt(rcpt),
                 Event::Data => self.data(),
-                // Without an answer the connection ends: any word would be a guess.
-                Event::End => self.end().ok_or(Fault::Line)?,
+                Event::End => self.end(),
             };
             self.session.reply(reply);
             if self.refusals >= REFUSALS {
@@ -239,7 +238,7 @@ impl Conversation<'_> {
                 "this line takes app passwords only: never type your account password here"
             }
             Ok(Knocked::Refused) => "name or app password is wrong",
-            Err(_) => return Reply::new(454, (7, 0), "this cannot be recorded now; try later"),
+            Err(trouble) => return Reply::new(454, (7, 0), trouble.words().1),
         };
         std::thread::sleep(REFUSAL_PAUSE);
         self.refusals += 1;
@@ -380,19 +379,21 @@ impl Conversation<'_> {
         Reply::go_ahead()
     }
 
-    /// CRLF.CRLF: dispatch answers for the message, one way or the other. `None`: it had
-    /// everything and went away, so nobody knows.
-    fn end(&mut self) -> Option<Reply> {
+    /// CRLF.CRLF: dispatch answers for the message, one way or the other.
+    fn end(&mut self) -> Reply {
         let (Some(envelope), Some(text)) = (self.envelope.take(), self.text.take()) else {
-            return Some(try_later());
+            return try_later();
         };
         let reply = match self.submit(envelope, text) {
             Ok(FromDispatch::Queued { text, ahead }) => {
                 self.said_now().ahead = Some((Instant::now(), ahead));
-                Some(Reply::new(250, (0, 0), text))
+                Reply::new(250, (0, 0), text)
             }
-            Err(Trouble::Unavailable | Trouble::Ended) => None,
-            answer => Some(refusal(answer)),
+            // It had everything and went away, or is silent: it may stand in the queue (RFC 1047).
+            Err(Trouble::Away(_) | Trouble::Ended) => {
+                Reply::new(451, (3, 0), "whether this was queued is not known; try again later")
+            }
+            answer => refusal(answer),
         };
         self.give_back();
         reply

@@ -36,15 +36,19 @@ pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
     let message = parse(id)?;
     match post(peers, &FromAdmin::Show(message))? {
         ToAdmin::Message { message: queued, legs } => {
+            let is_stopped = queued.hold.is_some() || is_cancelled(queued.decided);
             let mut shown = messages(peers, &[queued])?.pop().unwrap_or_default();
             set(&mut shown, "destinations", legs.iter().map(leg).collect());
-            let mut outcomes: Vec<Value> = legs.iter().map(living_leg).collect();
+            let mut outcomes: Vec<Value> =
+                legs.iter().map(|leg| living_leg(leg, is_stopped)).collect();
             members::follow(peers, message, &mut outcomes);
             set(&mut shown, "outcomes", json!(outcomes));
             Ok(shown)
         }
         ToAdmin::Past { at_ms, sent, not_sent, decided, legs, .. } => {
-            let mut outcomes: Vec<Value> = legs.iter().map(ended_leg).collect();
+            let is_stopped = is_cancelled(decided);
+            let mut outcomes: Vec<Value> =
+                legs.iter().map(|leg| ended_leg(leg, is_stopped)).collect();
             let followed = members::follow(peers, message, &mut outcomes);
             Ok(json!({
                 "id": message.to_string(),
@@ -95,9 +99,17 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
         _ => None,
     })?;
     match post(peers, &question)? {
-        ToAdmin::Done => {
+        ToAdmin::Done { under_way } => {
             let of = (queued.tenant, queued.user);
-            Ok(json!({ "id": id, "done": act, "still_held": still_held(peers, of)? }))
+            let still_held = still_held(peers, of)?;
+            let mut shown = json!({ "id": id, "done": act, "still_held": still_held });
+            if under_way > 0 && done != QueueAct::Release {
+                let [ja, en] = words::under_way();
+                set(&mut shown, "done", json!("too late for some"));
+                set(&mut shown, "under_way", json!(under_way));
+                set(&mut shown, "in_words", json!({ "ja": ja, "en": en }));
+            }
+            Ok(shown)
         }
         ToAdmin::NoSuch => Err(no_such(id)),
         _ => Err(Refusal::unexpected(Kind::Post)),
@@ -172,12 +184,15 @@ pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<Fate> {
         match post(peers, &FromAdmin::Show(message)).ok()? {
             ToAdmin::Message { message, legs } => {
                 let destinations = legs.iter().map(leg).collect();
-                let outcomes: Vec<Value> = legs.iter().map(living_leg).collect();
+                let is_stopped = message.hold.is_some() || is_cancelled(message.decided);
+                let outcomes = legs.iter().map(|leg| living_leg(leg, is_stopped));
+                let outcomes: Vec<Value> = outcomes.collect();
                 (message.state.word(), destinations, outcomes, message.decided, Value::Null)
             }
             ToAdmin::Past { at_ms, sent, not_sent, decided, legs, .. } => {
                 let counts = json!({ "sent": sent, "not_sent": not_sent });
-                let outcomes = legs.iter().map(ended_leg).collect();
+                let is_stopped = is_cancelled(decided);
+                let outcomes = legs.iter().map(|leg| ended_leg(leg, is_stopped)).collect();
                 let state = past_state(&legs, sent, not_sent);
                 (state, counts, outcomes, decided, json!(rfc3339(at_ms)))
             }
@@ -187,6 +202,10 @@ pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<Fate> {
     let state = members::state(state, followed).to_owned();
     let decided = decided.map_or(Value::Null, decided_json);
     Some(Fate { state, destinations, outcomes, decided, ended })
+}
+
+fn is_cancelled(decided: Option<Decided>) -> bool {
+    decided.is_some_and(|decided| !decided.released)
 }
 
 /// What was decided about a held message, and by whom.
@@ -263,20 +282,21 @@ fn leg(leg: &LegState) -> Value {
 }
 
 /// What became of the recipients of a leg that is not over, or is.
-fn living_leg(leg: &LegState) -> Value {
+/// `is_stopped`: somebody has held or cancelled its message.
+fn living_leg(leg: &LegState, is_stopped: bool) -> Value {
     let LegState { state, sent, not_sent, why, .. } = *leg;
     let is_over = matches!(state, State::Sent | State::Failed | State::Cancelled);
-    let mut shown = ended_leg(&LegEnd { leg: leg.leg, state, sent, not_sent, why });
+    let mut shown = ended_leg(&LegEnd { leg: leg.leg, state, sent, not_sent, why }, is_stopped);
     crate::people::set(&mut shown, "waiting", json!(if is_over { 0 } else { leg.recipients }));
     if !is_over {
-        let [ja, en] = words::stands(state, why);
+        let [ja, en] = words::stands(state, why, is_stopped);
         crate::people::set(&mut shown, "why", json!({ "ja": ja, "en": en }));
     }
     shown
 }
 
-fn ended_leg(end: &LegEnd) -> Value {
-    let [ja, en] = words::ended(end.state, end.why);
+fn ended_leg(end: &LegEnd, is_cancelled: bool) -> Value {
+    let [ja, en] = words::ended(end.state, end.why, is_cancelled);
     json!({
         "destination": end.leg + 1,
         "state": end.state.word(),

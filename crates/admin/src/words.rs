@@ -80,14 +80,7 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
             "二人による承認をやめる。以後は一人で何でもできる".to_owned(),
             "two persons no longer decide: one operator may do everything".to_owned(),
         ],
-        Act::AcknowledgeLoss { whose: WhoseLog::Directory, .. } => [
-            "ディレクトリが記録より古いことを承知し、このまま続ける。それ以後の変更は失われる。事実は記録に残る"
-                .to_owned(),
-            "that the directory is older than what was recorded of it is acknowledged, and the \
-             house goes on without what was changed since; it stays recorded"
-                .to_owned(),
-        ],
-        Act::AcknowledgeLoss { size, .. } => known_loss(*size),
+        Act::AcknowledgeLoss { whose, size, .. } => known_loss(*whose, *size),
         Act::Thaw(Whose::Person(..)) => thaw(person),
         Act::Thaw(Whose::Tenant(_)) => thaw(tenant),
         Act::Thaw(Whose::Kind(kind)) => thaw(kind.word()),
@@ -101,8 +94,15 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
 }
 
 /// What is acknowledged of a log. `size`: of the checkpoint that was lost; 0: nobody knows.
-fn known_loss(size: u64) -> [String; 2] {
+fn known_loss(whose: WhoseLog, size: u64) -> [String; 2] {
     match size {
+        _ if whose == WhoseLog::Directory => [
+            "ディレクトリが記録より古いことを承知し、このまま続ける。それ以後の変更は失われる。事実は記録に残る"
+                .to_owned(),
+            "that the directory is older than what was recorded of it is acknowledged, and the \
+             house goes on without what was changed since; it stays recorded"
+                .to_owned(),
+        ],
         0 => [
             "台帳がなくなったことを承知し、このまま続ける。事実は記録に残る".to_owned(),
             "the ledger was gone: that is acknowledged, and the house goes on; it stays recorded"

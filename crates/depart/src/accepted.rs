@@ -55,7 +55,7 @@ pub(crate) fn note_kept(
     }
     let named = named(header);
     let is_named = |addresses: &[String]| {
-        addresses.iter().filter_map(|one| canonical(one)).any(|one| named.contains(&one))
+        addresses.iter().filter_map(|one| folded(one)).any(|one| named.contains(&one))
     };
     let people: Vec<UserId> =
         people.filter(|(_, addresses)| is_named(addresses)).map(|(user, _)| user).collect();
@@ -75,14 +75,19 @@ pub(crate) fn note_kept(
     house.tally.accept(people.chunks(PEOPLE).map(line).collect());
 }
 
-/// To and Cc of a header, in the directory's spelling.
+fn folded(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    canonical(&format!("{}@{domain}", terms::folded_local(local)))
+}
+
+/// To and Cc of a header, in one spelling.
 fn named(header: &[u8]) -> HashSet<String> {
     let (message, _) = mime::parse(header);
     let Some(root) = message.part(0) else { return HashSet::new() };
     let fields = ["to", "cc"].into_iter().flat_map(|name| message.values(root, name));
     let entries = fields.flat_map(|value| mime::addresses(&value));
     let address = |entry: Entry| match entry {
-        Entry::Mailbox(address) => canonical(&address.address()),
+        Entry::Mailbox(address) => folded(&address.address()),
         Entry::GroupStart(_) | Entry::GroupEnd => None,
     };
     entries.filter_map(address).collect()

@@ -50,6 +50,9 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     }
     follow::carry(apart, &hands, house)?;
     for mut leg in lists {
+        if !leg.goes(&hands, house)? {
+            continue;
+        }
         spread::spread(&mut leg, &hands, house);
         leg.end(&hands, house)?;
     }
@@ -69,8 +72,13 @@ struct Sorted {
 
 /// Brings to its end what needs no way out; gives back the rest. Lists go behind all others, for
 /// they may be long.
-fn end_what_stays(legs: Vec<Leg>, hands: &Hands, house: &mut Neighbours) -> Result<Sorted, Fault> {
+fn end_what_stays(
+    mut legs: Vec<Leg>,
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<Sorted, Fault> {
     let mut sorted = Sorted::default();
+    ask_post(legs.iter_mut().filter(|leg| stays(leg)), house)?;
     for mut leg in legs {
         if !onward::may_be_asked(&leg, hands) {
             refuse(&leg, house)?;
@@ -93,15 +101,24 @@ fn end_what_stays(legs: Vec<Leg>, hands: &Hands, house: &mut Neighbours) -> Resu
                 leg.end(hands, house)?;
             }
             (Errand::Carry, Hop::Here) => {
+                if !leg.goes(hands, house)? {
+                    continue;
+                }
                 here::deliver(&mut leg, hands, house);
                 leg.end(hands, house)?;
             }
             (Errand::Carry, Hop::On) => {
+                if !leg.goes(hands, house)? {
+                    continue;
+                }
                 onward::pass_on(&mut leg, hands, house);
                 leg.end(hands, house)?;
             }
             (Errand::Carry, Hop::Web { host, path }) => {
                 let (host, path) = (host.clone(), path.clone());
+                if !leg.goes(hands, house)? {
+                    continue;
+                }
                 web::hand_up(&mut leg, (&host, &path), hands, house);
                 leg.end(hands, house)?;
             }
@@ -115,6 +132,12 @@ fn end_what_stays(legs: Vec<Leg>, hands: &Hands, house: &mut Neighbours) -> Resu
         }
     }
     Ok(sorted)
+}
+
+/// Whether it needs no connection of ours to be at its end.
+fn stays(leg: &Leg) -> bool {
+    leg.load.errand == Errand::Carry
+        && matches!(leg.envelope.hop, Hop::Here | Hop::On | Hop::Web { .. })
 }
 
 /// Another tenant's carrier asks what is not its to ask. Nobody is told: who wrote it is that
@@ -202,12 +225,46 @@ fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(),
     house.ended(leg.load.message, leg.load.leg, outcome, &[])
 }
 
+/// As many as are about to be handed over together are asked about at once.
+pub(crate) fn ask_post<'a>(
+    legs: impl Iterator<Item = &'a mut Leg>,
+    house: &mut Neighbours,
+) -> Result<(), Fault> {
+    let legs: Vec<&mut Leg> = legs.collect();
+    if legs.is_empty() {
+        return Ok(());
+    }
+    let names = legs.iter().map(|leg| (leg.load.message, leg.load.leg)).collect();
+    let answers = house.may_go(names)?;
+    legs.into_iter().zip(answers).for_each(|(leg, may_go)| leg.may_go = Some(may_go));
+    Ok(())
+}
+
 impl Leg {
+    /// Whether it may be handed over now; what may not is at its end here.
+    pub(crate) fn goes(&mut self, hands: &Hands, house: &mut Neighbours) -> Result<bool, Fault> {
+        if self.may_go.is_none() {
+            ask_post(std::iter::once(&mut *self), house)?;
+        }
+        let goes = self.may_go.take() == Some(true);
+        if !goes {
+            self.is_stopped = true;
+            self.end(hands, house)?;
+        }
+        Ok(goes)
+    }
+
     /// Tells whom it concerns, then post. What could not be told is tried again. A part of a leg
     /// ends with the whole.
     pub(crate) fn end(&mut self, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
         if self.is_part() {
             return Ok(());
+        }
+        if self.is_stopped {
+            if self.fates.iter().all(|fate| matches!(fate, Fate::Left(None))) {
+                return house.ended(self.load.message, self.load.leg, Outcome::Stopped, &[]);
+            }
+            self.settle(|| Fate::Left(Some(Obstacle::ours("it may not go now"))));
         }
         let told = spread::tell_returned(self, house);
         if let Err(fault) = told.and_then(|()| told::tell_all(self, hands, house)) {

@@ -103,7 +103,7 @@ impl Obstacle {
             Some(Why::Ours) => ((4, 3, 0), Reason::OwnFault),
             Some(Why::NoResolver) => ((4, 4, 3), Reason::NoResolver),
             Some(Why::Unsafe) => ((4, 7, 5), Reason::NeedsTls),
-            Some(Why::NotSignedIn) => ((4, 7, 8), Reason::RelayRefused),
+            Some(Why::NotSignedIn) => ((4, 7, 8), Reason::OwnFault),
             Some(Why::TurnedAway { subject, detail, .. }) => {
                 ((4, subject, detail), Reason::Blocked)
             }
@@ -192,6 +192,10 @@ pub(crate) struct Leg {
     is_finished: bool,
     /// It goes by another way than post knows: what stands in that way, stands in no other leg's.
     pub is_elsewhere: bool,
+    /// Post's word whether it may be handed over, until it is used.
+    pub may_go: Option<bool>,
+    /// It was held or cancelled meanwhile: whoever is left is tried no further.
+    pub is_stopped: bool,
     /// Where a part of a leg leaves what became of it.
     whole: Option<Rc<RefCell<Came>>>,
 }
@@ -202,6 +206,7 @@ pub(crate) struct Came {
     fates: Vec<Fate>,
     text: Option<Rc<Text>>,
     is_finished: bool,
+    is_stopped: bool,
 }
 
 impl Leg {
@@ -221,6 +226,8 @@ impl Leg {
             text,
             is_finished,
             is_elsewhere,
+            may_go: None,
+            is_stopped: false,
             whole,
         }
     }
@@ -246,13 +253,15 @@ impl Leg {
     pub(crate) fn is_part(&mut self) -> bool {
         let Some(whole) = self.whole.take() else { return false };
         let (fates, text) = (self.fates.clone(), self.text.take());
-        *whole.borrow_mut() = Came { fates, text, is_finished: self.is_finished };
+        let (is_finished, is_stopped) = (self.is_finished, self.is_stopped);
+        *whole.borrow_mut() = Came { fates, text, is_finished, is_stopped };
         true
     }
 
     /// Takes in what became of those at these places.
     pub(crate) fn take_part(&mut self, places: &[usize], came: &Rc<RefCell<Came>>) {
-        let Came { fates, text, is_finished } = came.take();
+        let Came { fates, text, is_finished, is_stopped } = came.take();
+        self.is_stopped |= is_stopped;
         places.iter().zip(fates).for_each(|(place, fate)| self.set(*place, fate));
         if text.is_some() {
             (self.text, self.is_finished) = (text, is_finished);

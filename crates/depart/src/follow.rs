@@ -86,7 +86,7 @@ pub(crate) fn carry(
         let turn = usize::from(leg.load.attempts) % ways.len().max(1);
         ways.rotate_left(turn);
         for (hop, places) in ways {
-            if Instant::now() >= until {
+            if Instant::now() >= until || leg.is_stopped {
                 break;
             }
             let (part, came) = leg.part(hop, &places);
@@ -94,7 +94,9 @@ pub(crate) fn carry(
             leg.take_part(&places, &came);
         }
         let untried = Obstacle::of(Why::Unreachable, (4, 4, 1), "no time was left for it");
-        leg.settle(|| Fate::Left(Some(untried.clone())));
+        if !leg.is_stopped {
+            leg.settle(|| Fate::Left(Some(untried.clone())));
+        }
         leg.end(hands, house)?;
     }
     Ok(())

@@ -183,7 +183,7 @@ impl Neighbours {
                 }
                 // Post is gone: it knows nothing of us any more, and has others born.
                 if let Some(frame) = post.take().ok()? {
-                    let ToDepart::Batch { tenant, legs } = frame.read().ok()?;
+                    let ToDepart::Batch { tenant, legs } = frame.read().ok()? else { return None };
                     self.counted_by = self.posts;
                     return Some(Batch { tenant, loads: legs, held: frame.descriptors });
                 }
@@ -242,6 +242,20 @@ impl Neighbours {
         let post = self.counting_post()?;
         let ended = FromDepart::Ended { message, leg, outcome };
         post.send(0, &ended, held).map_err(|_| Fault::Away("post"))
+    }
+
+    /// Which of these may be handed over now: what was held or cancelled meanwhile may not.
+    pub(crate) fn may_go(
+        &mut self,
+        legs: Vec<(MessageId, post::LegNumber)>,
+    ) -> Result<Vec<bool>, Fault> {
+        let count = legs.len();
+        let question = FromDepart::Begin(legs);
+        let answer = self.counting_post()?.ask(&question, &[], KEEP_LIMIT);
+        match answer.map_err(|_| Fault::Away("post"))? {
+            (ToDepart::Begun(may_go), _) if may_go.len() == count => Ok(may_go),
+            _ => Err(Fault::Strange { peer: "post" }),
+        }
     }
 
     /// The post that counts what we carry.
@@ -533,7 +547,7 @@ fn await_kept(mailbox: &Channel, call: u32) -> Option<Kept> {
 pub(crate) fn canonical(address: &str) -> Option<String> {
     let address = Address::parse(address)?;
     // A return path that was rewritten names somebody else, detail and all.
-    let is_rewritten = address.folded().local().starts_with("srs0=");
+    let is_rewritten = address.in_small_letters().local().starts_with("srs0=");
     let plain = if is_rewritten { address } else { address.split_tag().0 };
-    plain.in_the_dns().map(|plain| plain.folded().written())
+    plain.in_the_dns().map(|plain| plain.in_small_letters().written())
 }

@@ -1,7 +1,7 @@
 //! Out of the house: connections to the hosts of a hop, one after the other, and the letters over
 //! them.
 
-use crate::batch::Hands;
+use crate::batch::{Hands, ask_post};
 use crate::conversation::{self, Conversation, Security};
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::Neighbours;
@@ -16,7 +16,7 @@ use rustls::pki_types::ServerName;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tls::Line;
 use wire::control::Report;
 use wire::post::{self, Load, Why};
@@ -28,6 +28,9 @@ const LETTERS: usize = 100;
 /// Connections to one address, one after the other, that carried nothing to its end: one letter
 /// that breaks them does not keep the others from being tried.
 const FRUITLESS: usize = 2;
+/// Letters that post is asked about together, where those before took no longer than this.
+const TOGETHER: usize = 16;
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// Letters of an answer that are noted.
 const WORDS: usize = 200;
 
@@ -64,10 +67,7 @@ pub(crate) fn carry(
             return end_all(legs, hands, house, || Fate::Left(Some(obstacle.clone())));
         }
     };
-    let until = Instant::now() + limits.attempt;
-    let (connections, obstacles, begun) = (0, Vec::new(), Instant::now());
-    let mut attempt =
-        Attempt { connections, obstacles, begun, until, limits, source, way, behind, hands, house };
+    let mut attempt = Attempt::begin((way, behind), (limits, source), hands, house);
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -111,10 +111,7 @@ fn revisit(
     let Some(Parked { way, host, conversation, letters, .. }) = house.lot.take(way) else {
         return Ok(());
     };
-    let (connections, obstacles, source) = (0, Vec::new(), None);
-    let (begun, until) = (Instant::now(), Instant::now() + limits.attempt);
-    let mut attempt =
-        Attempt { connections, obstacles, begun, until, limits, source, way, behind, hands, house };
+    let mut attempt = Attempt::begin((way, behind), (limits, None), hands, house);
     attempt.converse((conversation, letters), &host, legs)?;
     legs.iter_mut().for_each(|leg| leg.breaks = 0);
     Ok(())
@@ -164,6 +161,9 @@ struct Attempt<'a> {
     connections: usize,
     obstacles: Vec<Obstacle>,
     begun: Instant,
+    /// Letters that post is asked about next, and when it was asked last.
+    together: usize,
+    asked: Instant,
     /// Moved on whenever something came to an end.
     until: Instant,
     limits: Limits,
@@ -173,6 +173,31 @@ struct Attempt<'a> {
     behind: &'a mut VecDeque<VecDeque<Leg>>,
     hands: &'a Hands,
     house: &'a mut Neighbours,
+}
+
+impl<'a> Attempt<'a> {
+    fn begin(
+        (way, behind): (Way, &'a mut VecDeque<VecDeque<Leg>>),
+        (limits, source): (Limits, Option<IpAddr>),
+        hands: &'a Hands,
+        house: &'a mut Neighbours,
+    ) -> Self {
+        let begun = Instant::now();
+        Self {
+            connections: 0,
+            obstacles: Vec::new(),
+            begun,
+            together: 1,
+            asked: begun,
+            until: begun + limits.attempt,
+            limits,
+            source,
+            way,
+            behind,
+            hands,
+            house,
+        }
+    }
 }
 
 impl Attempt<'_> {
@@ -326,6 +351,9 @@ impl Attempt<'_> {
         legs: &mut VecDeque<Leg>,
     ) -> Result<usize, Fault> {
         let mut ended = 0;
+        // What was said for another connection counts no more.
+        legs.iter_mut().for_each(|leg| leg.may_go = None);
+        (self.together, self.asked) = (1, Instant::now());
         self.release_texts(legs);
         while letters > 0 && self.house.is_counted() {
             self.look_behind();
@@ -337,6 +365,10 @@ impl Attempt<'_> {
                     continue;
                 }
             };
+            self.ask_on((&mut leg, legs))?;
+            if !leg.goes(self.hands, self.house)? {
+                continue;
+            }
             let (behind, house) = (&mut *self.behind, &mut *self.house);
             let mut stalled = || let_go(behind, house);
             let remote = (&mut conversation, host);
@@ -365,6 +397,20 @@ impl Attempt<'_> {
         }
         self.leave((conversation, letters), host);
         Ok(ended.max(1))
+    }
+
+    /// Asks post whether the next letters may go: one by one where each takes its time, more where
+    /// they are gone at once.
+    fn ask_on(&mut self, (leg, legs): (&mut Leg, &mut VecDeque<Leg>)) -> Result<(), Fault> {
+        if leg.may_go.is_some() {
+            return Ok(());
+        }
+        let next = legs.iter_mut().take(self.together.saturating_sub(1));
+        ask_post(std::iter::once(leg).chain(next), self.house)?;
+        let is_quick = self.asked.elapsed() < AT_ONCE;
+        self.together = if is_quick { (self.together * 2).min(TOGETHER) } else { 1 };
+        self.asked = Instant::now();
+        Ok(())
     }
 
     /// Who took its letters at once may be asked again soon.

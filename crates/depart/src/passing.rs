@@ -215,8 +215,9 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
     })
 }
 
+/// Ours to mend, and nothing that the receiver says of the letter: its sender is told so.
 fn not_signed_in(words: &str) -> Obstacle {
-    Obstacle::of(Why::NotSignedIn, (4, 7, 8), words)
+    Obstacle::of(Why::NotSignedIn, (4, 7, 8), words).because(Reason::OwnFault)
 }
 
 pub(crate) fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {

@@ -158,7 +158,8 @@ impl Host {
             Outcome::Failed => {
                 let words = "its TLSA records cannot be had";
                 self.count_unmade((Flaw::DnssecInvalid, words.to_owned()), house);
-                return Err(Obstacle { status: (4, 4, 3), ..Obstacle::ours(words) }
+                // The destination's DNS, and nothing of ours.
+                return Err(Obstacle::answered((4, 4, 3), words)
                     .because(Reason::NoNames)
                     .at(&self.name));
             }

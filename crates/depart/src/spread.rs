@@ -159,7 +159,7 @@ fn members(list: &str, permit: [u8; 16], house: &mut Neighbours) -> Result<Optio
         let all = members.get_or_insert(Members { name, posting, copies: Vec::new() });
         for copy in copies {
             let is_had = !copy.users.is_empty() && copy.users.iter().all(|of| people.contains(of));
-            if !is_had && known.insert(copy.to.to_lowercase()) {
+            if !is_had && known.insert(terms::folded_local(&copy.to)) {
                 people.extend(copy.users.iter().copied());
                 all.copies.push(copy);
             }

@@ -285,7 +285,7 @@ fn written(
 /// Whether a remote's words have an address in them that is not this recipient's: they may have
 /// been said of a text that was for several.
 fn names_others(words: &str, known: &Known<'_>) -> bool {
-    words.to_lowercase().replace(&known.address.to_lowercase(), "").contains('@')
+    terms::folded_local(words).replace(&terms::folded_local(&known.address), "").contains('@')
 }
 
 pub(crate) fn keep(

@@ -3,18 +3,41 @@
 /// The longest address that is looked up (RFC 5321 §4.5.3.1: 64 + 1 + 255).
 pub const ADDRESS_BYTES: usize = 320;
 
-/// Lower case, without the detail behind `+`, and `postmaster` without a domain completed; in
-/// quotes only where the grammar needs them (RFC 5321 §4.1.2).
+/// Folded (`smtp::Address::folded`), without the detail behind `+`, and `postmaster` without a
+/// domain completed; in quotes only where the grammar needs them (RFC 5321 §4.1.2).
 ///
 /// Local parts are case-sensitive in RFC 5321 §2.4 and nowhere else; we own these domains and
-/// treat them as insensitive.
+/// treat them as insensitive. Where a row may be kept in an older spelling, ask for
+/// `Tables::kept_spelling`.
 pub fn canonical(address: &str, host_name: &str) -> String {
+    let spoken = spoken(address, host_name);
+    if spoken.is_ascii() {
+        return spoken;
+    }
+    let folded = smtp::Address::parse(&spoken).and_then(|read| read.folded());
+    match folded.and_then(|folded| folded.split_tag().0.in_the_dns()) {
+        Some(plain) => plain.written(),
+        None => spoken,
+    }
+}
+
+/// An address that is kept, or held against others: no tag is split off.
+pub fn folded(address: &str) -> String {
+    let address = address.trim();
+    let Some((local, domain)) = address.rsplit_once('@') else {
+        return terms::folded_local(address);
+    };
+    format!("{}@{}", terms::folded_local(local), terms::ascii_name(&terms::mapped_name(domain)))
+}
+
+/// The same as it was written, in small letters.
+pub fn spoken(address: &str, host_name: &str) -> String {
     let address = address.trim();
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, host_name));
     let local = local.to_lowercase();
     if local.starts_with('"') {
         return match smtp::Address::parse(address) {
-            Some(read) => read.split_tag().0.folded().written(),
+            Some(read) => read.split_tag().0.in_small_letters().written(),
             None => format!("{local}@{}", domain.to_lowercase()),
         };
     }
@@ -25,7 +48,12 @@ pub fn canonical(address: &str, host_name: &str) -> String {
     format!("{plain}@{}", terms::ascii_name(&terms::mapped_name(domain)))
 }
 
-/// Whether an address may be given to a person.
+/// The same of an address as it is typed.
+pub fn is_address(typed: &str) -> bool {
+    is_sound(&folded(typed))
+}
+
+/// Whether an address in the folded spelling may be given to a person.
 pub fn is_sound(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else { return false };
     let is_sound_local = !local.is_empty()
@@ -76,7 +104,7 @@ pub fn domain_to_be(typed: &str) -> Result<String, (&'static str, &'static str)>
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical, domain_to_be, is_sound, is_sound_domain};
+    use super::{canonical, domain_to_be, folded, is_address, is_sound_domain};
 
     #[test]
     fn a_domain_to_be_is_a_name_that_somebody_can_have() {
@@ -109,11 +137,25 @@ mod tests {
         check("\"Aoi T\"@Example.JP", "\"aoi t\"@example.jp");
         check("\"a\\i@b\"@example.jp", "\"ai@b\"@example.jp");
         check("\"+a b\"@example.jp", "\"+a b\"@example.jp");
+        check("ｔａｒｏ＋ｘ@example.jp", "taro@example.jp");
+        check("た\u{3099}@example.jp", "だ@example.jp");
+        check("ＰＯＳＴＭＡＳＴＥＲ@example.jp", "postmaster@example.jp");
+        check("ÉMILE@example.jp", "émile@example.jp");
+        // A wide sign makes no other address: it is nobody's.
+        check("aoi＠evil.example@example.jp", "aoi＠evil.example@example.jp");
+        check("aoi．@example.jp", "aoi．@example.jp");
+        assert_eq!(folded(" ＡＯＩ＋ｘ@例え。テスト"), "aoi+x@xn--r8jz45g.xn--zckzah");
     }
 
     #[test]
     fn only_sound_addresses_are_given_out() {
-        let check = |address: &str, sound: bool| assert_eq!(is_sound(address), sound, "{address}");
+        let check =
+            |address: &str, sound: bool| assert_eq!(is_address(address), sound, "{address}");
+        check("た\u{3099}@example.jp", true);
+        check("ｔａｒｏ＋ｘ@example.jp", false);
+        check("taro＠evil.example@example.jp", false);
+        check("taro．@example.jp", false);
+        check("taro。x@example.jp", false);
         check("aoi@example.jp", true);
         check("葵@example.jp", true);
         check("aoi+x@example.jp", false);

@@ -1,11 +1,12 @@
 //! What the command line may ask and change. Each change is recorded before it counts.
 
-use crate::address::{domain_to_be, is_sound, is_sound_domain};
+use crate::address::{domain_to_be, folded, is_sound, is_sound_domain};
 use crate::friends::Friends;
 use crate::resolve::Lookup;
+use crate::spellings::refuse_letters;
 use crate::statements::Statements;
 use crate::tables::{DomainRow, PersonRow, Tables, TenantRow};
-use crate::{Fault, canonical, trace_token};
+use crate::{Fault, trace_token};
 use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
@@ -342,14 +343,15 @@ impl Changes<'_> {
                 "roles: user, approver, auditor, tenant-admin, operator; at most 100 aliases";
             return Ok(refused("a known role", role, hint));
         }
-        let mut addresses = vec![address.trim().to_lowercase()];
-        addresses.extend(aliases.iter().map(|alias| alias.trim().to_lowercase()));
+        let mut addresses = vec![folded(address)];
+        addresses.extend(aliases.iter().map(|alias| folded(alias)));
         for address in &addresses {
             if let Some(refusal) = self.refuse_address(address, id)? {
                 return Ok(refusal);
             }
         }
-        addresses.dedup();
+        let mut seen = BTreeSet::new();
+        addresses.retain(|address| seen.insert(address.clone()));
         for address in &addresses {
             if self.is_given_anew(address, id)?
                 && let Some(answer) = self.unless_agreed(id, None)
@@ -383,6 +385,9 @@ impl Changes<'_> {
     }
 
     pub fn refuse_address(&self, address: &str, of: TenantId) -> Result<Option<ToAdmin>, Fault> {
+        if let Some(refusal) = refuse_letters(address) {
+            return Ok(Some(refusal));
+        }
         if !is_sound(address) {
             let hint = "letters, digits, dot, hyphen, underscore; no `+` (it marks a detail)";
             return Ok(Some(refused("an address local@domain", address, hint)));
@@ -400,10 +405,11 @@ impl Changes<'_> {
             let hint = "words about a list's subscriptions look so";
             return Ok(Some(refused("another address", address, hint)));
         }
-        let is_group = self.tables.group(self.key, address)?.is_some();
-        let is_list = self.tables.list(self.key, address)?.is_some()
-            || self.tables.owned(self.key, address)?.is_some();
-        if is_group || is_list || self.tables.person_by_address(self.key, address)?.is_some() {
+        let kept = self.kept(address)?;
+        let is_group = self.tables.group(self.key, &kept)?.is_some();
+        let is_list = self.tables.list(self.key, &kept)?.is_some()
+            || self.tables.owned(self.key, &kept)?.is_some();
+        if is_group || is_list || self.tables.person_by_address(self.key, &kept)?.is_some() {
             let hint = "see `user list`, `group list` and `list list`";
             return Ok(Some(refused("an address that nobody has", address, hint)));
         }
@@ -471,7 +477,7 @@ impl Changes<'_> {
     }
 
     fn find_user(&mut self, address: &str) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((user, tenant, person)) = self.look_up(&address)? else {
             return Ok(no_user(&address));
         };

@@ -19,7 +19,8 @@ use wire::vault::{FromDirectory, PEOPLE_AT_ONCE, Proven, ToDirectory};
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
 /// ledger and the mirror.
 const VAULT_PATIENCE: Duration = Duration::from_secs(3);
-/// Erasing a large mailbox is one commit and one turn of the index.
+/// Erasing a large mailbox is one commit and one turn of the index; it first settles what it was
+/// told.
 const MAILBOX_PATIENCE: Duration = Duration::from_secs(5);
 /// A durable commit, which waits for company.
 const POST_PATIENCE: Duration = Duration::from_secs(3);
@@ -382,7 +383,10 @@ impl Friends {
         }
     }
 
-    fn ask_post(&mut self, question: &post::FromDirectory) -> Result<post::ToDirectory, Fault> {
+    pub(crate) fn ask_post(
+        &mut self,
+        question: &post::FromDirectory,
+    ) -> Result<post::ToDirectory, Fault> {
         let channel = self.post.as_mut().ok_or(Fault::PostAway)?;
         match channel.ask(question, &[], POST_PATIENCE) {
             Ok((answer, _)) => Ok(answer),
@@ -394,7 +398,7 @@ impl Friends {
         }
     }
 
-    fn ask_mailbox(
+    pub(crate) fn ask_mailbox(
         &mut self,
         question: &mailbox::FromDirectory,
     ) -> Result<mailbox::ToDirectory, Fault> {

@@ -1,11 +1,11 @@
 //! Domains whose mail goes to their tenant's own server, and the lists of whom that has.
 
+use crate::Fault;
 use crate::address::{is_sound, is_sound_domain};
 use crate::asked::ASKED;
 use crate::changes::{Changes, refused};
 use crate::statements::answers_for;
 use crate::ways::GatewayRow;
-use crate::{Fault, canonical};
 use compartment::now_ms;
 use std::net::IpAddr;
 use terms::TenantId;
@@ -133,7 +133,7 @@ impl Changes<'_> {
             let hint = "domain gateway DOMAIN --host HOST:PORT --recipients FILE";
             return Ok(refused("a gateway domain with a list", &domain, hint));
         }
-        let whole = match self.its_own(&domain, addresses) {
+        let whole = match self.its_own(&domain, addresses)? {
             Ok(whole) => whole,
             Err(refusal) => return Ok(refusal),
         };
@@ -163,7 +163,7 @@ impl Changes<'_> {
             Ok(found) => found,
             Err(refusal) => return Ok(refusal),
         };
-        let whole = match self.its_own(&domain, addresses) {
+        let whole = match self.its_own(&domain, addresses)? {
             Ok(whole) if whole.len() <= LIST_PAGE => whole,
             Ok(_) => return Ok(refused("a page of a list", "a longer one", "")),
             Err(refusal) => return Ok(refusal),
@@ -199,18 +199,22 @@ impl Changes<'_> {
     }
 
     /// Addresses in one spelling, all of them the domain's.
-    fn its_own(&self, domain: &str, addresses: &[String]) -> Result<Vec<String>, ToAdmin> {
+    fn its_own(
+        &self,
+        domain: &str,
+        addresses: &[String],
+    ) -> Result<Result<Vec<String>, ToAdmin>, Fault> {
         let mut whole = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let address = canonical(address, self.host_name);
+            let address = self.kept(address)?;
             let is_its_own = address.rsplit_once('@').is_some_and(|(_, of)| of == domain);
             if !is_its_own || !is_sound(&address) {
                 let hint = "one address of the domain on each line";
-                return Err(refused("an address of the domain", &address, hint));
+                return Ok(Err(refused("an address of the domain", &address, hint)));
             }
             whole.push(address);
         }
-        Ok(whole)
+        Ok(Ok(whole))
     }
 
     fn shown_gateway(

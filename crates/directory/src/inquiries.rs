@@ -4,11 +4,11 @@
 //! it is asked once; how often it is asked at all is bounded, so that whoever tries a dictionary
 //! of names on us does not try it on our customer.
 
+use crate::Desk;
 use crate::address::is_sound;
 use crate::resolve::NOBODY;
 use crate::statements::is_ended;
 use crate::ways::GatewayRow;
-use crate::{Desk, canonical};
 use compartment::now_ms;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -207,7 +207,10 @@ impl Desk {
         if !matches!(stated, Stated::Unknown) {
             return stated;
         }
-        let address = canonical(address, &self.host_name);
+        let Some(key) = &self.key else { return Stated::Later };
+        let Ok(address) = self.tables.kept_spelling(key, address, &self.host_name) else {
+            return Stated::Later;
+        };
         let Some((tenant, row)) = self.to_be_asked(&address) else { return Stated::Unknown };
         let about = (address.as_str(), row.domain.as_str(), tenant);
         match self.inquiries.next(about, &row.host, Instant::now()) {

@@ -1,11 +1,11 @@
 //! Letters about lists and TLS, on their way to the queue: sealed to the tenant's transit key of
 //! today, and forgotten here once the queue has them. Each is written in words of `notice` alone.
 
+use crate::Fault;
 use crate::changes::Changes;
 use crate::friends::Friends;
 use crate::lists::{LetterRow, Telling, Token};
 use crate::resolve::{Lookup, NOBODY};
-use crate::{Fault, canonical};
 use compartment::now_ms;
 use copies::Leaving;
 use flight::date;
@@ -48,7 +48,7 @@ impl Changes<'_> {
         }
         let domain = to.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
         let to = match self.tables.domain(self.key, domain)? {
-            Some(_) => canonical(to, self.host_name),
+            Some(_) => self.kept(to)?,
             None => to.to_owned(),
         };
         let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };

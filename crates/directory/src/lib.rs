@@ -53,6 +53,7 @@ mod resolve;
 mod seen;
 mod sending;
 mod shared;
+mod spellings;
 mod srs;
 mod statements;
 mod sts;
@@ -84,15 +85,18 @@ mod report_tests;
 #[cfg(test)]
 mod shared_tests;
 #[cfg(test)]
+mod spelling_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tls_tests;
 #[cfg(test)]
 mod voices_tests;
 
-pub use address::{canonical, domain_to_be, is_sound as is_address};
+pub use address::{canonical, domain_to_be, folded as folded_address, is_address};
 pub use changes::is_tenant_name;
 pub use fault::Fault;
+pub use spellings::odd_address;
 
 use address::ADDRESS_BYTES;
 use compartment::{House, now_ms};
@@ -455,7 +459,10 @@ impl Desk {
         let Some(key) = self.key.as_ref().filter(|_| !self.known.is_older()) else {
             return ToDispatch::Later;
         };
-        let (address, now) = (canonical(address, &self.host_name), now_ms());
+        let now = now_ms();
+        let Ok(address) = self.tables.kept_spelling(key, address, &self.host_name) else {
+            return ToDispatch::Later;
+        };
         let from = (&self.tables, &**key);
         self.sendings
             .state(from, &mut self.friends, person, &address, now)
@@ -550,7 +557,9 @@ impl Desk {
             return Stated::Unknown;
         }
         let now = now_ms();
-        let address = canonical(address, &self.host_name);
+        let Ok(address) = self.tables.kept_spelling(key, address, &self.host_name) else {
+            return Stated::Later;
+        };
         let stated = self.statements.state(
             &self.tables,
             key,
@@ -621,7 +630,7 @@ impl Desk {
 
     fn person(&self, address: &str) -> ToIdentity {
         let found = self.key.as_ref().and_then(|key| {
-            let address = canonical(address, &self.host_name);
+            let address = self.tables.kept_spelling(key, address, &self.host_name).ok()?;
             let user = self.tables.person_by_address(key, &address).ok().flatten()?;
             let (tenant, person) = self.tables.person(key, user).ok().flatten()?;
             (!person.disabled).then_some((tenant, user))

@@ -1,9 +1,10 @@
 //! The command line's acts upon mailing lists. Each is recorded before it counts; what the ledger
 //! has of it names nobody.
 
+use crate::Fault;
+use crate::address::folded;
 use crate::changes::{Changes, no_tenant, refused};
-use crate::lists::{ListRow, MemberRow, place};
-use crate::{Fault, canonical};
+use crate::lists::{ListRow, MemberRow};
 use compartment::{now_ms, random};
 use terms::plain::is_plain;
 use terms::{MESSAGE_BYTES, TenantId};
@@ -31,7 +32,7 @@ impl Changes<'_> {
     }
 
     fn add_list(&mut self, address: &str, tenant: &str, change: &Change) -> Result<ToAdmin, Fault> {
-        let address = address.trim().to_lowercase();
+        let address = folded(address);
         let Some((tenant, _)) = self.tables.tenant_by_name(self.key, tenant)? else {
             return Ok(no_tenant(tenant));
         };
@@ -86,7 +87,7 @@ impl Changes<'_> {
     }
 
     fn set_list(&mut self, address: &str, change: &Change) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((tenant, mut row)) = self.tables.list(self.key, &address)? else {
             return Ok(no_list(&address));
         };
@@ -148,9 +149,8 @@ impl Changes<'_> {
                 Err(refusal) => return Ok(Some(refusal)),
             }
         }
-        let gone: Vec<String> =
-            change.without_owners.iter().map(|one| one.trim().to_lowercase()).collect();
-        row.owners.retain(|owner| !gone.contains(&owner.to_lowercase()));
+        let gone: Vec<String> = change.without_owners.iter().map(|one| folded(one)).collect();
+        row.owners.retain(|owner| !gone.contains(&folded(owner)));
         if row.owners.len() > OWNERS {
             let found = row.owners.len().to_string();
             return Ok(Some(refused("at most 20 owners", &found, "--without-owner ADDRESS")));
@@ -159,7 +159,7 @@ impl Changes<'_> {
     }
 
     fn remove_list(&mut self, address: &str) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((tenant, row)) = self.tables.list(self.key, &address)? else {
             return Ok(no_list(&address));
         };
@@ -186,7 +186,7 @@ impl Changes<'_> {
     }
 
     fn show_list(&mut self, address: &str) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((tenant, row)) = self.tables.list(self.key, &address)? else {
             return Ok(no_list(&address));
         };
@@ -250,7 +250,7 @@ impl Changes<'_> {
         with: &[String],
         without: &[String],
     ) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((tenant, list)) = self.tables.list(self.key, &address)? else {
             return Ok(no_list(&address));
         };
@@ -267,7 +267,7 @@ impl Changes<'_> {
         }
         let mut gone = Vec::with_capacity(without.len());
         for member in without {
-            let place = place(self.key, &address, member.trim());
+            let place = self.tables.member_place(self.key, &address, member.trim())?;
             match self.tables.member(self.key, &place)? {
                 Some((_, row)) => gone.push((place, row)),
                 None => {
@@ -279,8 +279,8 @@ impl Changes<'_> {
         let now = now_ms();
         let mut new: Vec<MemberRow> = Vec::with_capacity(taken.len());
         for member in taken {
-            let place = place(self.key, &address, &member);
-            let is_new = |row: &MemberRow| row.address.to_lowercase() != member.to_lowercase();
+            let place = self.tables.member_place(self.key, &address, &member)?;
+            let is_new = |row: &MemberRow| folded(&row.address) != folded(&member);
             if self.tables.member(self.key, &place)?.is_none() && new.iter().all(is_new) {
                 new.push(member_since(now, address.clone(), member));
             }

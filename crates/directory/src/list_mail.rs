@@ -1,11 +1,12 @@
 //! What mail asks about lists: who may post, whom a message is spread to, and what came back for a
 //! subscription.
 
+use crate::Fault;
+use crate::address::folded;
 use crate::changes::Changes;
 use crate::lists::{LetterRow, ListRow, MemberRow, Telling, Token, permit, token, word_address};
 use crate::resolve::{Lookup, NOBODY};
 use crate::statements::is_ended;
-use crate::{Fault, canonical, lists as rows};
 use compartment::now_ms;
 use terms::{TenantId, UserId};
 use wire::directory::Onward;
@@ -62,7 +63,7 @@ impl Changes<'_> {
 
     /// Somebody who is proven to have this address, and whatever others they have here.
     fn may_author_post(&self, list: &str, author: String, bytes: u64) -> Result<Answer, Fault> {
-        let own = canonical(&author, self.host_name);
+        let own = self.kept(&author)?;
         let mut addresses = vec![author];
         if let Some((_, _, person)) = self.look_up(&own)? {
             addresses.extend(person.aliases);
@@ -92,7 +93,7 @@ impl Changes<'_> {
     fn may_post(&self, list: &str, author: &[String], bytes: u64) -> Result<Answer, Fault> {
         let Some((_, row)) = self.tables.list(self.key, list)? else { return Ok(Answer::Unknown) };
         let is_member = author.iter().try_fold(false, |is, one| {
-            let place = rows::place(self.key, list, one);
+            let place = self.tables.member_place(self.key, list, one)?;
             Ok::<_, Fault>(is || self.tables.member(self.key, &place)?.is_some())
         })?;
         let is_owner = author.iter().any(|one| row.owners.iter().any(|of| is_same(of, one)));
@@ -242,7 +243,7 @@ impl Changes<'_> {
 }
 
 fn is_same(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+    folded(one) == folded(other)
 }
 
 fn may(posting: Posting, is_member: bool, is_owner: bool) -> bool {

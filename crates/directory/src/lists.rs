@@ -94,10 +94,10 @@ pub enum Telling {
 
 pub type Token = [u8; NAME_BYTES];
 
-/// The name of a subscription's row: outside, a letter's case may mean something, and is no second
-/// person all the same.
+/// The name of a subscription's row, of an address in the spelling that `Tables::member_place`
+/// takes: outside, a letter's case may mean something, and is no second person all the same.
 pub fn place(key: &RowKey, list: &str, member: &str) -> Token {
-    key.token("subscription", format!("{list}\0{}", member.to_lowercase()).as_bytes())
+    key.token("subscription", format!("{list}\0{member}").as_bytes())
 }
 
 /// What stands behind a word in an address, or as a link's token.
@@ -248,7 +248,7 @@ impl Tables {
     }
 
     pub fn keep_member(&self, key: &RowKey, of: TenantId, row: &MemberRow) -> Result<(), Fault> {
-        let place = place(key, &row.list, &row.address);
+        let place = self.member_place(key, &row.list, &row.address)?;
         let list = key.token("list", row.list.as_bytes());
         let sealed = seal(key, "subscription", &place, row)?;
         self.db

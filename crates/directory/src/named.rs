@@ -3,8 +3,8 @@
 //! afterwards. What people of other contracts wrote down is theirs, and stays.
 
 use crate::Fault;
+use crate::address::folded;
 use crate::changes::Changes;
-use crate::lists::place;
 use crate::tables::Tables;
 use rows::RowKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,9 @@ impl Changes<'_> {
         user: UserId,
     ) -> Result<Vec<String>, Fault> {
         let own = self.tables.addresses_of(self.key, &[user])?;
-        let own: BTreeSet<String> = own.into_iter().map(|one| one.to_lowercase()).collect();
+        // As they are kept, and as others may have written them.
+        let own: BTreeSet<String> =
+            own.into_iter().flat_map(|one| [folded(&one), one.to_lowercase()]).collect();
         let mut changed = Vec::new();
         self.take_out_of_groups((tenant, user), &own, &mut changed)?;
         self.take_out_of_lists(tenant, &own, &mut changed)?;
@@ -99,7 +101,7 @@ impl Changes<'_> {
                 continue;
             }
             for member in own {
-                let place = place(self.key, &list.address, member);
+                let place = self.tables.member_place(self.key, &list.address, member)?;
                 if self.tables.member(self.key, &place)?.is_some() {
                     self.friends.record_change(tenant, None, "list.member-remove")?;
                     self.tables.drop_member(self.key, &place)?;
@@ -160,7 +162,9 @@ impl Changes<'_> {
         let tenants: BTreeSet<TenantId> = gone.keys().map(|(tenant, _)| *tenant).collect();
         for tenant in tenants {
             for (place, address) in self.named_in(tenant)? {
-                let found = gone.get(&(tenant, token(self.key, &address)));
+                let token = |address: &str| (tenant, token(self.key, address));
+                let found =
+                    gone.get(&token(&address)).or_else(|| gone.get(&token(&folded(&address))));
                 if let Some(user) = found.filter(|_| named.len() < TOLD)
                     && self.is_nobody_s(&address)?
                 {
@@ -172,7 +176,7 @@ impl Changes<'_> {
     }
 
     fn is_nobody_s(&self, address: &str) -> Result<bool, Fault> {
-        let address = address.to_lowercase();
+        let address = self.kept(address)?;
         Ok(self.tables.person_by_address(self.key, &address)?.is_none()
             && self.tables.group(self.key, &address)?.is_none()
             && self.tables.list(self.key, &address)?.is_none())
@@ -206,5 +210,5 @@ impl Changes<'_> {
 }
 
 fn is_in(own: &BTreeSet<String>, address: &str) -> bool {
-    own.contains(&address.to_lowercase())
+    own.contains(&folded(address))
 }

@@ -21,8 +21,8 @@ CREATE TABLE IF NOT EXISTS note (
 ";
 /// The one note there is.
 const NOTE: &[u8] = b"deeds";
-/// Not yet for the directory: some of its changes are recorded while its tables are being written,
-/// and the note, which goes another way to the same file, cannot be kept then.
+/// Not yet for the directory: in a house that had hostile code in the place of several keepers one
+/// after another, mail does not pass again (a drill of vault, directory and identity shows it).
 pub(crate) const COMPARES: bool = false;
 /// Between two questions to a ledger that does not answer.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);

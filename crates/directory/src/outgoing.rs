@@ -1,9 +1,9 @@
 //! A tenant's say in what leaves, and who gets what nobody has an address for.
 
+use crate::Fault;
 use crate::address::is_sound_domain;
 use crate::changes::{Changes, no_tenant, refused};
 use crate::tables::DomainRow;
-use crate::{Fault, canonical};
 use std::net::IpAddr;
 use terms::{MESSAGE_BYTES, TenantId};
 use wire::directory::{
@@ -70,7 +70,7 @@ impl Changes<'_> {
             return Ok(refused("a domain whose mail is kept here", &name, hint));
         }
         if let Some(address) = address {
-            let address = canonical(address, self.host_name);
+            let address = self.kept(address)?;
             let person = self.look_up(&address)?.filter(|(_, of, _)| *of == tenant);
             let Some((user, _, _)) = person.filter(|(_, _, person)| !person.disabled) else {
                 let hint = "see `user list --tenant T`";

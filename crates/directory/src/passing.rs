@@ -1,14 +1,15 @@
 //! Mail that goes on: people's forwards and answers while they are away, groups. For gateway
 //! domains see `gateways`.
 
-use crate::address::is_sound_domain;
+use crate::Fault;
+use crate::address::{folded, is_sound_domain};
 use crate::changes::{Changes, no_tenant, no_user, refused};
 use crate::lists::{LetterRow, Telling};
 use crate::resolve::{Lookup, PEOPLE};
-use crate::tables::PersonRow;
+use crate::tables::{PersonRow, Tables};
 use crate::ways::{AbsenceRow, GroupRow, WayRow};
-use crate::{Fault, canonical};
 use compartment::now_ms;
+use rows::RowKey;
 use std::collections::BTreeSet;
 use terms::{TenantId, UserId};
 use wire::directory::{
@@ -33,7 +34,7 @@ impl Changes<'_> {
         address: &str,
         change: Option<(Vec<String>, bool)>,
     ) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((user, tenant, person)) = self.look_up(&address)? else {
             return Ok(no_user(&address));
         };
@@ -101,7 +102,7 @@ impl Changes<'_> {
 
     /// What is answered while a person is away.
     pub fn away(&mut self, address: &str, absence: Option<AbsenceTold>) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((user, tenant, person)) = self.look_up(&address)? else {
             return Ok(no_user(&address));
         };
@@ -177,41 +178,39 @@ impl Changes<'_> {
             addresses.push(format!("postmaster@{domain}"));
         }
         addresses.push(format!("postmaster@{}", self.host_name.to_lowercase()));
-        self.tables.try_out()?;
-        let tried = self.tables.keep_way(self.key, (tenant, user), row);
+        let keep = |tables: &Tables, key: &RowKey| tables.keep_way(key, (tenant, user), row);
         let told = (tenant, Some(user), what);
-        if let Some(refusal) = self.decide(tried, &person.address, told)? {
+        if let Some(refusal) = self.decide(keep, &person.address, told)? {
             return Ok(refusal);
         }
         self.restate_all(addresses)?;
         self.show_way((user, tenant), person)
     }
 
-    /// What was tried stands if its address leads to no more than a statement may name, and once it
+    /// A change stands if its address then leads to no more than a statement may name, and once it
     /// is recorded.
+    ///
+    /// It is tried out, taken back and made again: the note of what is recorded goes another way
+    /// into the same file (`older`), which is nobody else's while a change is only tried.
     fn decide(
         &mut self,
-        tried: Result<(), Fault>,
+        keep: impl Fn(&Tables, &RowKey) -> Result<(), Fault>,
         address: &str,
         (tenant, user, what): (TenantId, Option<UserId>, &str),
     ) -> Result<Option<ToAdmin>, Fault> {
-        let weighed = tried.and_then(|()| {
+        self.tables.try_out()?;
+        let weighed = keep(self.tables, self.key).and_then(|()| {
             let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
-            let found = look.find(address, tenant)?;
-            if found.is_some_and(|found| found.is_too_large()) {
-                return Err(Fault::TooMany);
-            }
-            self.friends.record_change(tenant, user, what)
+            look.find(address, tenant)
         });
-        self.tables.decide(weighed.is_ok())?;
-        match weighed {
-            Ok(()) => Ok(None),
-            Err(Fault::TooMany) => {
-                let hint = "with groups in groups and all forwards; a larger one is a mailing list";
-                Ok(Some(refused("at most 100 people in all", "more", hint)))
-            }
-            Err(fault) => Err(fault),
+        self.tables.decide(false)?;
+        if weighed?.is_some_and(|found| found.is_too_large()) {
+            let hint = "with groups in groups and all forwards; a larger one is a mailing list";
+            return Ok(Some(refused("at most 100 people in all", "more", hint)));
         }
+        self.friends.record_change(tenant, user, what)?;
+        keep(self.tables, self.key)?;
+        Ok(None)
     }
 
     fn show_way(
@@ -245,7 +244,7 @@ impl Changes<'_> {
                 None => Err(refused("an address local@domain", address, hint)),
             });
         };
-        let address = canonical(&format!("{local}@{domain}"), self.host_name);
+        let address = self.kept(&format!("{local}@{domain}"))?;
         let is_list = self.tables.list(self.key, &address)?.is_some();
         if is_list || self.tables.owned(self.key, &address)?.is_some() {
             let hint = "a list takes mail at its own address alone, for it asks who writes";
@@ -267,7 +266,7 @@ impl Changes<'_> {
         tenant: Option<&str>,
         (with, without): (&[String], &[String]),
     ) -> Result<ToAdmin, Fault> {
-        let address = address.trim().to_lowercase();
+        let address = if tenant.is_some() { folded(address) } else { self.kept(address)? };
         let what = if tenant.is_some() { "group.add" } else { "group.set" };
         let (tenant, mut members, speakers) = match tenant {
             Some(name) => {
@@ -318,9 +317,8 @@ impl Changes<'_> {
         }
         let row = GroupRow { address, members, speakers };
         let before = self.readers(&row.address, tenant)?;
-        self.tables.try_out()?;
-        let tried = self.tables.keep_group(self.key, tenant, &row);
-        if let Some(refusal) = self.decide(tried, &row.address, (tenant, None, what))? {
+        let keep = |tables: &Tables, key: &RowKey| tables.keep_group(key, tenant, &row);
+        if let Some(refusal) = self.decide(keep, &row.address, (tenant, None, what))? {
             return Ok(refusal);
         }
         self.tell_readers(&row.address, tenant, &before)?;
@@ -383,7 +381,7 @@ impl Changes<'_> {
     }
 
     pub fn remove_group(&mut self, address: &str) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((tenant, group)) = self.tables.group(self.key, &address)? else {
             return Ok(no_group(&address));
         };
@@ -404,7 +402,7 @@ impl Changes<'_> {
         tenant: Option<&str>,
     ) -> Result<ToAdmin, Fault> {
         if let Some(address) = address {
-            let address = canonical(address, self.host_name);
+            let address = self.kept(address)?;
             return match self.tables.group(self.key, &address)? {
                 Some((tenant, row)) => Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?])),
                 None => Ok(no_group(&address)),
@@ -455,12 +453,12 @@ fn refuse_absence(told: &AbsenceTold) -> Option<ToAdmin> {
 /// Gives the first who is no member. A slip of the finger would else look like done, and mail go on
 /// to whom it was to leave.
 fn take_out(members: &mut Vec<String>, without: &[String]) -> Option<String> {
-    let without: Vec<String> = without.iter().map(|one| one.trim().to_lowercase()).collect();
-    let is_in = |one: &&String| members.iter().any(|member| member.to_lowercase() == **one);
+    let without: Vec<String> = without.iter().map(|one| folded(one)).collect();
+    let is_in = |one: &&String| members.iter().any(|member| folded(member) == **one);
     if let Some(stranger) = without.iter().find(|one| !is_in(one)) {
         return Some(stranger.clone());
     }
-    members.retain(|member| !without.contains(&member.to_lowercase()));
+    members.retain(|member| !without.contains(&folded(member)));
     None
 }
 

@@ -5,11 +5,11 @@
 //! Only those whom the group's mail reaches may: they see what is answered, and notices of what
 //! failed find them. Whoever leaves the group, or the house, loses it with that.
 
+use crate::Fault;
 use crate::changes::{Changes, refused};
 use crate::passing::no_group;
 use crate::resolve::{Lookup, PEOPLE};
 use crate::ways::GroupRow;
-use crate::{Fault, canonical};
 use compartment::now_ms;
 use terms::{TenantId, UserId};
 use wire::directory::ToAdmin;
@@ -39,7 +39,7 @@ impl Changes<'_> {
         (with, without): (&[String], &[String]),
         none: bool,
     ) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((tenant, mut row)) = self.tables.group(self.key, &address)? else {
             return Ok(no_group(&address));
         };
@@ -48,7 +48,7 @@ impl Changes<'_> {
             row.speakers.clear();
         }
         for one in without {
-            let one = canonical(one, self.host_name);
+            let one = self.kept(one)?;
             if let Some((user, ..)) = self.look_up(&one)? {
                 row.speakers.retain(|speaker| *speaker != user);
             }
@@ -80,7 +80,7 @@ impl Changes<'_> {
         address: &str,
         tenant: TenantId,
     ) -> Result<Result<UserId, ToAdmin>, Fault> {
-        let one = canonical(one, self.host_name);
+        let one = self.kept(one)?;
         let person = self.look_up(&one)?.filter(|(_, of, _)| *of == tenant);
         let Some((user, ..)) = person.filter(|(_, _, person)| !person.disabled) else {
             let hint = "see `user list --tenant T`";

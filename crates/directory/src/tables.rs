@@ -1,6 +1,7 @@
 //! The directory's own tables: tokens and ciphertext on the disk, words only in memory.
 
 use crate::Fault;
+use crate::spellings::Older;
 use crate::ways::WaysBack;
 use rows::RowKey;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -75,6 +76,8 @@ pub struct Tables {
     pub(crate) db: Connection,
     /// Counted when it is needed first.
     pub(crate) ways_back: RefCell<Option<WaysBack>>,
+    /// Spellings of an older version; looked for when they are needed first.
+    pub(crate) older: RefCell<Option<Older>>,
 }
 
 impl Tables {
@@ -111,7 +114,7 @@ impl Tables {
                 db.execute_batch(&add).map_err(Fault::store("laying out"))?;
             }
         }
-        Ok(Self { db, ways_back: RefCell::new(None) })
+        Ok(Self { db, ways_back: RefCell::new(None), older: RefCell::new(None) })
     }
 
     pub fn tenant_by_name(

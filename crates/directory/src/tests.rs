@@ -93,7 +93,12 @@ impl World {
 
     /// `Known TENANT-ADDRESS`, `Unknown`, `Foreign` or `Later`.
     pub fn state(&mut self, address: &str) -> String {
-        let address = crate::canonical(address, HOST);
+        self.state_of(&crate::canonical(address, HOST))
+    }
+
+    /// The same as the desk answers: whose address it is decides the spelling.
+    pub fn state_of(&mut self, address: &str) -> String {
+        let address = self.tables.kept_spelling(&self.key, address, HOST).unwrap();
         let now = compartment::now_ms();
         let (tables, key, friends) = (&self.tables, &self.key, &mut self.friends);
         match self.statements.state(tables, key, friends, &address, HOST, now).unwrap() {

@@ -1,8 +1,8 @@
 //! Who may approve what two persons decide, and how somebody loses that voice or has it again.
 
+use crate::Fault;
 use crate::changes::{Changes, no_user, shown};
 use crate::tables::PersonRow;
-use crate::{Fault, canonical};
 use std::collections::HashSet;
 use terms::{TenantId, UserId};
 use wire::directory::{APPROVING, Part, Standing, ToAdmin, Who};
@@ -19,7 +19,7 @@ struct Counted {
 impl Changes<'_> {
     /// Who proves themselves, for identity.
     pub fn who(&self, address: &str) -> Result<Option<Who>, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((user, tenant, person)) = self.look_up(&address)? else { return Ok(None) };
         if person.disabled {
             return Ok(None);
@@ -84,7 +84,7 @@ impl Changes<'_> {
     /// Whoever may approve is shut out and let in by identity's word alone: else one person could
     /// see to it that two are never found.
     pub fn shut_out(&mut self, address: &str, disabled: bool) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
+        let address = self.kept(address)?;
         let Some((user, tenant, person)) = self.look_up(&address)? else {
             return Ok(no_user(&address));
         };

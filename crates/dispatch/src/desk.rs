@@ -291,7 +291,7 @@ fn doubt(answer: May) -> Step<Option<&'static str>> {
 /// quotes only where the grammar needs them, the domain in A-labels.
 fn canonical(address: &Address) -> Option<String> {
     let (plain, _) = address.split_tag();
-    let plain = plain.folded();
+    let plain = plain.in_small_letters();
     let domain = mailauth::ascii_name(plain.domain());
     domain.is_ascii().then(|| written(&plain, &domain))
 }

@@ -191,7 +191,7 @@ fn is_its_name(name: &[u8], address: &str) -> Result<(), Odd> {
     if [&*raw, &decoded].into_iter().any(|text| text.chars().any(turns_or_hides)) {
         return Err(Odd::new("a name without signs that turn or hide letters", name));
     }
-    let own = address.to_lowercase();
+    let own = terms::folded_local(address);
     let other = [&*raw, &decoded].into_iter().flat_map(addresses_in).find(|one| *one != own);
     match other {
         Some(other) => Err(Odd::new("no other address in the name", other.as_bytes())),
@@ -227,7 +227,7 @@ fn turns_or_hides(letter: char) -> bool {
         | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
-/// What a person would take for an address, in lower case.
+/// What a person would take for an address, in one spelling.
 fn addresses_in(text: &str) -> Vec<String> {
     let plain = |letter: char| match letter {
         '\u{ff20}' | '\u{fe6b}' => '@',
@@ -258,7 +258,7 @@ fn addresses_in(text: &str) -> Vec<String> {
     };
     let pieces = joined.split(is_between);
     let pieces = pieces.map(|piece| piece.trim_matches(['\'', '.']).trim_start_matches('@'));
-    pieces.filter(is_address).map(str::to_lowercase).collect()
+    pieces.filter(is_address).map(terms::folded_local).collect()
 }
 
 #[cfg(test)]

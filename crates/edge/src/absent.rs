@@ -67,7 +67,11 @@ fn is_due(away: &Away<'_>, judged: &Judged, header: &Header, sender: &Address) -
         sender: &sender,
         is_automatic: header.is_automatic,
         is_named: names(address) || names(written),
-        is_clean: person.is_some_and(|person| person.judged.verdict == Verdict::Deliver),
+        // One that is marked only because nobody could look into an attachment is a letter, too.
+        is_clean: person.is_some_and(|person| {
+            let limit = away.addressee.settings.tag_from;
+            person.judged.verdict <= Verdict::Tag && person.judged.score < limit
+        }),
         address,
     };
     came.is_due()

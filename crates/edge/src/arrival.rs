@@ -77,56 +77,55 @@ pub(crate) struct Examined {
 /// `Received` fields of a message that turns in a circle (RFC 5321 §6.3).
 const HOPS: u32 = 50;
 
-/// From the end of the text to its one reply. `None`: nobody knows whether it was kept, so nothing
-/// may be said; the sender, left without an answer, tries again and it may stand twice (RFC 1047).
-pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Option<Reply> {
+/// From the end of the text to its one reply.
+pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Reply {
     let received = receive(offered, text);
     let examined = match examine(received, house) {
         Ok(examined) => examined,
-        Err(fault) => return Some(try_later(house, &fault.to_string())),
+        Err(fault) => return try_later(house, &fault.to_string()),
     };
     if let Some(header) = &examined.seen.header {
         if header.is_overlong {
-            return Some(overlong(house));
+            return overlong(house);
         }
         if header.received > HOPS {
-            return Some(going_round(house));
+            return going_round(house);
         }
     }
     if let Some(word) = Word::of(&examined.received) {
-        return Some(word.hear(&examined, house));
+        return word.hear(&examined, house);
     }
     let mut judged = judge(examined, house);
     if let Some(reply) = reports::hear(&judged, house) {
-        return Some(reply);
+        return reply;
     }
     match judged.together() {
-        policy::Reply::Defer => return Some(put_off(house)),
-        policy::Reply::Refuse => return Some(refuse(judged, house)),
+        policy::Reply::Defer => return put_off(house),
+        policy::Reply::Refuse => return refuse(judged, house),
         policy::Reply::Keep => {}
     }
     if let Some(refusal) = weigh_posting(&mut judged, house) {
-        return Some(refusal);
+        return refusal;
     }
     let partings = match pass_on(&judged, house) {
         Ok(partings) => partings,
-        Err(fault) => return Some(try_later(house, &fault.to_string())),
+        Err(fault) => return try_later(house, &fault.to_string()),
     };
     judged.is_back =
         partings.is_empty() && judged.passing.iter().any(|passing| judged.goes_on(passing));
     if partings.is_empty() && judged.people.is_empty() {
         house.record_refused(&judged);
-        return Some(going_round(house));
+        return going_round(house);
     }
     let sealed = match seal(&judged, &partings, house) {
         Ok(sealed) => sealed,
-        Err(fault) => return Some(try_later(house, &fault.to_string())),
+        Err(fault) => return try_later(house, &fault.to_string()),
     };
     if let Err(reply) = reports::note(&judged, house) {
-        return Some(reply);
+        return reply;
     }
     if !house.are_still_stated(&judged.received.offered.addressees) {
-        return Some(ended_meanwhile(house));
+        return ended_meanwhile(house);
     }
     commit(&judged, sealed, partings, house)
 }
@@ -140,32 +139,32 @@ fn commit(
     sealed: Sealed,
     partings: Vec<Parting>,
     house: &mut Neighbours,
-) -> Option<Reply> {
+) -> Reply {
     for parting in &partings {
         match house.queue(parting) {
             Queued::Yes => {}
             Queued::Full => {
-                return Some(Reply::new(452, (3, 1), "no room for mail; try again later"));
+                return Reply::new(452, (3, 1), "no room for mail; try again later");
             }
             // As long as it does not leave: whoever it is passed on to may be down.
             Queued::Crowded => {
                 let words = "too much waits to be passed on for a recipient; try again later";
-                return Some(Reply::new(452, (3, 1), words));
+                return Reply::new(452, (3, 1), words);
             }
-            Queued::No => return Some(try_later(house, "the queue did not take a message")),
+            Queued::No => return try_later(house, "the queue did not take a message"),
         }
     }
     let id = judged.id();
     let kept = house.keep(sealed);
     // A keeper may have taken long.
     if !house.are_still_stated(&judged.received.offered.addressees) {
-        return Some(ended_meanwhile(house));
+        return ended_meanwhile(house);
     }
     if judged.people.is_empty() {
         // All that the mailbox was told is the message's way, for `trace`.
-        return Some(Reply::new(250, (0, 0), format!("{id} queued")));
+        return Reply::new(250, (0, 0), format!("{id} queued"));
     }
-    Some(match kept {
+    match kept {
         Kept::Yes => {
             absent::answer(judged, house);
             Reply::new(250, (0, 0), format!("{id} kept"))
@@ -177,9 +176,9 @@ fn commit(
         Kept::Unknown => {
             let text = "the mailbox left without an answer".to_owned();
             house.report(&Report::Note { text });
-            return None;
+            in_doubt()
         }
-    })
+    }
 }
 
 fn receive(offered: Offered, text: Text) -> Received {
@@ -215,6 +214,12 @@ fn going_round(house: &mut Neighbours) -> Reply {
 /// Asked again, the directory says for good what is no more.
 fn ended_meanwhile(house: &mut Neighbours) -> Reply {
     try_later(house, "a recipient of a message is no longer known, or cannot be looked up")
+}
+
+/// Whoever had everything did not say what it made of it. A sender that is asked to try again does
+/// so, as one does that hears nothing (RFC 1047): a letter may stand twice then, and none is lost.
+pub(crate) fn in_doubt() -> Reply {
+    Reply::new(451, (3, 0), "whether this was kept is not known now; try again later")
 }
 
 pub(crate) fn try_later(house: &mut Neighbours, why: &str) -> Reply {

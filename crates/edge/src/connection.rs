@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::addressee::{Addressee, Wishes, hindrance};
 use crate::arrival::{Offered, Terms, arrive};
 use crate::line::{Line, Woken};
-use crate::neighbours::{Handed, Neighbours, Who, canonical};
+use crate::neighbours::{Handed, Neighbours, Room, Who, canonical};
 use crate::outlet::{self, Outlet, Way, hand_on, secret_in};
 use flight::Text;
 use smtp::{Event, Limits, Mail, Patience, Rcpt, Recipient, Reply, Session, Why};
@@ -135,8 +135,7 @@ impl Connection<'_> {
                 Event::Data => self.data(),
                 // Not at this port: the session never says it.
                 Event::SignIn(_) => Reply::new(502, (5, 1), "nobody signs in at this port"),
-                // Without an answer the connection ends: any word would be a guess.
-                Event::End => self.end().ok_or(std::io::ErrorKind::ConnectionAborted)?,
+                Event::End => self.end(),
             };
             self.session.reply(reply);
             if self.unknown + self.unsaid > UNKNOWN && !self.is_spared() {
@@ -169,9 +168,6 @@ impl Connection<'_> {
             self.unknown += 1;
             return nobody;
         };
-        if envelope.addressees.iter().any(|known| known.address == address) {
-            return Reply::new(250, (1, 5), "recipient noted already");
-        }
         let statement = match self.house.who_is(&address) {
             Who::Known(statement) => statement,
             Who::Unknown => {
@@ -187,14 +183,22 @@ impl Connection<'_> {
             }
             Who::Later => return Reply::new(451, (3, 0), "recipients cannot be looked up now"),
         };
+        // By whichever of its spellings.
+        if envelope.addressees.iter().any(|known| known.address == statement.address) {
+            return Reply::new(250, (1, 5), "recipient noted already");
+        }
         let from = envelope.mail.from.as_ref();
         if let Some(refusal) = hindrance(&statement, from, &envelope.addressees) {
             return refusal;
         }
         let size = envelope.mail.size.unwrap_or(0);
         for person in &statement.recipients {
-            if !self.house.has_room(person.user, size) {
-                return Reply::new(452, (2, 2), "this mailbox is full");
+            match self.house.room_for(person.user, size) {
+                Room::Yes => {}
+                Room::No => return Reply::new(452, (2, 2), "this mailbox is full"),
+                Room::Unsaid => {
+                    return Reply::new(451, (3, 0), "no mailbox answers now; try again later");
+                }
             }
         }
         if statement.settings.greylist && !is_spared {
@@ -247,16 +251,16 @@ impl Connection<'_> {
     }
 
     /// CRLF.CRLF: the message is ours to answer for, one way or the other.
-    fn end(&mut self) -> Option<Reply> {
+    fn end(&mut self) -> Reply {
         let protocol = self.session.protocol();
         let (Some(envelope), Some(text)) = (self.envelope.take(), self.text.take()) else {
-            return Some(Reply::new(451, (3, 0), "try again later"));
+            return Reply::new(451, (3, 0), "try again later");
         };
         let text = match text.finish() {
             Ok(text) => text,
             Err(_) => {
                 self.house.after_message();
-                return Some(Reply::new(451, (3, 0), "try again later"));
+                return Reply::new(451, (3, 0), "try again later");
             }
         };
         let secret = self.outlet.is_proven().then(|| secret_in(&text)).flatten();

@@ -23,6 +23,15 @@ pub(crate) enum Kept {
     Unknown,
 }
 
+/// Whether a mailbox has room for a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Yes,
+    No,
+    /// Whoever keeps the mail does not answer.
+    Unsaid,
+}
+
 /// What the queue made of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queued {

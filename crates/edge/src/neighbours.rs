@@ -5,7 +5,7 @@
 
 use crate::Fault;
 use crate::addressee::Addressee;
-pub(crate) use crate::heard::{Handed, Kept, Queued, Who};
+pub(crate) use crate::heard::{Handed, Kept, Queued, Room, Who};
 use crate::judgement::Judged;
 use crate::patience;
 use compartment::{House, Lender, Slab};
@@ -20,7 +20,6 @@ use tls::SignerLink;
 use wire::control::{Order, Report};
 use wire::directory::{self, STATED_FOR, Stated, ToEdge};
 use wire::gate::{FromGate, ToGate};
-use wire::mailbox;
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::{Channel, Frame};
 
@@ -42,7 +41,6 @@ const NAMES_LIMIT: Duration = Duration::from_secs(8);
 pub(crate) const KEEP_LIMIT: Duration = Duration::from_secs(30);
 /// Keyed hashes are computed in memory; mail does not wait for them as for a statement.
 const TOKENS_LIMIT: Duration = Duration::from_secs(2);
-const ROOM_LIMIT: Duration = Duration::from_secs(4);
 /// The gate only counts.
 const GATE_LIMIT: Duration = Duration::from_secs(4);
 /// Memory that a connection is handed over with and keeps between its messages.
@@ -57,8 +55,6 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 const ANSWERS: usize = 128;
 /// Recipients remembered for so long.
 const REMEMBERED_RECIPIENTS: usize = 64;
-/// Messages up to this find room where room was found a moment ago; the keeper has the last word.
-const SMALL_BYTES: u64 = 1024 * 1024;
 
 /// How long one waits for the next connection with memory in hand.
 const REST: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -80,6 +76,8 @@ pub(crate) struct Neighbours {
     renewals: u32,
     statements: HashMap<String, (Instant, directory::Statement)>,
     rooms: HashMap<UserId, Instant>,
+    /// When the mailbox last left a question without an answer.
+    mute: Option<Instant>,
     answers: HashMap<Question, (Instant, Answer)>,
     /// Whose server the dispatch is for that was born for us last.
     outlet: Option<TenantId>,
@@ -101,6 +99,7 @@ impl Neighbours {
             renewals: 0,
             statements: HashMap::new(),
             rooms: HashMap::new(),
+            mute: None,
             answers: HashMap::new(),
             outlet: None,
             lender: Lender::default(),
@@ -363,23 +362,6 @@ impl Neighbours {
         since.is_some_and(|since| since >= patience::FAILING_DNS)
     }
 
-    /// Whether a mailbox has room; one that cannot say has, and says so when it keeps.
-    pub(crate) fn has_room(&mut self, user: UserId, bytes: u64) -> bool {
-        let lately = self.rooms.get(&user).is_some_and(|since| since.elapsed() < REMEMBERED);
-        if lately && bytes <= SMALL_BYTES {
-            return true;
-        }
-        let question = mailbox::FromEdge::Room { user, bytes };
-        let answer = self.ask(Kind::Mailbox, &question, ROOM_LIMIT);
-        if matches!(answer, Ok(mailbox::ToEdge::Room(true))) {
-            if self.rooms.len() >= REMEMBERED_RECIPIENTS {
-                self.rooms.clear();
-            }
-            self.rooms.insert(user, Instant::now());
-        }
-        !matches!(answer, Ok(mailbox::ToEdge::Room(false)))
-    }
-
     /// The mails of one sender ask the same questions one after the other.
     pub(crate) fn answer_at_hand(&self, question: &Question) -> Option<Answer> {
         let (until, answer) = self.answers.get(question)?;
@@ -574,7 +556,7 @@ impl Neighbours {
 /// (RFC 5321 §4.1.2). `None`: no domain of ours can look like this.
 pub(crate) fn canonical(address: &Address) -> Option<String> {
     // A return path that was rewritten names somebody else, detail and all.
-    let is_rewritten = address.folded().local().starts_with("srs0=");
+    let is_rewritten = address.in_small_letters().local().starts_with("srs0=");
     let plain = if is_rewritten { address.clone() } else { address.split_tag().0 };
-    plain.in_the_dns().map(|plain| plain.folded().written())
+    plain.in_the_dns().map(|plain| plain.in_small_letters().written())
 }

@@ -5,7 +5,7 @@
 //! with the text; then the directory says whose it is, and a dispatch of that tenant's takes the
 //! message as it takes a person's.
 
-use crate::arrival::Terms;
+use crate::arrival::{Terms, in_doubt};
 use crate::neighbours::Neighbours;
 use flight::Text;
 use rustls::pki_types::CertificateDer;
@@ -113,32 +113,32 @@ pub(crate) fn secret_in(text: &Text) -> Option<String> {
     .flatten()
 }
 
-/// From the end of the text to its one reply. `None`: the dispatch had everything and went away.
+/// From the end of the text to its one reply.
 pub(crate) fn hand_on(
     envelope: Envelope,
     way: &Way<'_>,
     (outlet, secret): (&Outlet, Option<String>),
     text: Text,
     house: &mut Neighbours,
-) -> Option<Reply> {
+) -> Reply {
     if !outlet.is_proven() {
-        return Some(outlet.refusal());
+        return outlet.refusal();
     }
     let Some(secret) = secret else {
         let words =
             format!("no mail is relayed without the field {OUTLET_FIELD}, which is missing");
-        return Some(Reply::new(550, (7, 1), words));
+        return Reply::new(550, (7, 1), words);
     };
     let tenant = match house.admit((way.client_ip, &outlet.shown), secret) {
         Admitted::For(tenant) => tenant,
         Admitted::No => {
             house.report(&Report::Note { text: "an outlet's secret was none".to_owned() });
             let words = format!("no mail is relayed with this value of {OUTLET_FIELD}");
-            return Some(Reply::new(550, (7, 1), words));
+            return Reply::new(550, (7, 1), words);
         }
-        Admitted::Later => return Some(try_later()),
+        Admitted::Later => return try_later(),
     };
-    let Ok((text, held)) = text.parcel() else { return Some(try_later()) };
+    let Ok((text, held)) = text.parcel() else { return try_later() };
     let Envelope { mail, receivers } = envelope;
     let Terms { returns_all, envelope_id, require_tls, smtputf8 } = Terms::of(&mail);
     let submission = Submission {
@@ -155,11 +155,11 @@ pub(crate) fn hand_on(
         text,
     };
     match house.submit(tenant, submission, &held) {
-        Ok(ToAccess::Queued { text, .. }) => Some(Reply::new(250, (0, 0), text)),
-        Ok(ToAccess::No { code, enhanced, text }) => Some(Reply::new(code, enhanced, text)),
-        Ok(ToAccess::Yes | ToAccess::YesElsewhere | ToAccess::Room(_)) => Some(try_later()),
-        Err(true) => None,
-        Err(false) => Some(try_later()),
+        Ok(ToAccess::Queued { text, .. }) => Reply::new(250, (0, 0), text),
+        Ok(ToAccess::No { code, enhanced, text }) => Reply::new(code, enhanced, text),
+        Ok(ToAccess::Yes | ToAccess::YesElsewhere | ToAccess::Room(_)) => try_later(),
+        Err(true) => in_doubt(),
+        Err(false) => try_later(),
     }
 }
 

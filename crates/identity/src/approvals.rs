@@ -342,7 +342,8 @@ impl People<'_> {
             None => None,
         };
         let salt = person.map(|person| person.salt);
-        let address = address.trim().to_lowercase();
+        // In whatever spelling one asks, one hears the same, as of somebody who is there.
+        let address = plain(address);
         let none = || self.key.token("false-salt", address.as_bytes()).to_vec();
         Ok(ToAdmin::Salt(salt.unwrap_or_else(none)))
     }
@@ -466,6 +467,13 @@ fn says_otherwise(
         .then_some("another end (--expires)")
 }
 
+/// An address in the one spelling that the directory finds, without a tag.
+fn plain(address: &str) -> String {
+    let (local, domain) = address.trim().rsplit_once('@').unwrap_or((address.trim(), ""));
+    let domain = terms::ascii_name(&terms::mapped_name(domain));
+    format!("{}@{domain}", terms::plain_local(local))
+}
+
 /// What binds an approval to exactly one act.
 fn digest(request: &Request) -> Result<[u8; 32], Fault> {
     let Request { request, act, reason, requester, made_ms, expires_ms, .. } = request;
@@ -476,4 +484,18 @@ fn digest(request: &Request) -> Result<[u8; 32], Fault> {
 
 fn no_request(id: RequestId) -> ToAdmin {
     refused("the id of a request", &id.to_string(), "approval list")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn every_spelling_of_nobody_hears_the_same_salt() {
+        for typed in
+            ["だ@例え.jp", " た\u{3099}@例え。JP", "だ+x@xn--r8jz45g.jp", "だ＋ｘ@例え．ｊｐ"]
+        {
+            assert_eq!(plain(typed), "だ@xn--r8jz45g.jp", "{typed}");
+        }
+    }
 }

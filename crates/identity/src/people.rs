@@ -10,7 +10,7 @@ use crate::voices::is_approving;
 use compartment::now_ms;
 use evidence::{Body, Digest};
 use rows::RowKey;
-use terms::{InstanceId, Kind, TenantId, UserId};
+use terms::{InstanceId, Kind, RequestId, TenantId, UserId};
 use wire::approval::{Act, Permission, Proof, WhoseLog};
 use wire::identity::{A_DECOY, AppPassword, FromAdmin, Protocol, ToAdmin, Whose};
 use wire::ledger::LostAt;
@@ -274,24 +274,7 @@ impl People<'_> {
         };
         match act {
             Act::AcknowledgeLoss { whose, size, root } => {
-                // The entry is all that is done: whoever reads the logs looks for it. The directory
-                // has no log; it is told.
-                let forgotten = match whose {
-                    WhoseLog::Directory => self.friends.directory_forgot()?,
-                    _ => None,
-                };
-                let size = forgotten.unwrap_or(size);
-                self.write(Body::LossAcknowledged {
-                    whose: whose.word().into(),
-                    size,
-                    root: Digest(root),
-                    request,
-                    weakened: weakened.map(Into::into),
-                })?;
-                if whose == WhoseLog::Directory {
-                    self.friends.carry(Act::AcknowledgeLoss { whose, size, root })?;
-                }
-                Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+                self.acknowledge(whose, LostAt { size, root }, (request, weakened))
             }
             Act::SingleOperator => self.single_operator(weakened),
             Act::Keys(keys) => {
@@ -321,6 +304,32 @@ impl People<'_> {
                 Ok(ToAdmin::Carried { answer, weakened: weakened.map(str::to_owned) })
             }
         }
+    }
+
+    /// The entry is all that is done: whoever reads the logs looks for it. The directory has no
+    /// log; it is told.
+    fn acknowledge(
+        &mut self,
+        whose: WhoseLog,
+        LostAt { size, root }: LostAt,
+        (request, weakened): (Option<RequestId>, Option<&'static str>),
+    ) -> Result<ToAdmin, Fault> {
+        let forgotten = match whose {
+            WhoseLog::Directory => self.friends.directory_forgot()?,
+            _ => None,
+        };
+        let size = forgotten.unwrap_or(size);
+        self.write(Body::LossAcknowledged {
+            whose: whose.word().into(),
+            size,
+            root: Digest(root),
+            request,
+            weakened: weakened.map(Into::into),
+        })?;
+        if whose == WhoseLog::Directory {
+            self.friends.carry(Act::AcknowledgeLoss { whose, size, root })?;
+        }
+        Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
     }
 
     /// A pass for somebody else's reading: an app password for one purpose and a short time.

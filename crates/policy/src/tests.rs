@@ -68,6 +68,19 @@ fn some_findings_decide_alone() {
     for id in ["mime.parts.many", "mime.depth.great", "mime.unwalked", "mime.partial"] {
         assert_eq!(judged(&[(id, 0.0)], None, true).verdict, Verdict::Quarantine, "{id}");
     }
+    // What nobody could look into is marked, whoever sent it.
+    let passed = facts(Outcome::Pass, DmarcPolicy::Reject);
+    for id in [
+        "content.archive.encrypted",
+        "content.archive.opaque",
+        "content.archive.method",
+        "content.office.encrypted",
+        "content.pdf.encrypted",
+        "content.unexamined",
+    ] {
+        assert!(ids().any(|known| known == id), "{id}");
+        assert_eq!(judged(&[(id, 2.5)], Some(&passed), true).verdict, Verdict::Tag, "{id}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use handing::{Batch, Letters};
 use journal::Rounds;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use terms::{Kind, TenantId, UserId};
+use terms::{Kind, MessageId, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::server_of;
 use wire::post::*;
@@ -52,6 +52,8 @@ enum Owed {
     Sender(ToSender),
     Admin(ToAdmin),
     Directory(ToDirectory),
+    /// What an operator decided about it is done.
+    Decided(MessageId),
 }
 
 /// Who asked to send, to how many, within which limits.
@@ -375,6 +377,10 @@ impl Desk {
                 self.hub.send(peer, call, &answer, Vec::new())
             }
             Owed::Admin(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Decided(message) => {
+                let under_way = self.store.table.under_way(message);
+                self.hub.send(peer, call, &ToAdmin::Done { under_way }, Vec::new())
+            }
             Owed::Directory(answer) => self.hub.send(peer, call, &answer, Vec::new()),
         };
     }
@@ -413,7 +419,7 @@ impl Desk {
                 Owed::Sender(_) => {
                     Owed::Sender(if is_full { ToSender::Full } else { ToSender::Fault })
                 }
-                Owed::Admin(_) => Owed::Admin(ToAdmin::Fault(fault.to_string())),
+                Owed::Admin(_) | Owed::Decided(_) => Owed::Admin(ToAdmin::Fault(fault.to_string())),
                 Owed::Directory(_) => Owed::Directory(ToDirectory::Fault),
             };
             self.pay(peer, call, owed);

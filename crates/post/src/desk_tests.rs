@@ -100,7 +100,8 @@ fn a_depart_writes_one_notice_for_each_letter_in_hand() {
     depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
     let told = vault.receive(Some(LIMIT)).unwrap();
     vault.send(told.call, &ToPost::Noted, &[]).unwrap();
-    let ToDepart::Batch { legs, .. } = depart.receive(Some(LIMIT)).unwrap().read().unwrap();
+    let frame = depart.receive(Some(LIMIT)).unwrap();
+    let ToDepart::Batch { legs, .. } = frame.read().unwrap() else { panic!() };
     assert_eq!(legs.len(), 2);
     let mut tell = |number, recipients: u16, routes: &[u8]| {
         let mut one = of(number, routes);
@@ -140,7 +141,7 @@ fn carry_all(depart: Channel, dead: MessageId, gate: Arc<RwLock<()>>, told: Send
         let mut tenant = None;
         while depart.send(0, &FromDepart::Idle { tenant }, &[]).is_ok() {
             let Ok(frame) = depart.receive(None) else { return };
-            let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap();
+            let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap() else { panic!() };
             tenant = Some(of);
             legs.iter().for_each(|leg| told.send(leg.message).unwrap_or(()));
             if legs.iter().any(|leg| leg.message == dead) {
@@ -218,7 +219,7 @@ fn what_is_handed_over_is_a_guest_s() {
             assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
             depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
             let frame = depart.receive(Some(LIMIT)).unwrap();
-            let ToDepart::Batch { tenant, .. } = frame.read().unwrap();
+            let ToDepart::Batch { tenant, .. } = frame.read().unwrap() else { panic!() };
             assert_eq!(tenant, ANN.0);
         }
         let answer = depart.ask::<_, ToSender>(question, &[], LIMIT).ok().map(|(answer, _)| answer);
@@ -281,7 +282,7 @@ fn who_presses_on_at_a_limit_is_asked_once_and_waits_for_the_answer() {
     let ToSender::May(Some(seconds)) = may(&mut dispatch, 2, 100) else { panic!("taken") };
     assert!((3_500..=3_600).contains(&seconds), "{seconds}");
     let (answer, _): (ToAdmin, _) = admin.ask(&FromAdmin::Release(id), &[], LIMIT).unwrap();
-    assert!(matches!(answer, ToAdmin::Done));
+    assert!(matches!(answer, ToAdmin::Done { .. }));
     assert_eq!(may(&mut dispatch, 2, 100), ToSender::May(None));
     (0..9).for_each(|_| assert!(is_no(may(&mut dispatch, 2, 3)), "asked once"));
 }
@@ -298,7 +299,8 @@ fn an_idle_hand_is_there_once() {
     let idle = || depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
     let heard = || vault.receive(Some(LIMIT)).unwrap().call;
     let batch = || {
-        let ToDepart::Batch { legs, .. } = depart.receive(Some(LIMIT)).unwrap().read().unwrap();
+        let frame = depart.receive(Some(LIMIT)).unwrap();
+        let ToDepart::Batch { legs, .. } = frame.read().unwrap() else { panic!() };
         legs.len()
     };
     let mut leaving = || {
@@ -336,7 +338,7 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
         assert_eq!(queue(&mut dispatch, number), ToSender::Queued);
         depart.send(0, &FromDepart::Idle { tenant }, &[]).unwrap();
         let frame = depart.receive(Some(LIMIT)).unwrap();
-        let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap();
+        let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap() else { panic!() };
         tenant = Some(of);
         for leg in legs {
             let (message, leg, outcome) = (leg.message, leg.leg, outcome.clone());
@@ -371,5 +373,54 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     assert_eq!(told(), refuses);
     while let Ok(Some(frame)) = control.take() {
         assert_eq!(read(frame), None);
+    }
+}
+
+/// What is decided before a letter is handed over counts; after that the answer says so.
+#[test]
+fn what_is_cancelled_in_a_carrier_s_hands_does_not_go_or_is_said_to_be_under_way() {
+    for (is_begun, cancels) in [(false, true), (false, false), (true, true), (true, false)] {
+        let folder = Folder::new("in-hand");
+        let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
+        let (control, mut dispatch, mut depart, mut admin) = start_with(store);
+        let (vault, theirs) = Channel::pair().unwrap();
+        let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
+        control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+        depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
+        assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+        let call = vault.receive(Some(LIMIT)).unwrap().call;
+        vault.send(call, &ToPost::Noted, &[]).unwrap();
+        let frame = depart.receive(Some(LIMIT)).unwrap();
+        let ToDepart::Batch { legs, .. } = frame.read().unwrap() else { panic!() };
+        let (message, leg) = (legs[0].message, legs[0].leg);
+        let mut may_go = || {
+            let asked = FromDepart::Begin(vec![(message, leg), (message, 99)]);
+            let (answer, _): (ToDepart, _) = depart.ask(&asked, &[], LIMIT).unwrap();
+            let ToDepart::Begun(may_go) = answer else { panic!() };
+            assert!(!may_go[1], "what it was not handed");
+            may_go[0]
+        };
+        if is_begun {
+            assert!(may_go());
+        }
+        let question = if cancels { FromAdmin::Cancel(message) } else { FromAdmin::Hold(message) };
+        let (answer, _): (ToAdmin, _) = admin.ask(&question, &[], LIMIT).unwrap();
+        let ToAdmin::Done { under_way } = answer else { panic!("not done") };
+        assert_eq!(under_way, u16::from(is_begun));
+        assert!(!may_go(), "it was begun anew");
+        let mut shown = || {
+            let asked = FromAdmin::Show(message);
+            let (answer, _): (ToAdmin, _) = admin.ask(&asked, &[], LIMIT).unwrap();
+            let ToAdmin::Message { legs, .. } = answer else { panic!("gone") };
+            legs[0].state
+        };
+        let decided = if cancels { wire::post::State::Cancelled } else { wire::post::State::Held };
+        assert_eq!(shown(), if is_begun { wire::post::State::Leaving } else { decided });
+        let outcome = Outcome::Stopped;
+        depart.send(0, &FromDepart::Ended { message, leg, outcome }, &[]).unwrap();
+        let until = std::time::Instant::now() + LIMIT;
+        while shown() != decided {
+            assert!(std::time::Instant::now() < until, "it did not come back");
+        }
     }
 }

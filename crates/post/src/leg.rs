@@ -30,6 +30,9 @@ pub struct Leg {
     pub in_lane: bool,
     #[serde(skip)]
     pub leaving: bool,
+    /// Whoever has it was told that it may be handed over: the remote may have it any moment.
+    #[serde(skip)]
+    pub begun: bool,
 }
 
 impl Leg {
@@ -42,7 +45,7 @@ impl Leg {
                 let left = rest.as_ref().map_or(self.recipients, |(_, left)| *left);
                 (*sent, self.recipients.saturating_sub(*sent).saturating_sub(left))
             }
-            Outcome::ToldLate | Outcome::Untried => (0, 0),
+            Outcome::ToldLate | Outcome::Untried | Outcome::Stopped => (0, 0),
         };
         if let Outcome::Later { why, .. } = outcome {
             self.why = Some(*why);
@@ -57,7 +60,7 @@ impl Leg {
             Outcome::Later { .. } => true,
             Outcome::Sent { .. } => self.settled != (self.recipients, 0),
             Outcome::Failed { .. } => self.settled != (0, self.recipients),
-            Outcome::ToldLate | Outcome::Untried => false,
+            Outcome::ToldLate | Outcome::Untried | Outcome::Stopped => false,
         }
     }
 

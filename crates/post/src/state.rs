@@ -8,7 +8,7 @@
 //! | delayed | is not tried before its time | delayed, by the same clock |
 //! | sent | the remote took it; a `send` entry is on its way to the ledger | sent: the entry is handed in again until the ledger has it |
 //! | failed | its sender was told by whoever tried last | failed |
-//! | cancelled | does not leave; what was leaving at that moment may have left | cancelled |
+//! | cancelled | does not leave; what was begun to be handed over by then may, and is *leaving* until its end is known | cancelled |
 //!
 //! *Held, delayed, sent, failed, cancelled* are durable before anybody hears of them. *Ready* is what
 //! is none of these, and *leaving* is known in memory alone.

@@ -362,7 +362,8 @@ impl Store {
                 rest: None,
                 why: Why::Unreachable | Why::TurnedAway { .. },
             }
-            | Outcome::Untried => {
+            | Outcome::Untried
+            | Outcome::Stopped => {
                 self.table.come_back(slot);
                 return Ok(());
             }

@@ -265,6 +265,7 @@ impl Table {
                 settled: (0, 0),
                 in_lane: false,
                 leaving: false,
+                begun: false,
             };
             put(&mut self.legs, leg.slot, row);
         }
@@ -340,7 +341,8 @@ impl Table {
 
     fn delay(&mut self, slot: u32, until_s: u32, attempts: u8, rest: Option<(At, u16)>) {
         let Some(leg) = self.leg_mut(slot).filter(|leg| !is_over(leg.state)) else { return };
-        (leg.attempts, leg.until_s, leg.leaving) = (attempts, until_s, false);
+        (leg.attempts, leg.until_s) = (attempts, until_s);
+        (leg.leaving, leg.begun) = (false, false);
         let old = rest.map(|(envelope, recipients)| {
             leg.recipients = recipients;
             std::mem::replace(&mut leg.envelope, envelope)
@@ -357,7 +359,8 @@ impl Table {
 
     fn end(&mut self, slot: u32, state: State, why: Option<Why>) {
         let Some(leg) = self.leg_mut(slot).filter(|leg| !is_over(leg.state)) else { return };
-        (leg.state, leg.leaving, leg.why) = (state, false, why);
+        (leg.state, leg.why) = (state, why);
+        (leg.leaving, leg.begun) = (false, false);
         let (message, road, envelope) = (leg.message, leg.road, leg.envelope);
         let end = leg.end();
         self.freed.push(envelope);
@@ -471,6 +474,8 @@ impl Table {
     pub fn shown(&self, leg: &Leg, now: u32) -> State {
         match leg.state {
             State::Ready if leg.leaving => State::Leaving,
+            // Held or cancelled too late to be sure that it does not go.
+            State::Held if leg.begun => State::Leaving,
             State::Ready if self.closed(leg).is_some_and(|(_, until)| until > now) => {
                 State::Delayed
             }

@@ -31,14 +31,14 @@ pub fn verify_statement(
     if statement.valid_until_ms <= now_ms {
         return Err(StatementRefused::Expired);
     }
-    if statement.address != address {
+    if !is_same(&statement.address, address) {
         return Err(StatementRefused::AnotherAddress);
     }
     Ok(statement)
 }
 
 /// Verifies and reads what the vault says of a sender. `address` is the exact one, in the spelling
-/// of the directory: lower case, without the detail behind `+`.
+/// of the directory (`directory::canonical`), or another spelling of it.
 pub fn verify_sending(
     vault: &[u8; 32],
     bytes: &[u8],
@@ -50,10 +50,23 @@ pub fn verify_sending(
     if sending.valid_until_ms <= now_ms {
         return Err(StatementRefused::Expired);
     }
-    if sending.address != address {
+    if !is_same(&sending.address, address) {
         return Err(StatementRefused::AnotherAddress);
     }
     Ok(sending)
+}
+
+/// Whether what is said of one address is said of the other: the same letters, or another spelling
+/// of them, and of a tag behind a wide plus.
+fn is_same(said: &str, asked: &str) -> bool {
+    if said == asked || (said.is_ascii() && asked.is_ascii()) {
+        return said == asked;
+    }
+    let (Some((said, at)), Some((asked, host))) = (said.rsplit_once('@'), asked.rsplit_once('@'))
+    else {
+        return false;
+    };
+    at == host && terms::plain_local(said) == terms::plain_local(asked)
 }
 
 fn read<T: DeserializeOwned>(
@@ -127,6 +140,24 @@ mod tests {
         let found = verify_statement(&vault, &bytes, bare.as_ref(), 1_500, "aoi@example.jp");
         assert_eq!(found.err(), Some(StatementRefused::Unsigned));
     }
+
+    #[test]
+    fn another_spelling_is_the_same_address() {
+        let check = |said, asked, same| assert_eq!(super::is_same(said, asked), same, "{asked}");
+        check("だ@example.jp", "た\u{3099}@example.jp", true);
+        check("taro@example.jp", "ｔａｒｏ@example.jp", true);
+        check("taro@example.jp", "ｔａｒｏ＋ｘ@example.jp", true);
+        check("ｔａｒｏ@example.jp", "taro@example.jp", true);
+        check("taro@example.jp", "ｔａｒｏ@example.com", false);
+        check("taro@example.jp", "taro+x@example.jp", false);
+        check("taro@example.jp", "tаro@example.jp", false);
+        check("taro@example.jp", "taro\u{200b}@example.jp", false);
+        check("+x@example.jp", "＋ｙ@example.jp", false);
+        // What is no address is nobody's in any spelling.
+        check("葵", "だ", false);
+        check("だ", "た\u{3099}", false);
+    }
+
     #[test]
     fn a_word_about_a_sender_is_no_word_about_a_recipient() {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();

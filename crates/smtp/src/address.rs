@@ -56,10 +56,25 @@ impl Address {
         self.local.is_ascii() && self.domain.is_ascii()
     }
 
-    /// The same mailbox for a host that, like us, does not tell `Aoi` from `aoi`. RFC 5321 §2.4
-    /// leaves this to the host of the mailbox alone: use it for our own domains only.
-    pub fn folded(&self) -> Self {
+    /// As it was written, in small letters. RFC 5321 §2.4 leaves whether `Aoi` is `aoi` to the host
+    /// of the mailbox alone: use it for our own domains only.
+    pub fn in_small_letters(&self) -> Self {
         Self { local: self.local.to_lowercase(), domain: self.domain.clone() }
+    }
+
+    /// The same mailbox in the one spelling in which a host like us keeps it: marks joined to their
+    /// letters (NFC), letters of other widths and shapes made plain, no capitals. Split a tag off
+    /// afterwards: a wide plus is one, too. `None`: with signs that the grammar keeps apart (a wide
+    /// `@`), or too long, it is nobody's.
+    pub fn folded(&self) -> Option<Self> {
+        let local = terms::folded_local(&self.local);
+        let stands_apart = |sign: &char| sign.is_ascii() && !path::is_dot_or_atom(*sign);
+        let is_sound =
+            local.chars().filter(stands_apart).eq(self.local.chars().filter(stands_apart))
+                && (path::is_dot_string(&local) || !path::is_dot_string(&self.local))
+                && local.len() <= LOCAL_BYTES
+                && !local.is_empty();
+        is_sound.then(|| Self { local, domain: self.domain.clone() })
     }
 
     /// The same mailbox with its domain as the DNS has it; `None`: no such name can be there.

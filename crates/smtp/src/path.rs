@@ -75,7 +75,7 @@ fn local_part(cursor: &mut Cursor, dots: Dots) -> Option<String> {
         let bare = std::str::from_utf8(bare).ok()?;
         let fits = match dots {
             Dots::AsInTheGrammar => is_dot_string(bare),
-            Dots::AsTheyCome => !bare.is_empty() && bare.chars().all(|l| l == '.' || is_atom(l)),
+            Dots::AsTheyCome => !bare.is_empty() && bare.chars().all(is_dot_or_atom),
         };
         fits.then(|| bare.to_owned())?
     };
@@ -146,6 +146,11 @@ fn address_literal(cursor: &mut Cursor) -> Option<String> {
 /// `Atom *("." Atom)`.
 pub(crate) fn is_dot_string(local: &str) -> bool {
     local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
+}
+
+/// What needs no quotes, save where dots stand side by side.
+pub(crate) fn is_dot_or_atom(letter: char) -> bool {
+    letter == '.' || is_atom(letter)
 }
 
 /// atext of RFC 5322 §3.2.3, and UTF-8.

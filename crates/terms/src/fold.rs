@@ -26,6 +26,48 @@ pub fn folded_text(text: &str) -> String {
     folded
 }
 
+/// The local part of an address of ours, in the one spelling in which it is kept and looked up.
+/// What no reader shows stays, so that whoever reads it refuses it.
+pub fn folded_local(local: &str) -> String {
+    if local.is_ascii() {
+        return local.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(local.len());
+    for letter in local.chars() {
+        match is_unseen(letter) {
+            true => folded.push(letter),
+            false => push_folded(&mut folded, letter),
+        }
+    }
+    folded
+}
+
+/// A local part in that spelling, without the tag behind its plus, be it a wide one.
+pub fn plain_local(local: &str) -> String {
+    let local = folded_local(local);
+    match local.split_once('+') {
+        Some((plain, _)) if !plain.is_empty() => plain.to_owned(),
+        _ => local,
+    }
+}
+
+/// A name of people's own making with its marks joined to their letters (NFC): capitals and
+/// widths stay theirs.
+pub fn composed(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_owned();
+    }
+    let mut made = String::with_capacity(name.len());
+    for letter in name.chars() {
+        // Characters that Unicode has twice are one in NFC, too.
+        match looked_up(SHAPES, u32::from(letter)) {
+            Some(same) if ('\u{f900}'..='\u{fad9}').contains(&letter) => made.push_str(same),
+            _ => push_joined(&mut made, letter),
+        }
+    }
+    made
+}
+
 fn push_folded(folded: &mut String, letter: char) {
     match letter {
         '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}' => {
@@ -48,14 +90,28 @@ fn shape(letter: char) -> Option<String> {
 }
 
 fn push_joined(text: &mut String, letter: char) {
-    let one = |before| syllable(before, letter).or_else(|| joined(before, letter));
-    match text.chars().next_back().and_then(one) {
+    match text.chars().next_back().and_then(|before| one_of(before, letter)) {
         Some(one) => {
             text.pop();
             text.push(one);
         }
         None => text.push(letter),
     }
+}
+
+/// What a letter and the next become, be it in capitals.
+fn one_of(before: char, letter: char) -> Option<char> {
+    if let Some(one) = syllable(before, letter) {
+        return Some(one);
+    }
+    if let Some(one) = joined(before, letter) {
+        return Some(one);
+    }
+    let alone =
+        |mut letters: std::char::ToLowercase| letters.next().filter(|_| letters.next().is_none());
+    let small = alone(before.to_lowercase()).filter(|small| *small != before)?;
+    let mut capital = joined(small, letter)?.to_uppercase();
+    capital.next().filter(|_| capital.next().is_none())
 }
 
 /// Korean syllables are counted together of their letters (Unicode §3.12).
@@ -74,7 +130,7 @@ fn syllable(before: char, letter: char) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::folded_text;
+    use super::{composed, folded_local, folded_text, plain_local};
 
     #[test]
     fn text_is_folded_to_one_shape() {
@@ -97,6 +153,45 @@ mod tests {
         ] {
             assert_eq!(folded_text(written), folded, "{written}");
             assert_eq!(folded_text(folded), folded, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_local_part_is_folded_and_nothing_is_taken_away() {
+        for (typed, folded) in [
+            ("Aoi", "aoi"),
+            ("ＡＯＩ．ｍｏｒｉ", "aoi.mori"),
+            ("か\u{3099}く", "がく"),
+            ("ｱｵｲ", "アオイ"),
+            ("Ｊｏ\u{308}ｒｇ", "jörg"),
+            ("a\u{200b}b", "a\u{200b}b"),
+            ("a\u{3000}b", "a\u{3000}b"),
+        ] {
+            assert_eq!(folded_local(typed), folded, "{typed}");
+            assert_eq!(folded_local(folded), folded, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_split_off_behind_either_plus() {
+        for (typed, plain) in [("Aoi+x", "aoi"), ("ａｏｉ＋ｘ", "aoi"), ("+x", "+x"), ("だ", "だ")]
+        {
+            assert_eq!(plain_local(typed), plain, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_composed_and_else_left_as_it_is() {
+        for (typed, name) in [
+            ("Work", "Work"),
+            ("カ\u{3099}ス", "ガス"),
+            ("U\u{308}ber", "Über"),
+            ("ＡＢＣ ﾃｽﾄ", "ＡＢＣ ﾃｽﾄ"),
+            ("\u{1100}\u{1161}", "가"),
+            ("\u{fa19}", "神"),
+        ] {
+            assert_eq!(composed(typed), name, "{typed}");
+            assert_eq!(composed(name), name, "{typed}");
         }
     }
 }

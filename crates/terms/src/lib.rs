@@ -19,12 +19,13 @@ mod limit;
 mod name;
 pub mod plain;
 mod punycode;
+mod scripts;
 mod shapes;
 
 pub use cursor::Cursor;
 pub use date::{LocalTime, Received};
 pub use finding::{Finding, Verdict};
-pub use fold::folded_text;
+pub use fold::{composed, folded_local, folded_text, plain_local};
 pub use id::{
     ConnectionId, FolderId, GrantId, HoldId, InstanceId, MessageId, RequestId, TenantId, UserId,
 };
@@ -37,3 +38,4 @@ pub use name::{
     FULL_STOPS, is_joined_mark, is_mark, is_unseen, mapped_name, plain_letters, push_plain,
 };
 pub use punycode::{ascii_name, is_right_label, letters_name};
+pub use scripts::{Odd, odd_letter};

@@ -348,6 +348,9 @@ pub enum FromDepart {
     /// A letter of its batch to an address of another tenant, which carries it on from there, in
     /// [`guest_of`](crate::directory::guest_of)'s name. Answered as [`FromSender::Queue`] is.
     HandOver(Box<Outgoing>),
+    /// May these legs of its batch go, now that they are about to be handed over? Answered by
+    /// `Begun`. Whoever holds or cancels one after a yes is told that it is under way.
+    Begin(Vec<(MessageId, LegNumber)>),
 }
 
 /// How an attempt ended.
@@ -364,6 +367,8 @@ pub enum Outcome {
     ToldLate,
     /// Nothing was tried: another destination of the batch keeps this instance waiting.
     Untried,
+    /// Nothing was tried: it was held or cancelled before it was handed over.
+    Stopped,
 }
 
 /// What a leg is handed over for.
@@ -405,7 +410,12 @@ pub enum Why {
 /// To `depart`.
 #[derive(Serialize, Deserialize)]
 pub enum ToDepart {
-    Batch { tenant: TenantId, legs: Vec<Load> },
+    Batch {
+        tenant: TenantId,
+        legs: Vec<Load>,
+    },
+    /// For each that was asked about, in order.
+    Begun(Vec<bool>),
 }
 
 /// One leg to be carried.
@@ -472,7 +482,10 @@ pub enum ToAdmin {
         /// What became of each leg; those of which nothing was written down are missing.
         legs: Vec<LegEnd>,
     },
-    Done,
+    /// `under_way`: destinations that are being handed over at this moment, and may still go.
+    Done {
+        under_way: u16,
+    },
     NoSuch,
     StillHeld(u32),
     Status(Status),

@@ -2,7 +2,9 @@
 
 use super::Imap;
 use crate::fault::Trouble;
-use crate::folders::{Named, SEPARATOR, is_good_name, left_name, seal_name, special_attribute};
+use crate::folders::{
+    Named, SEPARATOR, is_good_name, left_name, position, seal_name, special_attribute,
+};
 use crate::keeper;
 use imap::{List, StatusItem, matches};
 use std::collections::BTreeMap;
@@ -128,7 +130,7 @@ impl Imap<'_> {
         let mut entries = entries(folders);
         add_left(&mut entries, left);
         for ((_, name), entry) in &entries {
-            if !matches(&pattern, name, SEPARATOR) {
+            if !is_like(&pattern, name) {
                 continue;
             }
             if entry.is_subscribed() {
@@ -162,12 +164,12 @@ impl Imap<'_> {
 
     pub(super) fn create(&mut self, tag: &str, name: &str) -> Result<(), Trouble> {
         // RFC 3501 §6.3.3: a trailing separator only announces children.
-        let name = name.strip_suffix('/').unwrap_or(name);
+        let name = &*terms::composed(name.strip_suffix('/').unwrap_or(name));
         if !is_good_name(name) {
             return Err(Trouble::No("CANNOT", "a folder cannot have this name"));
         }
         let (folders, left) = self.folders_and_left()?;
-        if folders.iter().any(|named| named.name == name) {
+        if position(&folders, name).is_some() {
             return Err(Trouble::No("ALREADYEXISTS", "there is such a folder"));
         }
         self.make_above(name, &folders)?;
@@ -179,7 +181,7 @@ impl Imap<'_> {
     /// RFC 3501 §6.3.3, §6.3.5: levels above a new name are made too.
     fn make_above(&mut self, name: &str, folders: &[Named]) -> Result<(), Trouble> {
         for level in name.match_indices('/').filter_map(|(end, _)| name.get(..end)) {
-            if !folders.iter().any(|named| named.name == level) {
+            if position(folders, level).is_none() {
                 self.make(level)?;
             }
         }
@@ -216,15 +218,19 @@ impl Imap<'_> {
     }
 
     pub(super) fn rename(&mut self, tag: &str, from: &str, to: &str) -> Result<(), Trouble> {
-        let to = to.strip_suffix('/').unwrap_or(to);
-        if !is_good_name(to) || to.starts_with(&format!("{from}/")) {
+        let to = &*terms::composed(to.strip_suffix('/').unwrap_or(to));
+        let (folders, left) = self.folders_and_left()?;
+        let found = position(&folders, from).and_then(|at| folders.get(at));
+        let from = found.map_or(from, |named| named.name.as_str());
+        let is_below = to.starts_with(&format!("{}/", terms::composed(from)));
+        if !is_good_name(to) || is_below {
             return Err(Trouble::No("CANNOT", "a folder cannot have this name"));
         }
-        let (folders, left) = self.folders_and_left()?;
-        if folders.iter().any(|named| named.name == to) {
+        // A folder of an older version may get the other form of its own name.
+        let same = position(&folders, to).and_then(|at| folders.get(at));
+        if same.is_some_and(|same| same.name == to || same.name != from) {
             return Err(Trouble::No("ALREADYEXISTS", "there is such a folder"));
         }
-        let found = folders.iter().find(|named| named.name == from);
         let special = found.and_then(|named| named.front.special);
         if special == Some(SpecialUse::Inbox) {
             return self.move_inbox(tag, to);
@@ -298,7 +304,7 @@ impl Imap<'_> {
         exists: bool,
     ) -> Result<(), Trouble> {
         let (_, mut left) = self.folders_and_left()?;
-        left.retain(|named| named.name == name);
+        left.retain(|named| is_same(&named.name, name));
         if left.is_empty() && !exists {
             return Err(Trouble::NoSuchFolder);
         }
@@ -315,7 +321,7 @@ impl Imap<'_> {
         name: &str,
         folder: terms::FolderId,
     ) -> Result<(), Trouble> {
-        for kept in left.iter().filter(|named| named.name == name) {
+        for kept in left.iter().filter(|named| is_same(&named.name, name)) {
             let (subscribed, kept) = (true, kept.front.folder);
             keeper::change(self.ends, &FromAccess::Subscribe { folder, subscribed })?;
             keeper::change(self.ends, &FromAccess::Delete { folder: kept })?;
@@ -354,6 +360,18 @@ impl Imap<'_> {
     }
 }
 
+/// Whether two names are one, be their letters in other forms.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || terms::composed(one) == terms::composed(other)
+}
+
+/// Whether a name matches as it is kept, or its letters do in the form of the pattern's.
+fn is_like(pattern: &str, name: &str) -> bool {
+    matches(pattern, name, SEPARATOR)
+        || (!(pattern.is_ascii() && name.is_ascii())
+            && matches(&terms::composed(pattern), &terms::composed(name), SEPARATOR))
+}
+
 /// The names that match; and of each whether, by RFC 5258 §3.5, something below it is selected and
 /// not listed itself. Each name is held against the patterns once.
 fn chosen<'a>(
@@ -362,7 +380,7 @@ fn chosen<'a>(
 ) -> BTreeMap<&'a str, bool> {
     let patterns: Vec<String> =
         list.patterns.iter().map(|pattern| format!("{}{pattern}", list.reference)).collect();
-    let is_wanted = |name: &&str| patterns.iter().any(|p| matches(p, name, SEPARATOR));
+    let is_wanted = |name: &&str| patterns.iter().any(|p| is_like(p, name));
     let names = entries.keys().map(|(_, name)| name.as_str());
     let mut chosen: BTreeMap<&str, bool> =
         names.filter(is_wanted).map(|name| (name, false)).collect();

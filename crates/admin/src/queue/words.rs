@@ -103,8 +103,9 @@ pub fn status(why: Why) -> Option<String> {
 }
 
 /// Where a leg that is not over stands.
-pub fn stands(state: State, why: Option<Why>) -> [String; 2] {
+pub fn stands(state: State, why: Option<Why>, is_stopped: bool) -> [String; 2] {
     let [japanese, english] = match (state, why) {
+        (State::Leaving, _) if is_stopped => under_way(),
         (State::Held, _) => ["保留中です。", "it is held"],
         (State::Leaving, _) => ["送信中です。", "it is on its way"],
         (_, Some(why)) => return waits_for(why),
@@ -113,9 +114,23 @@ pub fn stands(state: State, why: Option<Why>) -> [String; 2] {
     [japanese.to_owned(), english.to_owned()]
 }
 
+/// Held or cancelled when it was being handed over already.
+pub fn under_way() -> [&'static str; 2] {
+    [
+        "すでに宛先へ引き渡している最中のものがあり、それは届く可能性があります。\
+         結果は `queue show ID` で確認してください。",
+        "some of it is being handed over at this moment, and may still go: `queue show ID` tells \
+         what became of it",
+    ]
+}
+
 /// How a leg ended: for those who got it, or why the others did not.
-pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
+pub fn ended(state: State, why: Option<Why>, is_cancelled: bool) -> [String; 2] {
     let [japanese, english] = match (state, why) {
+        (State::Sent, _) if is_cancelled => [
+            "宛先が受け取りました。取り消しの時点ですでに引き渡し中か、送信済みでした。",
+            "the destination has taken it: it was under way, or had left, when it was cancelled",
+        ],
         (State::Sent, _) => ["宛先が受け取りました。", "the destination has taken it"],
         (State::Cancelled, _) => {
             ["取り消されたため、送信していません。", "it was cancelled and not sent"]
@@ -211,38 +226,44 @@ mod tests {
         let whys = whys.into_iter().chain([Why::NotSignedIn, Why::MaybeTaken]).map(Some);
         let whys = whys.chain([None]);
         let states = [State::Sent, State::Failed, State::Cancelled];
-        for why in whys {
+        for (why, is_stopped) in whys.flat_map(|why| [(why, false), (why, true)]) {
             let living = [State::Held, State::Ready, State::Leaving, State::Delayed];
-            let told = states.iter().map(|state| ended(*state, why));
-            for [japanese, english] in told.chain(living.iter().map(|state| stands(*state, why))) {
+            let told = states.iter().map(|state| ended(*state, why, is_stopped));
+            for [japanese, english] in
+                told.chain(living.iter().map(|state| stands(*state, why, is_stopped)))
+            {
                 assert!(japanese.chars().any(|one| one > '\u{3000}'), "{japanese}");
                 assert!(english.is_ascii() && !english.is_empty(), "{english}");
             }
         }
+        let [_, english] = ended(State::Sent, None, true);
+        assert!(english.contains("has taken it"), "{english}");
+        let [_, english] = stands(State::Leaving, None, true);
+        assert!(english.contains("may still go"), "{english}");
         // Whose DNS it is; a loop is one; and what expired says why.
         let status = |class, subject, detail| Some(Why::Answered { class, subject, detail });
-        let [japanese, english] = stands(State::Delayed, status(4, 4, 3));
+        let [japanese, english] = stands(State::Delayed, status(4, 4, 3), false);
         assert!(english.contains("destination's own DNS") && japanese.contains("宛先のドメインの"));
         // A server that hung up was reached, and answered nothing; behind the text it may have it.
-        let [japanese, english] = stands(State::Delayed, status(4, 4, 2));
+        let [japanese, english] = stands(State::Delayed, status(4, 4, 2), false);
         assert!(english.contains("was reached") && japanese.contains("つながりましたが"));
         assert!(!english.contains("answered") && !japanese.contains("応答しました"));
         for [japanese, english] in [
-            stands(State::Delayed, Some(Why::MaybeTaken)),
-            ended(State::Failed, Some(Why::MaybeTaken)),
+            stands(State::Delayed, Some(Why::MaybeTaken), false),
+            ended(State::Failed, Some(Why::MaybeTaken), false),
         ] {
             assert!(english.contains("may have taken it") && japanese.contains("可能性"));
         }
         // No MX and no address: it does not exist, which is not to be out of reach.
-        let [japanese, english] = ended(State::Failed, status(5, 4, 4));
+        let [japanese, english] = ended(State::Failed, status(5, 4, 4), false);
         assert!(english.contains("The domain does not exist") && japanese.contains("存在しない"));
-        let [japanese, english] = ended(State::Failed, status(4, 4, 3));
+        let [japanese, english] = ended(State::Failed, status(4, 4, 3), false);
         assert!(english.contains("The DNS of the domain") && japanese.contains("期限まで"));
-        let [japanese, english] = ended(State::Failed, status(5, 4, 6));
+        let [japanese, english] = ended(State::Failed, status(5, 4, 6), false);
         assert!(english.contains("a loop") && japanese.contains("ループ"));
-        let [_, english] = ended(State::Failed, status(5, 7, 10));
+        let [_, english] = ended(State::Failed, status(5, 7, 10), false);
         assert!(english.contains("(TLS) that is required"), "{english}");
-        let [japanese, english] = ended(State::Failed, Some(answered(5)));
+        let [japanese, english] = ended(State::Failed, Some(answered(5)), false);
         assert!(english.contains("5.1.1") && english.contains("Nobody has this address."));
         assert!(japanese.contains("5.1.1") && japanese.contains("利用者がいません"));
     }

@@ -383,6 +383,7 @@ fn a_notice_says_when_nobody_was_reached() {
     check(Some(Why::Unreachable), "4.4.1", Reason::Unreachable);
     check(Some(Why::Ours), "4.3.0", Reason::OwnFault);
     check(Some(Why::NoResolver), "4.4.3", Reason::NoResolver);
+    check(Some(Why::NotSignedIn), "4.7.8", Reason::OwnFault);
     let broke = Why::Answered { class: 4, subject: 4, detail: 2 };
     check(Some(broke), "4.4.2", Reason::HungUp);
     check(Some(Why::MaybeTaken), "4.4.2", Reason::MaybeTaken);

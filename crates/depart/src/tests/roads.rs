@@ -325,7 +325,7 @@ fn signed_keys_are_demanded() {
     let mut plan = Plan::default().with("there.example", name, &remote);
     plan.record(&format!("_25._tcp.{name}"), RecordKind::Tlsa, Found::Failed);
     plan.signed();
-    assert_eq!(outcome(plan, bob()), "1.0 later sent 0: Ours");
+    assert_eq!(outcome(plan, bob()), "1.0 later sent 0: 4.4.3");
 }
 
 /// RFC 8689 §5: what its author lets go without TLS waits for neither a policy nor for records; a
@@ -642,4 +642,20 @@ fn a_tenant_s_own_address() {
     };
     check([192, 0, 2, 200], "1.0 sent 1");
     check([192, 0, 2, 201], "1.0 later sent 0: Ours");
+}
+
+/// Held or cancelled since it was handed to us: the others go, and of it the remote hears nothing;
+/// nor does a mailbox of this house.
+#[test]
+fn what_was_stopped_in_our_hands_does_not_go() {
+    let remote = Remote::that(|_, _| None);
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let stopped = [2, 4].map(|number| terms::MessageId([number; 16]));
+    house.seen.lock().unwrap().stopped.extend(stopped);
+    let out = |number| Letter::out(&["bob@there.example"]).numbered(number);
+    let here = |number| Letter::to(Hop::Here, &["ben@here.example"]).numbered(number);
+    let mut told = house.carry(&[out(1), out(2), out(3), here(4), here(5)]);
+    told.sort();
+    assert_eq!(told, ["1.0 sent 1", "2.0 stopped", "3.0 sent 1", "4.0 stopped", "5.0 sent 1"]);
+    assert_eq!(house.seen.lock().unwrap().copies.len(), 1);
 }

@@ -80,6 +80,8 @@ pub struct Seen {
     /// Who is away, by address, and what was answered in their name.
     pub absent: Vec<String>,
     pub answered: HashSet<[u8; 32]>,
+    /// What was held or cancelled while it was in hand.
+    pub stopped: HashSet<MessageId>,
     /// Whose mail is kept although it goes on.
     pub keeps: HashSet<UserId>,
     /// The tenant has nobody who answers for it.
@@ -291,6 +293,7 @@ pub fn short(outcome: &Outcome) -> String {
         Outcome::Failed { sent, why: because } => format!("failed sent {sent}: {}", why(because)),
         Outcome::ToldLate => "told late".to_owned(),
         Outcome::Untried => "untried".to_owned(),
+        Outcome::Stopped => "stopped".to_owned(),
     }
 }
 
@@ -434,6 +437,12 @@ fn play_post(
                         seen.lock().unwrap().rests.push(rest);
                     }
                     let _ = tell_end.send((message, leg, outcome));
+                }
+                FromDepart::Begin(legs) => {
+                    let stopped = seen.lock().unwrap().stopped.clone();
+                    let may_go = |(message, _): &(MessageId, u16)| !stopped.contains(message);
+                    let answer = ToDepart::Begun(legs.iter().map(may_go).collect());
+                    post.send(frame.call, &answer, &[]).unwrap();
                 }
                 FromDepart::HandOver(outgoing) => {
                     assert_eq!(outgoing.user, directory::guest_of(outgoing.tenant));

@@ -14,8 +14,6 @@ use wire::{mailbox, post};
 const PEOPLE_AT_ONCE: usize = 20;
 /// How long the directory erases before it answers others again.
 const AT_A_TIME: Duration = Duration::from_secs(1);
-/// As long as an erasure may take: the mailbox first settles what it was told.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Changes<'_> {
     /// Piece by piece, each noted: a restart goes on with the next one.
@@ -56,17 +54,12 @@ impl Friends {
     /// What erasing these people's mail would erase.
     fn count(&mut self, tenant: TenantId, some: &[UserId], whole: bool) -> Result<Counted, Fault> {
         let (waiting, waiting_bytes) = self.count_queue(tenant, some.to_vec(), whole)?;
-        let channel = self.mailbox.as_mut().ok_or(Fault::MailboxAway)?;
         let question = mailbox::FromDirectory::Count { tenant, users: some.to_vec() };
-        match channel.ask(&question, &[], PATIENCE) {
-            Ok((mailbox::ToDirectory::Counted { messages, bytes, rows }, _)) => {
+        match self.ask_mailbox(&question)? {
+            mailbox::ToDirectory::Counted { messages, bytes, rows } => {
                 Ok(Counted { messages, bytes, rows, waiting, waiting_bytes })
             }
-            Ok(_) | Err(wire::Fault::Silent) => Err(Fault::MailboxAway),
-            Err(_) => {
-                self.mailbox = None;
-                Err(Fault::MailboxAway)
-            }
+            _ => Err(Fault::MailboxAway),
         }
     }
 
@@ -77,15 +70,9 @@ impl Friends {
         users: Vec<UserId>,
         whole: bool,
     ) -> Result<(u64, u64), Fault> {
-        let channel = self.post.as_mut().ok_or(Fault::PostAway)?;
-        let question = post::FromDirectory::Count { tenant, users, whole };
-        match channel.ask(&question, &[], PATIENCE) {
-            Ok((post::ToDirectory::Counted { messages, bytes }, _)) => Ok((messages, bytes)),
-            Ok(_) | Err(wire::Fault::Silent) => Err(Fault::PostAway),
-            Err(_) => {
-                self.post = None;
-                Err(Fault::PostAway)
-            }
+        match self.ask_post(&post::FromDirectory::Count { tenant, users, whole })? {
+            post::ToDirectory::Counted { messages, bytes } => Ok((messages, bytes)),
+            _ => Err(Fault::PostAway),
         }
     }
 }

@@ -1,19 +1,59 @@
 //! What the mailbox is handed: sealed copies, and the traces of what was refused.
 
-use super::{KEEP_LIMIT, Kept, Neighbours, REJOIN_LIMIT};
+use super::{KEEP_LIMIT, Kept, Neighbours, REJOIN_LIMIT, REMEMBERED, REMEMBERED_RECIPIENTS, Room};
 use crate::Fault;
 use crate::judgement::Judged;
 use crate::sealing::{Sealed, ask_for_tokens, await_tokens, frames, journeys};
 use compartment::Lender;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use terms::{Kind, MessageId, UserId};
 use wire::mailbox::{FromEdge, State, ToEdge};
+
+const ROOM_LIMIT: Duration = Duration::from_secs(4);
+/// Messages up to this find room where room was found a moment ago; the keeper has the last word.
+const SMALL_BYTES: u64 = 1024 * 1024;
+/// A mailbox that did not answer is not asked for room again for so long.
+const MUTE: Duration = Duration::from_secs(2);
 
 /// A message is offered so often: to a keeper that dies with it, and to its successors.
 const OFFERS: usize = 3;
 
 impl Neighbours {
+    /// Whether a mailbox has room. A keeper that does not say so now would not say later whether it
+    /// kept the letter.
+    pub(crate) fn room_for(&mut self, user: UserId, bytes: u64) -> Room {
+        let lately = self.rooms.get(&user).is_some_and(|since| since.elapsed() < REMEMBERED);
+        if lately && bytes <= SMALL_BYTES {
+            return Room::Yes;
+        }
+        // Whoever names a hundred people waits once.
+        if self.mute.is_some_and(|since| since.elapsed() < MUTE) {
+            return Room::Unsaid;
+        }
+        let question = FromEdge::Room { user, bytes };
+        match self.ask(Kind::Mailbox, &question, ROOM_LIMIT) {
+            Ok(ToEdge::Room(true)) => {
+                if self.rooms.len() >= REMEMBERED_RECIPIENTS {
+                    self.rooms.clear();
+                }
+                self.rooms.insert(user, Instant::now());
+                Room::Yes
+            }
+            Ok(ToEdge::Room(false)) => Room::No,
+            _ => {
+                self.mailbox_is_mute();
+                Room::Unsaid
+            }
+        }
+    }
+
+    /// What it said of room counts no more: whoever is named next, it is asked.
+    fn mailbox_is_mute(&mut self) {
+        self.mute = Some(Instant::now());
+        self.rooms.clear();
+    }
+
     /// Hands a sealed message to the mailbox; `Yes` means durable.
     pub(crate) fn keep(&mut self, mut sealed: Sealed) -> Kept {
         let lent = sealed.lent();
@@ -84,7 +124,10 @@ impl Neighbours {
                     };
                 }
                 // It lives: it may answer later, and the next message finds it where it is.
-                Err(wire::Fault::Silent) => break,
+                Err(wire::Fault::Silent) => {
+                    self.mailbox_is_mute();
+                    break;
+                }
                 Err(_) => {
                     self.channels.remove(&Kind::Mailbox);
                 }

@@ -1,7 +1,7 @@
 //! What a sender hears and what the mailbox gets.
 
-use super::{Neighbourhood, Plan, Scanner, settle};
-use crate::neighbours::canonical;
+use super::{Neighbourhood, Plan, Scanner, neighbourhood, settle};
+use crate::neighbours::{KEEP_LIMIT, canonical};
 use std::time::Duration;
 use terms::{Finding, Verdict};
 use wire::gate::FromGate;
@@ -63,7 +63,7 @@ fn recipients_are_refused_by_their_reason() {
     assert!(client.said.ends_with("421 4.7.0 too many unknown recipients\r\n"), "{}", client.said);
     drop(client);
     around.deliver(&["aoi@example.jp"], TEXT);
-    assert_eq!(around.seen.lock().unwrap().unknown, 11);
+    around.sees("eleven unknown recipients", |seen| seen.unknown == 11);
 }
 
 /// A domain is the same however it is written: wide letters, full stops of Japanese keyboards,
@@ -293,10 +293,8 @@ fn memory_is_given_back() {
     around.deliver(&["aoi@example.jp"], &text);
     around.deliver(&["aoi@example.jp"], TEXT);
     around.control.send(0, &wire::control::Order::Stop, &[]).unwrap();
-    around.life.join().unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    let seen = around.seen.lock().unwrap();
-    assert_eq!((seen.allowed, seen.done.len()), (0, 2));
+    let is_back = |seen: &neighbourhood::Seen| (seen.allowed, seen.done.len()) == (0, 2);
+    around.sees("both done, and all memory given back", is_back);
 }
 
 #[test]
@@ -328,6 +326,37 @@ fn a_mailbox_that_died_with_a_message_leaves_nobody_without_a_reply() {
     check(&[false], "250 2.0.0", 2);
     check(&[false, true], "250 2.0.0", 2);
     check(&[false, false, false], "451 4.3.0 try again later", 3);
+}
+
+/// Whoever keeps the mail and does not answer is known before the text; a sender who brought it
+/// already hears that it is not known, tries again in the same session, and nothing is lost.
+#[test]
+fn a_mailbox_that_does_not_answer_puts_mail_off_before_its_text() {
+    let around = settle(Plan::default());
+    let mut client = around.connect();
+    client.stream.set_read_timeout(Some(KEEP_LIMIT * 2)).unwrap();
+    client.begin(&["aoi@example.jp"]);
+    around.seen.lock().unwrap().mailbox_is_mute = true;
+    client.say(&format!("{TEXT}.\r\n"));
+    let reply = client.hear();
+    assert_eq!(reply, "451 4.3.0 whether this was kept is not known now; try again later\r\n");
+    around.hears("the mailbox left without an answer");
+    client.ask("MAIL FROM:<a@sender.example>");
+    for to in ["aoi@example.jp", "ben@example.jp"] {
+        let reply = client.ask(&format!("RCPT TO:<{to}>"));
+        assert_eq!(reply, "451 4.3.0 no mailbox answers now; try again later\r\n");
+    }
+    // Mail that nobody here keeps is taken all the same.
+    assert!(client.ask("RCPT TO:<gate@gateway.example>").starts_with("250"), "{}", client.said);
+    client.ask("RSET");
+    around.seen.lock().unwrap().mailbox_is_mute = false;
+    client.ask("MAIL FROM:<a@sender.example>");
+    while !client.ask("RCPT TO:<aoi@example.jp>").starts_with("250") {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    client.ask("DATA");
+    client.say(&format!("{TEXT}.\r\n"));
+    assert!(client.hear().contains(" kept\r\n"), "{}", client.said);
 }
 
 #[test]

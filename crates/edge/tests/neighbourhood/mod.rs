@@ -53,6 +53,8 @@ pub enum Scanner {
 
 #[derive(Default)]
 pub struct Seen {
+    /// The mailbox hears all and answers nothing.
+    pub mailbox_is_mute: bool,
     pub copies: Vec<Copy>,
     pub journeys: Vec<Journey>,
     pub letters: Vec<Letter>,
@@ -189,15 +191,20 @@ impl<T> Neighbourhood<T> {
 
     /// Waits until the warden was told something with these words.
     pub fn hears(&self, words: &str) {
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let has_heard = |seen: &Seen| seen.reports.iter().any(|report| report.contains(words));
+        self.sees(words, has_heard);
+    }
+
+    /// Waits until it is so: what the neighbours were told they may read later than a client.
+    pub fn sees(&self, what: &str, is_so: impl Fn(&Seen) -> bool) {
+        let until = std::time::Instant::now() + LIMIT;
         while std::time::Instant::now() < until {
-            let heard = |report: &String| report.contains(words);
-            if self.seen.lock().unwrap().reports.iter().any(heard) {
+            if is_so(&self.seen.lock().unwrap()) {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
-        panic!("the warden never heard: {words}");
+        panic!("never seen: {what}");
     }
 
     /// One whole message; everything that the edge said.
@@ -506,6 +513,9 @@ fn play_mailbox(
         while let Ok(frame) = channel.receive(None) {
             match frame.read::<mailbox::FromEdge>().unwrap() {
                 mailbox::FromEdge::Room { .. } => {
+                    if seen.lock().unwrap().mailbox_is_mute {
+                        continue;
+                    }
                     channel.send(frame.call, &mailbox::ToEdge::Room(room), &[]).unwrap();
                 }
                 mailbox::FromEdge::HasKept { user, message } => {
@@ -522,7 +532,7 @@ fn play_mailbox(
                     }
                     seen.copies.extend(copies);
                     seen.journeys.extend(journeys);
-                    if more {
+                    if more || seen.mailbox_is_mute {
                         continue;
                     }
                     if let Some(is_kept) = deaths.next() {

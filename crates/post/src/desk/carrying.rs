@@ -128,6 +128,11 @@ impl Desk {
                 let handed = (&*outgoing, frame.descriptors.as_slice(), Hand::Others);
                 self.queue(peer, frame.call, handed, None)
             }
+            FromDepart::Begin(legs) => {
+                let may_go = legs.iter().map(|leg| self.begins(peer, *leg)).collect();
+                let _ = self.hub.send(peer, frame.call, &ToDepart::Begun(may_go), Vec::new());
+                Ok(())
+            }
             FromDepart::Ended { message, leg, outcome } => {
                 let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };
                 // Only what was handed to it: anything else is a lie.
@@ -139,6 +144,16 @@ impl Desk {
                 }
                 self.write_end((slot, instance), &outcome, &frame.descriptors)
             }
+        }
+    }
+
+    /// Whether a leg that is about to be handed over may go. What somebody decided counts from
+    /// here on: it is in the table, or in the answer that they wait for.
+    fn begins(&mut self, peer: Peer, leg: (MessageId, LegNumber)) -> bool {
+        let carried = self.carried.get(&peer).and_then(|carried| carried.legs.get(&leg));
+        match carried {
+            Some((slot, Errand::Carry)) => self.store.table.begin_leg(*slot),
+            _ => false,
         }
     }
 
@@ -181,7 +196,7 @@ impl Desk {
                 let roads = carried.trip.iter().flat_map(|trip| &trip.roads);
                 return roads.for_each(|road| table.is_slow(*road));
             }
-            Outcome::ToldLate => return,
+            Outcome::ToldLate | Outcome::Stopped => return,
             Outcome::Sent { .. } if carried.since.elapsed() < QUICK => table.was_quick(road, now),
             _ => {}
         }

@@ -11,30 +11,38 @@ use wire::post::*;
 
 impl Desk {
     pub(super) fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
-        let done = |done: bool| if done { ToAdmin::Done } else { ToAdmin::NoSuch };
+        // How much is under way is counted when it is answered, after the commit.
+        let of = |message: MessageId| {
+            move |done: bool| {
+                if done { Owed::Decided(message) } else { Owed::Admin(ToAdmin::NoSuch) }
+            }
+        };
         let day = now_ms() + 24 * 3_600 * 1_000;
         let answer = match question {
-            FromAdmin::List { tenant, after, limit } => Ok(self.list(tenant, after, limit)),
-            FromAdmin::Show(message) => Ok(self.show(message)),
-            FromAdmin::Hold(message) => {
-                self.store.hold(message, Hold { until_ms: day, then: AtEnd::Return }).map(done)
+            FromAdmin::List { tenant, after, limit } => {
+                Ok(Owed::Admin(self.list(tenant, after, limit)))
             }
+            FromAdmin::Show(message) => Ok(Owed::Admin(self.show(message))),
+            FromAdmin::Hold(message) => self
+                .store
+                .hold(message, Hold { until_ms: day, then: AtEnd::Return })
+                .map(of(message)),
             FromAdmin::Release(message) => {
                 self.store.release(message, Decider::Operator, now_ms()).map(|found| {
                     self.hurry(message);
-                    done(found)
+                    of(message)(found)
                 })
             }
             FromAdmin::Cancel(message) => {
-                self.store.cancel(message, Decider::Operator, now_ms()).map(done)
+                self.store.cancel(message, Decider::Operator, now_ms()).map(of(message))
             }
             FromAdmin::StillHeld { tenant, user } => {
-                Ok(ToAdmin::StillHeld(self.store.still_held((tenant, user))))
+                Ok(Owed::Admin(ToAdmin::StillHeld(self.store.still_held((tenant, user)))))
             }
-            FromAdmin::Status => Ok(ToAdmin::Status(self.status())),
+            FromAdmin::Status => Ok(Owed::Admin(ToAdmin::Status(self.status()))),
         };
         match answer {
-            Ok(answer) => self.owe(peer, call, Owed::Admin(answer)),
+            Ok(answer) => self.owe(peer, call, answer),
             Err(fault) => {
                 self.owed.push((peer, call, Owed::Admin(ToAdmin::Fault(String::new()))));
                 self.failed(&fault);

@@ -5,6 +5,7 @@ use crate::schedule::{Known, Turn};
 use crate::shared::Shared;
 use crate::table::{Leg, Message, Table, Telling};
 use std::collections::HashMap;
+use terms::MessageId;
 use wire::post::{Route, State};
 
 impl Table {
@@ -84,9 +85,24 @@ impl Table {
     /// The leg comes back untried or to be tried again at once.
     pub fn come_back(&mut self, slot: u32) {
         if let Some(leg) = self.leg_mut(slot) {
-            leg.leaving = false;
+            (leg.leaving, leg.begun) = (false, false);
         }
         self.offer(slot);
+    }
+
+    /// Whether a leg in hand may be handed over now: not what was held or cancelled since.
+    pub fn begin_leg(&mut self, slot: u32) -> bool {
+        let Some(leg) = self.leg_mut(slot) else { return false };
+        let may_go = leg.leaving && leg.state == State::Ready;
+        leg.begun |= may_go;
+        may_go
+    }
+
+    /// Destinations of a message that are being handed over at this moment.
+    pub fn under_way(&self, message: MessageId) -> u16 {
+        let legs = self.slot(message).map(|slot| self.legs_of(slot)).unwrap_or_default();
+        let begun = |slot: &&u32| self.leg(**slot).is_some_and(|leg| leg.begun);
+        u16::try_from(legs.iter().filter(begun).count()).unwrap_or(u16::MAX)
     }
 }
 

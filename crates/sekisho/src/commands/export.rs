@@ -91,7 +91,7 @@ fn people(
     tenant: Option<String>,
 ) -> Result<Vec<String>, Trouble> {
     if let Some(address) = person {
-        return Ok(vec![address.to_lowercase()]);
+        return Ok(vec![directory::folded_address(address)]);
     }
     if tenant.is_none() {
         let hint = "export --tenant NAME, or export --person ADDRESS";

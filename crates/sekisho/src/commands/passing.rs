@@ -284,7 +284,7 @@ fn tell_list((data, domain): (&Path, &str), list: &[Listed], is_asked: bool) -> 
 /// A refusal of one address, with the line that it stands on.
 fn at_line(trouble: Trouble, page: &[Listed]) -> Trouble {
     let Trouble::Refused { expected, found, hint } = trouble else { return trouble };
-    let line = page.iter().find(|(_, address)| address.to_lowercase() == found);
+    let line = page.iter().find(|(_, address)| directory::folded_address(address) == found);
     let found = line.map_or(found, |(number, text)| format!("line {number}: {text}"));
     Trouble::Refused { expected, found, hint }
 }

@@ -26,6 +26,9 @@ pub fn aliases(arguments: &mut Arguments) -> Result<Vec<String>, Trouble> {
 }
 
 fn sound(address: String) -> Result<String, Trouble> {
+    if let Some((expected, found, hint)) = directory::odd_address(&address) {
+        return Err(Trouble::wrong_use(expected, found, hint));
+    }
     match directory::is_address(address.trim()) {
         true => Ok(address),
         false => {

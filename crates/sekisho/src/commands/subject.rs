@@ -80,9 +80,12 @@ fn tenant_of(data: &Path, name: &str) -> Result<(TenantId, Option<String>), Trou
 fn person_of(data: &Path, address: &str) -> Result<Subject, Trouble> {
     let people = client::value(data, &Request::UserList { tenant: None })?;
     let items = people.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let found = items
-        .iter()
-        .find(|one| word(one, "address") == address.to_lowercase() || word(one, "user") == address);
+    let is_it = |one: &&Value| {
+        word(one, "address") == address.to_lowercase() || word(one, "user") == address
+    };
+    let folded = directory::folded_address(address);
+    let is_same = |one: &&Value| directory::folded_address(&word(one, "address")) == folded;
+    let found = items.iter().find(is_it).or_else(|| items.iter().find(is_same));
     if let Some(found) = found {
         let (tenant, left) = tenant_of(data, &word(found, "tenant"))?;
         return Ok(Subject { tenant, user: UserId::parse(&word(found, "user")), left });

@@ -42,6 +42,7 @@ mod sentinel;
 mod shared;
 mod sink;
 mod smart_host;
+mod spellings;
 mod stopping;
 mod tls_reports;
 mod unable;

@@ -81,12 +81,48 @@ fn tags_case_and_postmaster() {
     let address = Address::parse("Aoi+News+2@Example.JP").unwrap();
     let (base, tag) = address.split_tag();
     assert_eq!((base.written().as_str(), tag), ("Aoi@example.jp", Some("News+2")));
-    assert_eq!(address.folded().local(), "aoi+news+2");
+    assert_eq!(address.folded().unwrap().local(), "aoi+news+2");
     assert_eq!(Address::parse("+x@a").unwrap().split_tag().1, None);
     assert!(Address::parse("PostMaster@a").unwrap().is_postmaster());
     assert_eq!(Address::parse("A@B"), Address::parse("\"A\"@b"));
     assert_ne!(Address::parse("A@b"), Address::parse("a@b"));
     assert_eq!(format!("{:?}", address), "Address(…)");
+}
+
+#[test]
+fn a_mailbox_has_one_folded_spelling() {
+    let folded = |typed: &str| Some(Address::parse(typed)?.folded()?.split_tag().0.written());
+    for (typed, expected) in [
+        ("Aoi@Example.JP", "aoi@example.jp"),
+        ("ＡＯＩ．ｍｏｒｉ@example.jp", "aoi.mori@example.jp"),
+        ("た\u{3099}@example.jp", "だ@example.jp"),
+        ("ÉTÉ@example.jp", "été@example.jp"),
+        ("E\u{301}te\u{301}@example.jp", "été@example.jp"),
+        ("ｱｵｲ@example.jp", "アオイ@example.jp"),
+        ("ｔａｒｏ＋ｎｅｗｓ@example.jp", "taro@example.jp"),
+        ("taro+ｎｅｗｓ@example.jp", "taro@example.jp"),
+        ("\"Ａ b\"@example.jp", "\"a b\"@example.jp"),
+        ("＋a@example.jp", "+a@example.jp"),
+        ("taro。x@example.jp", "taro。x@example.jp"),
+    ] {
+        assert_eq!(folded(typed).as_deref(), Some(expected), "{typed}");
+        assert_eq!(folded(expected).as_deref(), Some(expected), "{typed}");
+    }
+    let long = format!("{}@example.jp", "㈱".repeat(20));
+    for nobody_s in [
+        "taro＠evil.example@example.jp",
+        "taro．@example.jp",
+        "．taro@example.jp",
+        "a．．b@example.jp",
+        "ta＂ro@example.jp",
+        "ta＼ro@example.jp",
+        "a＜b＞@example.jp",
+        "ta，ro@example.jp",
+        "\"a b＠c\"@example.jp",
+        &long,
+    ] {
+        assert_eq!(folded(nobody_s), None, "{nobody_s}");
+    }
 }
 
 #[test]
