@@ -101,7 +101,7 @@ pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
 
 /// A domain by any of its spellings, and whose it is.
 fn find(peers: &mut Peers<'_>, domain: &str) -> Result<(String, Option<Domain>), Refusal> {
-    let wanted = terms::ascii_name(&terms::mapped_name(domain.trim().trim_end_matches('.')));
+    let wanted = terms::dns_name(domain);
     let found = directory(peers, &FromAdmin::DomainList { tenant: None }, |answer| {
         let ToAdmin::Domains(domains) = answer else { return None };
         let ours = domains.iter().find(|each| each.domain == wanted);

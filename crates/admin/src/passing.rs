@@ -7,6 +7,7 @@ use crate::people::set;
 use crate::places::{directory, items};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use terms::Kind;
 use wire::admin::OutletChange;
@@ -257,13 +258,25 @@ fn gateway_json(answer: ToAdmin) -> Option<Value> {
 /// here and nowhere again.
 pub fn outlet(peers: &mut Peers<'_>, tenant: String, change: Option<OutletChange>) -> Answer {
     match change {
-        Some(OutletChange { terms: Some(terms), is_fresh }) => {
+        Some(OutletChange { terms: Some(mut terms), is_fresh, keeps_authorities }) => {
+            if keeps_authorities {
+                terms.authorities = authorities(peers, &tenant)?;
+            }
             redirect(peers, Redirection::Outlet { tenant, terms, is_fresh })
         }
         change => {
             let change = change.map(|change| (change.terms, change.is_fresh));
             directory(peers, &FromAdmin::Outlet { tenant, change }, outlet_json)
         }
+    }
+}
+
+/// Those that vouch for a tenant's server now; none: the well-known ones, or there is no server.
+fn authorities(peers: &mut Peers<'_>, tenant: &str) -> Result<Vec<Vec<u8>>, Refusal> {
+    let question = FromAdmin::Outlet { tenant: tenant.to_owned(), change: None };
+    match peers.ask(Kind::Directory, &question)? {
+        ToAdmin::Outlet(outlet) => Ok(outlet.terms.map_or_else(Vec::new, |it| it.authorities)),
+        answer => done(answer).map(|_| Vec::new()),
     }
 }
 
@@ -276,11 +289,18 @@ fn outlet_json(answer: ToAdmin) -> Option<Value> {
     }))
 }
 
+/// As `openssl x509 -fingerprint -sha256` has it.
+pub fn fingerprint(certificate: &[u8]) -> String {
+    let octets = Sha256::digest(certificate);
+    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
+}
+
 fn terms_json(terms: &OutletTerms) -> Value {
     let network = |(address, bits): &(IpAddr, u8)| format!("{address}/{bits}");
     json!({
         "certificate": terms.names,
         "authorities": terms.authorities.len(),
+        "authorities_sha256": terms.authorities.iter().map(|one| fingerprint(one)).collect::<Vec<_>>(),
         "from": terms.from.iter().map(network).collect::<Vec<_>>(),
         "in_a_day": terms.in_a_day,
     })

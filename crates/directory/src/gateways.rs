@@ -257,8 +257,12 @@ impl Changes<'_> {
             && answers_for(self.tables, self.key, tenant)?.is_none())
     }
 
-    fn domain_of_house(&self, domain: &str) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {
-        let domain = domain.trim().trim_end_matches('.').to_lowercase();
+    /// A domain by any of its spellings, and whose it is.
+    pub(crate) fn domain_of_house(
+        &self,
+        domain: &str,
+    ) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {
+        let domain = terms::dns_name(domain);
         Ok(match self.tables.domain(self.key, &domain)? {
             Some(tenant) => Ok((domain, tenant)),
             None => Err(refused("a domain of this house", &domain, "see `domain list`")),

@@ -60,9 +60,9 @@ impl Changes<'_> {
         domain: &str,
         address: Option<&str>,
     ) -> Result<ToAdmin, Fault> {
-        let name = domain.trim().trim_end_matches('.').to_lowercase();
-        let Some(tenant) = self.tables.domain(self.key, &name)? else {
-            return Ok(refused("a domain of this house", &name, "see `domain list`"));
+        let (name, tenant) = match self.domain_of_house(domain)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal),
         };
         let mut found = None;
         if address.is_some() && self.tables.gateway(self.key, &name)?.is_some() {

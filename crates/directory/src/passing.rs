@@ -232,13 +232,13 @@ impl Changes<'_> {
     pub(crate) fn target(&self, address: &str) -> Result<Result<String, ToAdmin>, Fault> {
         let address = address.trim();
         let (local, domain) = address.rsplit_once('@').unwrap_or_default();
-        let domain = domain.trim_end_matches('.').to_lowercase();
+        let domain = terms::dns_name(domain);
         let ours = self.tables.domain(self.key, &domain)?;
         let Some(tenant) = ours else {
             // Elsewhere a letter's case, and what stands behind `+`, may mean something.
             let sound = smtp::Address::parse_with_any_dots(&format!("{local}@{domain}"))
                 .filter(|_| local.len() <= 64 && is_sound_domain(&domain));
-            let hint = "its domain in A-label form, such as example.jp or xn--….jp";
+            let hint = "its domain such as example.jp, 例え.jp or xn--….jp";
             return Ok(match sound {
                 Some(sound) => Ok(sound.written()),
                 None => Err(refused("an address local@domain", address, hint)),

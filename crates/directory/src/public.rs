@@ -89,10 +89,11 @@ impl Changes<'_> {
         mode: Option<TransportMode>,
         max_age_seconds: Option<u32>,
     ) -> Result<ToAdmin, Fault> {
-        let name = domain.trim().trim_end_matches('.').to_lowercase();
-        let of = self.tables.domain(self.key, &name)?;
-        let row = self.tables.domain_row(self.key, &name)?;
-        let Some((of, row)) = of.zip(row) else {
+        let (name, of) = match self.domain_of_house(domain)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal),
+        };
+        let Some(row) = self.tables.domain_row(self.key, &name)? else {
             return Ok(refused("a domain of this house", &name, "see `domain list`"));
         };
         let transport = TransportPolicy {

@@ -390,6 +390,9 @@ pub struct OutletChange {
     /// With another secret than before.
     #[serde(default)]
     pub is_fresh: bool,
+    /// Whoever vouched for it until now vouches on.
+    #[serde(default)]
+    pub keeps_authorities: bool,
 }
 
 /// A user name and a password of somebody else's service. Never shown again.

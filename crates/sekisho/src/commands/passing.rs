@@ -206,7 +206,8 @@ pub fn outlet(arguments: &mut Arguments) -> Result<Request, Trouble> {
         return Err(Trouble::wrong_use("one of the two", "both", hint));
     }
     if none {
-        let change = Some(OutletChange { terms: None, is_fresh: false });
+        let change = OutletChange { terms: None, is_fresh: false, keeps_authorities: false };
+        let change = Some(change);
         return Ok(Request::TenantOutlet { name, change });
     }
     let has_more = is_fresh || authority.is_some() || in_a_day.is_some();
@@ -221,13 +222,16 @@ pub fn outlet(arguments: &mut Arguments) -> Result<Request, Trouble> {
         let hint = "name all of it: --certificate HOST --from NETWORK [--authority FILE] …";
         return Err(Trouble::wrong_use("--certificate and --from", found, hint));
     }
+    let keeps_authorities = authority.is_none();
+    let file = authority.filter(|word| word != "public");
     let terms = OutletTerms {
-        names: names.iter().map(|name| name.trim_end_matches('.').to_lowercase()).collect(),
-        authorities: authority.as_deref().map_or_else(|| Ok(Vec::new()), read_authorities)?,
+        names: names.iter().map(|name| terms::dns_name(name)).collect(),
+        authorities: file.as_deref().map_or_else(|| Ok(Vec::new()), read_authorities)?,
         from: networks.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
         in_a_day: in_a_day.unwrap_or(OUTLET_A_DAY),
     };
-    Ok(Request::TenantOutlet { name, change: Some(OutletChange { terms: Some(terms), is_fresh }) })
+    let change = OutletChange { terms: Some(terms), is_fresh, keeps_authorities };
+    Ok(Request::TenantOutlet { name, change: Some(change) })
 }
 
 /// `192.0.2.0/24`, or one address.
@@ -306,15 +310,17 @@ fn read_list(path: &str, domain: &str) -> Result<Vec<Listed>, Trouble> {
 
 /// What is plainly no address of the domain is found before anything is changed.
 fn listed(text: &str, domain: &str) -> Result<Vec<Listed>, Trouble> {
-    let domain = domain.trim_end_matches('.').to_lowercase();
+    let domain = terms::dns_name(domain);
     let mut list = Vec::new();
+    // A byte order mark: editors of Windows put one in front.
+    let text = text.trim_start_matches('\u{feff}');
     for (at, line) in text.lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let (local, of) = line.rsplit_once('@').unwrap_or_default();
         let is_word = !local.is_empty() && !local.contains(|one: char| one.is_whitespace());
-        if !is_word || of.trim_end_matches('.').to_lowercase() != domain {
+        if !is_word || terms::dns_name(of) != domain {
             let expected = format!("an address of {domain} on each line");
             let found = format!("line {}: {line}", at + 1);
             let hint = "correct the line, or put # before it; nothing was changed";
@@ -414,6 +420,7 @@ mod tests {
             Err(_) => "another trouble".to_owned(),
         };
         assert_eq!(found("# ours\n\na@kaede.example\n b@KAEDE.example \n"), "2");
+        assert_eq!(found("\u{feff}a@kaede.example\r\nb@ｋａｅｄｅ。example\r\n"), "2");
         assert_eq!(found("a@kaede.example\n\nb@other.example"), "line 3: b@other.example");
         assert_eq!(found("a b@kaede.example"), "line 1: a b@kaede.example");
         assert_eq!(found("nobody"), "line 1: nobody");

@@ -263,7 +263,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("an address whose mail does not come back", "メールが戻って来ないアドレス"),
     ("with groups in groups and all forwards; a larger one is a mailing list", "入れ子のグループと転送先も数えます。もっと大きいものはメーリングリストにしてください"),
     ("at most 100 people in all", "合わせて 100 人まで"),
-    ("its domain in A-label form, such as example.jp or xn--….jp", "ドメインは example.jp や xn--….jp のように A ラベル形式で"),
+    ("its domain such as example.jp, 例え.jp or xn--….jp", "ドメインは example.jp、例え.jp、xn--….jp のように"),
     ("a list takes mail at its own address alone, for it asks who writes", "メーリングリストは差出人を確かめるため、自身のアドレスでしか受け取れません"),
     ("an address that is no list's", "メーリングリストではないアドレス"),
     ("see `user list` and `group list`", "`user list` と `group list` を参照"),
