@@ -364,7 +364,8 @@ mod tests {
     use super::{About, ending, told};
     use terms::{TenantId, UserId};
     use wire::approval::Act;
-    use wire::directory::{HopTls, OutletTerms, SendingSettings, SmartHost};
+    use wire::directory::{OutletTerms, SendingSettings, SmartHost};
+    use wire::post::HopTls;
     use wire::redirection::Redirection;
     use wire::vault::{KeyAct, Rotation};
 
