@@ -297,10 +297,11 @@ pub fn fingerprint(certificate: &[u8]) -> String {
 
 fn terms_json(terms: &OutletTerms) -> Value {
     let network = |(address, bits): &(IpAddr, u8)| format!("{address}/{bits}");
+    let authorities = terms.authorities.iter().map(|one| fingerprint(one));
     json!({
         "certificate": terms.names,
         "authorities": terms.authorities.len(),
-        "authorities_sha256": terms.authorities.iter().map(|one| fingerprint(one)).collect::<Vec<_>>(),
+        "authorities_sha256": authorities.collect::<Vec<_>>(),
         "from": terms.from.iter().map(network).collect::<Vec<_>>(),
         "in_a_day": terms.in_a_day,
     })

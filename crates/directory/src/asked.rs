@@ -1,6 +1,6 @@
-//! The list that a gateway is asked for with: told beforehand, named in the request by its count and
-//! a keyed hash of its addresses, and taken when the gateway is. Until then it stands apart, and
-//! nobody is let in or kept out by it.
+//! The list that a gateway is asked for with: told beforehand, named in the request by its count
+//! and a keyed hash of its addresses, and taken when the gateway is. Until then it stands apart,
+//! and nobody is let in or kept out by it.
 
 use crate::Fault;
 use crate::tables::{Tables, seal, unseal};

@@ -108,7 +108,7 @@ fn who_answers_for_the_tenant_hears_of_a_gateway_s_so_often_in_an_hour() {
     assert!(notice.contains("The mail is not kept") && !notice.contains("Subject: "), "{notice}");
 }
 
-/// Where a tenant has nobody who answers for it, whoever runs the house hears: of the first of many.
+/// Where a tenant has nobody who answers for it, whoever runs the house hears: of the first.
 #[test]
 fn of_a_tenant_that_has_nobody_the_operator_hears() {
     let house = settle(plan());

@@ -25,8 +25,8 @@ const NOT_SHOWN: [&str; 2] = [
      forgotten afterwards. What became of each destination is in outcomes, and the sender was told \
      which recipients did not get it, unless they wanted no notice or their address is nobody's. \
      Where mail was passed on and nothing proves who sent it, its sender is not told: it is put \
-     into the mailbox of whoever passes it on, who is told, or their tenant's administrator is, if it has one. \
-     trace ADDRESS tells whether a message was for that one.",
+     into the mailbox of whoever passes it on, who is told, or their tenant's administrator is, \
+     if it has one. trace ADDRESS tells whether a message was for that one.",
 ];
 
 /// Members of mailing lists are sealed, and told to whoever spreads a list's mail alone (decision
