@@ -66,6 +66,11 @@ impl Tables {
         Ok(self.count_rows(count, params![&of[..], signed(told_ms)])? > 0)
     }
 
+    pub fn count_asked(&self, key: &RowKey, domain: &str) -> Result<u64, Fault> {
+        let of = key.token("gateway", domain.as_bytes());
+        self.count_rows("SELECT COUNT(*) FROM asked_list WHERE domain = ?1", params![&of[..]])
+    }
+
     /// What was told for this domain, by its count and hash.
     pub fn asked(&self, key: &RowKey, domain: &str) -> Result<ListAsked, Fault> {
         let mut asked = ListAsked { recipients: 0, digest: [0; 16] };

@@ -182,15 +182,12 @@ impl Changes<'_> {
         let kept = self.tables.add_asked(self.key, (tenant, &domain), &whole, told_ms);
         self.tables.decide(kept.is_ok())?;
         kept?;
-        let asked = match is_last {
-            true => Some(self.tables.asked(self.key, &domain)?),
-            false => None,
-        };
-        if asked.as_ref().is_some_and(|asked| asked.recipients > ASKED) {
+        if self.tables.count_asked(self.key, &domain)? > ASKED {
             self.tables.drop_asked(self.key, &domain)?;
             let hint = "--recipients any, where the server itself refuses whom it has not";
             return Ok(refused("a list of a million recipients at most", "more", hint));
         }
+        let asked = is_last.then(|| self.tables.asked(self.key, &domain)).transpose()?;
         let shown = self.shown_gateway(domain, tenant, Some(told_ms))?;
         Ok(match shown {
             ToAdmin::Gateway(shown) => ToAdmin::Gateway(Gateway { asked, ..shown }),

@@ -370,6 +370,27 @@ fn two_lists_do_not_become_one() {
     let late = world.change(page("fumi@ume.example", Some(begun), true));
     assert!(is_refused(&late, "the list that was begun"));
     assert!(is_refused(&world.change(page("a@kaede.example", None, true)), "of the domain"));
+    // By itself it is told in as many pages as it takes.
+    let ToAdmin::Gateway(one) = world.change(page("eri@ume.example", None, false)) else {
+        panic!()
+    };
+    assert_eq!(one.asked, None);
+    let last = world.change(page("fumi@ume.example", one.sync_ms, true));
+    let ToAdmin::Gateway(whole) = last else { panic!() };
+    assert_eq!(whole.asked.map(|asked| asked.recipients), Some(2));
+}
+
+/// No request waits so long: a list that nobody asked with is not kept for ever.
+#[test]
+fn a_list_that_nobody_asks_with_goes() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let (mut world, _) = settled("asked-old");
+    let told = asked(&mut world, &["eri@ume.example"]);
+    let (tables, key) = (&world.tables, &world.key);
+    tables.begin_asked(key, "kaede.example", now_ms() + 7 * DAY_MS).unwrap();
+    assert_eq!(tables.asked(key, "ume.example").unwrap(), told);
+    tables.begin_asked(key, "kaede.example", now_ms() + 9 * DAY_MS).unwrap();
+    assert_eq!(tables.count_asked(key, "ume.example").unwrap(), 0);
 }
 
 #[test]
