@@ -359,7 +359,7 @@ fn out_of_order(settings: &TenantSettings) -> Refusal {
 
 /// Those believed until now, with the new ones and without those no longer believed.
 fn sealers(before: &[String], trusted: &[String], distrusted: &[String]) -> Vec<String> {
-    let plain = |domain: &String| domain.trim().trim_end_matches('.').to_lowercase();
+    let plain = |domain: &String| terms::dns_name(domain);
     let gone: Vec<String> = distrusted.iter().map(plain).collect();
     let mut sealers: Vec<String> =
         before.iter().filter(|sealer| !gone.contains(sealer)).cloned().collect();

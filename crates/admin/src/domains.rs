@@ -101,7 +101,7 @@ pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
 
 /// A domain by any of its spellings, and whose it is.
 fn find(peers: &mut Peers<'_>, domain: &str) -> Result<(String, Option<Domain>), Refusal> {
-    let wanted = terms::ascii_name(&terms::mapped_name(domain.trim().trim_end_matches('.')));
+    let wanted = terms::dns_name(domain);
     let found = directory(peers, &FromAdmin::DomainList { tenant: None }, |answer| {
         let ToAdmin::Domains(domains) = answer else { return None };
         let ours = domains.iter().find(|each| each.domain == wanted);
@@ -125,6 +125,7 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
     if found.is_some() {
         ours.onward = onward(peers, &domain);
     }
+    let is_untold = found.as_ref().is_some_and(|found| found.is_untold);
     let (host, tenant) = (ours.host.clone(), found.map(|found| found.tenant));
     if let Some(tenant) = &tenant {
         ours.source = one_tenant(peers, tenant)?.sending.source;
@@ -161,7 +162,13 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "allow_unused": report.unused_json(),
         "records": report.records_json(),
         "mta_sts_policy": policy,
-        "gateway": ours.onward.map(|server| gateway_json(&server, &report.let_in(ours.source))),
+        "gateway": ours.onward.map(|server| {
+            let mut shown = gateway_json(&server, &report.let_in(ours.source));
+            if is_untold {
+                set(&mut shown, "warning", json!(crate::passing::NOBODY_TOLD));
+            }
+            shown
+        }),
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
 }

@@ -169,15 +169,16 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             passing::share_group(peers, address, (with, without), none)
         }
         Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
-        Request::DomainGateway { domain, host, taken } => {
-            passing::set_gateway(peers, FromAdmin::Gateway { domain, host, taken })
+        Request::DomainGateway { domain, host, taken, list } => {
+            passing::set_gateway(peers, FromAdmin::Gateway { domain, host, taken, list })
         }
+        Request::DomainGatewayAny { domain } => passing::end_list(peers, domain),
         Request::TenantOutlet { name, change } => passing::outlet(peers, name, change),
         Request::DomainGatewayShow { domain } => {
             passing::set_gateway(peers, FromAdmin::GatewayShow { domain })
         }
-        Request::DomainGatewayList { domain, addresses, sync_ms, is_last } => {
-            let page = FromAdmin::GatewayList { domain, addresses, sync_ms, is_last };
+        Request::DomainGatewayList { domain, addresses, sync_ms, is_last, is_asked } => {
+            let page = FromAdmin::GatewayList { domain, addresses, sync_ms, is_last, is_asked };
             passing::set_gateway(peers, page)
         }
         Request::TenantTerminate { name, grace_ms } => {

@@ -180,6 +180,9 @@ pub fn domain_json(domain: &Domain) -> Value {
         },
     });
     crate::domains::in_letters(&mut shown, &domain.domain);
+    if domain.is_untold {
+        crate::people::set(&mut shown, "warning", json!(crate::passing::NOBODY_TOLD));
+    }
     shown
 }
 

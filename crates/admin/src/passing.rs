@@ -3,18 +3,25 @@
 use crate::approvals;
 use crate::outgoing::{host_json, is_dialled};
 use crate::peers::{Answer, Peers, Refusal};
+use crate::people::set;
 use crate::places::{directory, items};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use terms::Kind;
 use wire::admin::OutletChange;
 use wire::approval::Act;
 use wire::directory::{
     AbsenceTold, Forward, FromAdmin, Gateway, Grace, Group, OUTLET_FIELD, Outlet, OutletTerms,
-    ToAdmin,
+    Taken, ToAdmin,
 };
 use wire::lists::Command;
 use wire::redirection::Redirection;
+
+/// Of a gateway whose tenant has nobody who answers for it.
+pub const NOBODY_TOLD: &str = "nobody hears of mail that its server refuses later: user add \
+                               ADDRESS --tenant T --role tenant-admin";
 
 /// A change of where mail goes or who may speak. Where others would get more by it than before, the
 /// directory does nothing and says whose it is: then it is an act for two persons.
@@ -67,8 +74,15 @@ pub fn details(change: &Redirection) -> Value {
             json!({ "address": address, "with": with, "without": without })
         }
         Redirection::Gateway { domain, host, .. } => {
-            json!({ "domain": domain, "gateway": host_json(host) })
+            json!({ "domain": domain, "gateway": host_json(host), "recipients": "any" })
         }
+        Redirection::GatewayListed { domain, host, taken, list } => json!({
+            "domain": domain,
+            "gateway": host_json(host),
+            "recipients": list.recipients,
+            "list_digest": HEXLOWER.encode(&list.digest),
+            "check_new": *taken == Taken::ListedOrChecked,
+        }),
         Redirection::Outlet { terms, is_fresh, .. } => {
             json!({ "outlet": terms_json(terms), "new_header": is_fresh })
         }
@@ -183,17 +197,35 @@ pub fn share_group(
 /// Any question about a gateway: each is answered by how it stands.
 pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
     match question {
-        FromAdmin::Gateway { domain, host: Some(host), taken } => {
+        FromAdmin::Gateway { domain, host: Some(host), taken, list } => {
             is_dialled(host.port, &peers.ports_of_hosts(), "--host")?;
-            redirect(peers, Redirection::Gateway { domain, host, taken })
+            let change = match list {
+                Some(list) => Redirection::GatewayListed { domain, host, taken, list },
+                None => Redirection::Gateway { domain, host, taken },
+            };
+            redirect(peers, change)
         }
         question => directory(peers, &question, gateway_json),
     }
 }
 
+/// A gateway keeps its server, and takes mail for every name from now on.
+pub fn end_list(peers: &mut Peers<'_>, domain: String) -> Answer {
+    let show = FromAdmin::GatewayShow { domain: domain.clone() };
+    let host = match peers.ask(Kind::Directory, &show)? {
+        ToAdmin::Gateway(gateway) => gateway.host,
+        answer => return done(answer),
+    };
+    let Some(host) = host else {
+        let hint = "domain gateway DOMAIN --host HOST:PORT [--recipients FILE]";
+        return Err(Refusal::new("a gateway domain", &domain, hint));
+    };
+    redirect(peers, Redirection::Gateway { domain, host, taken: Taken::Any })
+}
+
 fn gateway_json(answer: ToAdmin) -> Option<Value> {
     let ToAdmin::Gateway(gateway) = answer else { return None };
-    let Gateway { domain, tenant, host, recipients, checked, sync_ms, in_grace, grace } = gateway;
+    let Gateway { domain, tenant, host, recipients, checked, sync_ms, .. } = &gateway;
     let going = |one: &Grace| {
         json!({
             "address": one.address,
@@ -201,8 +233,8 @@ fn gateway_json(answer: ToAdmin) -> Option<Value> {
             "found_by_check": one.is_checked,
         })
     };
-    let grace: Vec<Value> = grace.iter().map(going).collect();
-    Some(json!({
+    let grace: Vec<Value> = gateway.grace.iter().map(going).collect();
+    let mut shown = json!({
         "domain": domain,
         "tenant": tenant,
         "gateway": host.as_ref().map(host_json),
@@ -210,22 +242,41 @@ fn gateway_json(answer: ToAdmin) -> Option<Value> {
         "check_new": checked.is_some(),
         "found_by_checks": checked,
         "sync_ms": sync_ms,
-        "in_grace": recipients.map(|_| in_grace),
+        "in_grace": recipients.map(|_| gateway.in_grace),
         "grace": grace,
-    }))
+    });
+    if gateway.is_untold {
+        set(&mut shown, "warning", json!(NOBODY_TOLD));
+    }
+    if let Some(asked) = &gateway.asked {
+        set(&mut shown, "asked", json!(asked));
+    }
+    Some(shown)
 }
 
 /// A tenant's own server that sends out through us: set, ended, or shown. A new secret is shown
 /// here and nowhere again.
 pub fn outlet(peers: &mut Peers<'_>, tenant: String, change: Option<OutletChange>) -> Answer {
     match change {
-        Some(OutletChange { terms: Some(terms), is_fresh }) => {
+        Some(OutletChange { terms: Some(mut terms), is_fresh, keeps_authorities }) => {
+            if keeps_authorities {
+                terms.authorities = authorities(peers, &tenant)?;
+            }
             redirect(peers, Redirection::Outlet { tenant, terms, is_fresh })
         }
         change => {
             let change = change.map(|change| (change.terms, change.is_fresh));
             directory(peers, &FromAdmin::Outlet { tenant, change }, outlet_json)
         }
+    }
+}
+
+/// Those that vouch for a tenant's server now; none: the well-known ones, or there is no server.
+fn authorities(peers: &mut Peers<'_>, tenant: &str) -> Result<Vec<Vec<u8>>, Refusal> {
+    let question = FromAdmin::Outlet { tenant: tenant.to_owned(), change: None };
+    match peers.ask(Kind::Directory, &question)? {
+        ToAdmin::Outlet(outlet) => Ok(outlet.terms.map_or_else(Vec::new, |it| it.authorities)),
+        answer => done(answer).map(|_| Vec::new()),
     }
 }
 
@@ -238,11 +289,19 @@ fn outlet_json(answer: ToAdmin) -> Option<Value> {
     }))
 }
 
+/// As `openssl x509 -fingerprint -sha256` has it.
+pub fn fingerprint(certificate: &[u8]) -> String {
+    let octets = Sha256::digest(certificate);
+    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
+}
+
 fn terms_json(terms: &OutletTerms) -> Value {
     let network = |(address, bits): &(IpAddr, u8)| format!("{address}/{bits}");
+    let authorities = terms.authorities.iter().map(|one| fingerprint(one));
     json!({
         "certificate": terms.names,
         "authorities": terms.authorities.len(),
+        "authorities_sha256": authorities.collect::<Vec<_>>(),
         "from": terms.from.iter().map(network).collect::<Vec<_>>(),
         "in_a_day": terms.in_a_day,
     })

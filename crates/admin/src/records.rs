@@ -8,7 +8,7 @@ use crate::queue::Fate;
 use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use terms::{Kind, MessageId, UserId};
+use terms::{Kind, MessageId, TenantId, UserId};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
 use wire::signer::ToSigner;
@@ -164,8 +164,13 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> 
     here.sort_unstable();
     here.dedup();
     let here = names(peers, here)?;
+    let is_untold = journey.state == State::PassedOn
+        && fate.outcomes.iter().any(|one| one.get("state").is_some_and(|it| it == "failed"))
+        && is_untold(peers, journey.tenant)?;
+    let [ja, en] = words::UNTOLD;
     Ok(json!({
         "id": journey.message.to_string(),
+        "note": is_untold.then(|| json!({ "ja": ja, "en": en })),
         "at": rfc3339(journey.at_ms),
         "direction": "out",
         "state": fate.state,
@@ -180,6 +185,16 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> 
         "accepted": accepted,
         "reports": reports,
     }))
+}
+
+/// Whether mail of the tenant's gateways may fail without anybody's hearing of it.
+fn is_untold(peers: &mut Peers<'_>, tenant: TenantId) -> Result<bool, Refusal> {
+    let tenant = crate::approvals::tenant_name(peers, tenant)?;
+    let question = wire::directory::FromAdmin::DomainList { tenant };
+    match peers.ask(Kind::Directory, &question)? {
+        wire::directory::ToAdmin::Domains(all) => Ok(all.iter().any(|one| one.is_untold)),
+        _ => Ok(false),
+    }
 }
 
 /// Which hosts took it, and what each said; and colleagues of the sender who have it.

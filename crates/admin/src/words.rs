@@ -1,7 +1,10 @@
 //! What an act will do, in sentences, Japanese and English: for whoever must agree to it.
 
+use crate::passing::fingerprint;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use wire::approval::{Act, Purpose, WhoseLog};
+use wire::directory::{OutletTerms, SendingSettings, SmartHost};
 use wire::identity::Whose;
 use wire::lists::Command;
 use wire::redirection::Redirection;
@@ -56,10 +59,7 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
             format!("{tenant} の設定を変える。以前より守りが弱くなる"),
             format!("the settings of {tenant} change: they protect less than before"),
         ],
-        Act::ChangeSending { .. } => [
-            format!("{tenant} の送信の設定を変える。制限が以前より緩くなる"),
-            format!("what {tenant} may send changes: its limits are wider than before"),
-        ],
+        Act::ChangeSending { settings, .. } => sending(settings, tenant),
         Act::Redirect { change, .. } => redirected(change, about),
         Act::Read { purpose, for_ms, .. } => reading(*purpose, *for_ms, person),
         Act::TerminateTenant { grace_ms, .. } => ending(tenant, *grace_ms),
@@ -120,6 +120,49 @@ fn known_loss(whose: WhoseLog, size: u64) -> [String; 2] {
     }
 }
 
+/// A smart host sees all of the tenant's mail: it is named whether it is new or not.
+fn sending(settings: &SendingSettings, tenant: &str) -> [String; 2] {
+    match &settings.smart_host {
+        None => [
+            format!("{tenant} の送信の設定を変える。制限が以前より緩くなる"),
+            format!("what {tenant} may send changes: its limits are wider than before"),
+        ],
+        Some(SmartHost { name, port, .. }) => [
+            format!(
+                "{tenant} の送信の設定を変える。制限または経路が以前より緩くなり、外へのメールはすべて {name}:{port} に渡る"
+            ),
+            format!(
+                "what {tenant} may send changes: its limits or its way are wider than before, and \
+                 all its mail to the outside goes to {name}:{port}"
+            ),
+        ],
+    }
+}
+
+/// Whose server speaks for a tenant, from where, and who vouches for it.
+fn outlet(terms: &OutletTerms, tenant: &str) -> [String; 2] {
+    let names = terms.names.join(", ");
+    let network = |(address, bits): &(IpAddr, u8)| format!("{address}/{bits}");
+    let from = terms.from.iter().map(network).collect::<Vec<_>>().join(", ");
+    let own = terms.authorities.iter().map(|one| fingerprint(one)).collect::<Vec<_>>().join(", ");
+    let [japanese, english] = match own.is_empty() {
+        true => ["公的な認証局".to_owned(), "every public authority".to_owned()],
+        false => [
+            format!("指定した認証局 (SHA-256 {own})"),
+            format!("authorities of its own (SHA-256 {own})"),
+        ],
+    };
+    [
+        format!(
+            "{from} にある {names} のサーバーが {tenant} の名前で送信できる。証明するのは{japanese}"
+        ),
+        format!(
+            "the server of {names}, at {from}, may send in the name of {tenant}; it is vouched \
+             for by {english}"
+        ),
+    ]
+}
+
 /// Whose mail goes where, or who speaks for whom.
 fn redirected(change: &Redirection, about: &About<'_>) -> [String; 2] {
     let About { tenant, person } = about;
@@ -167,10 +210,17 @@ fn redirected(change: &Redirection, about: &About<'_>) -> [String; 2] {
             format!("{domain} 宛のメールをすべて {} に渡す", host.name),
             format!("all mail for {domain} goes to {}", host.name),
         ],
-        Redirection::Outlet { terms, .. } => [
-            format!("{} のサーバーが {tenant} の名前で送信できる", terms.names.join(", ")),
-            format!("the server of {} may send in the name of {tenant}", terms.names.join(", ")),
+        Redirection::GatewayListed { domain, host, list, .. } => [
+            format!(
+                "{domain} 宛のメールを、一覧にある {} 件の宛先だけ {} に渡す",
+                list.recipients, host.name
+            ),
+            format!(
+                "mail for {domain} goes to {}, for the {} recipients of a list",
+                host.name, list.recipients
+            ),
         ],
+        Redirection::Outlet { terms, .. } => outlet(terms, tenant),
         Redirection::Share { address, with, .. } => {
             let with = with.join(", ");
             [
@@ -314,6 +364,8 @@ mod tests {
     use super::{About, ending, told};
     use terms::{TenantId, UserId};
     use wire::approval::Act;
+    use wire::directory::{OutletTerms, SendingSettings, SmartHost};
+    use wire::post::HopTls;
     use wire::redirection::Redirection;
     use wire::vault::{KeyAct, Rotation};
 
@@ -333,6 +385,46 @@ mod tests {
         check(25 * hour, "25 時間後に", "in 25 hours");
         check(48 * hour, "2 日後に", "in 2 days");
         check(30 * 24 * hour, "30 日後に", "in 30 days");
+    }
+
+    /// Who must agree reads who gets the mail, and who vouches for whom.
+    #[test]
+    fn the_way_out_is_named() {
+        let about = About { tenant: "Kaede", person: "" };
+        let check = |act: &Act, japanese: &str, english: &str| {
+            let told = told(act, &about);
+            let says = |language: &str, words: &str| {
+                told[language].as_str().is_some_and(|it| it.contains(words))
+            };
+            assert!(says("ja", japanese) && says("en", english), "{told}");
+        };
+        let host = SmartHost { name: "smart.example".into(), port: 587, tls: HopTls::StartTls };
+        let sending = |smart_host| Act::ChangeSending {
+            tenant: TenantId([1; 8]),
+            settings: SendingSettings { smart_host, ..SendingSettings::default() },
+        };
+        let (japanese, english) = ("すべて smart.example:587 に渡る", "goes to smart.example:587");
+        check(&sending(Some(host)), japanese, english);
+        check(&sending(None), "制限が以前より緩くなる", "its limits are wider");
+        let outlet = |authorities| Act::Redirect {
+            tenant: TenantId([1; 8]),
+            user: None,
+            change: Box::new(Redirection::Outlet {
+                tenant: "Kaede".to_owned(),
+                terms: OutletTerms {
+                    names: vec!["mail.kaede.example".to_owned()],
+                    authorities,
+                    from: vec![("192.0.2.0".parse().unwrap(), 24)],
+                    in_a_day: 1,
+                },
+                is_fresh: false,
+            }),
+        };
+        let public = outlet(Vec::new());
+        check(&public, "証明するのは公的な認証局", "mail.kaede.example, at 192.0.2.0/24, may send");
+        check(&public, "192.0.2.0/24 にある mail.kaede.example", "by every public authority");
+        let own = outlet(vec![b"abc".to_vec()]);
+        check(&own, "(SHA-256 BA:78:16:BF:", "authorities of its own (SHA-256 BA:78:16:BF:");
     }
 
     #[test]

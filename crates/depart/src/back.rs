@@ -14,7 +14,7 @@ use notice::Action;
 use smtp::Address;
 use std::time::Duration;
 use terms::{Kind, MessageId, TenantId, UserId};
-use wire::directory::{self, Onward, Path, Statement, server_of};
+use wire::directory::{self, Onward, Path, Statement, catch_all, server_of};
 use wire::post::{Envelope, Finish, FromDepart, Hop, Receiver, Route, ToSender};
 
 /// The directory answers from memory.
@@ -42,18 +42,29 @@ pub(crate) fn own(
     let Some(address) = canonical(sender).filter(|_| !leg.load.is_passed_on) else {
         return Ok(None);
     };
-    let statement = match house.who_is(&address) {
+    let is_server = leg.load.user == server_of(tenant);
+    let found = match house.who_is(&address) {
+        Who::Unknown | Who::Later if is_server => house.who_is(&of_domain(&address)),
+        found => found,
+    };
+    let statement = match found {
         Who::Known(statement) if statement.tenant == tenant => statement,
         Who::Later => return Err(Fault::Away("directory")),
         Who::Known(_) | Who::Unknown | Who::Foreign => return Ok(None),
     };
-    let is_server = leg.load.user == server_of(tenant);
     let is_theirs = |way: &Onward| match way.path {
         Path::AsItCame => is_server,
         _ => is_server || way.user == leg.load.user,
     };
     let is_here = is_server && !statement.recipients.is_empty();
     Ok(ends((sender, address), statement, is_here, is_theirs))
+}
+
+/// In whose name a domain's mail for everybody else is stated. A server that was let in to send as
+/// an address takes mail for it, whatever the list of its recipients says or its own server has
+/// still to say: that list is for strangers.
+fn of_domain(address: &str) -> String {
+    catch_all(address.rsplit_once('@').map_or("", |(_, domain)| domain))
 }
 
 /// Wherever mail for an address of ours goes.

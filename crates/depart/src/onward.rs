@@ -262,6 +262,9 @@ fn envelopes(
     let notify = receiver.notify.map(|(_, on_failure, _)| (false, on_failure, false));
     let mut parties: Vec<Party> = Vec::new();
     for way in ways {
+        // Kept here as well, it has reached them: its owner hears what fails, not who wrote.
+        let is_kept = statement.recipients.iter().any(|person| person.user == way.user);
+        let notify = if is_kept { Some((false, false, false)) } else { notify };
         let from = if leaves(&way) { rewritten.clone() } else { sender.to_owned() };
         let address = match way.path {
             Path::AsItCame => receiver.address.clone(),

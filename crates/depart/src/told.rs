@@ -14,7 +14,7 @@ use notice::{Action, Notice, Original, Reason};
 use std::borrow::Cow;
 use terms::{MessageId, TenantId, Verdict};
 use wire::control::Report;
-use wire::directory::{Recipient, Statement};
+use wire::directory::{Recipient, Statement, server_of};
 use wire::mailbox::Place;
 use wire::post::{Finish, Hop};
 
@@ -199,6 +199,10 @@ pub(crate) fn sender_of(
     hands: &Hands,
     house: &mut Neighbours,
 ) -> Result<Option<(Statement, Recipient)>, Fault> {
+    // A tenant's own server has no mailbox: `back` knows the way to it.
+    if leg.load.user == server_of(hands.hand.tenant()) {
+        return Ok(None);
+    }
     let Some(address) = canonical(sender) else { return Ok(None) };
     match house.who_is(&address) {
         Who::Known(statement) if statement.tenant == hands.hand.tenant() => {

@@ -25,6 +25,8 @@ const HEAD_BYTES: u64 = 64 * 1024;
 /// Notices to who answers for a tenant, in an hour; the words of the notice say so.
 const AN_HOUR: u32 = 10;
 const HOUR_MS: u64 = 60 * 60 * 1000;
+/// Alarms about a tenant of which nobody is told: one in six hours at most.
+const ALARM_MS: u64 = 6 * HOUR_MS;
 const NOBODY: UserId = UserId([0; 8]);
 
 /// One recipient who did not get it, and why.
@@ -134,12 +136,7 @@ fn tell_administrator(
 ) -> Result<(), Fault> {
     let tenant = hands.hand.tenant();
     let Some(own) = house.own_mailbox(tenant, NOBODY)? else {
-        let message = leg.load.message;
-        let text = format!(
-            "depart: message {message} was passed on and failed; nobody could be told: its tenant \
-             has nobody who answers for it"
-        );
-        house.report(&Report::Note { text });
+        untold(leg.load.message, tenant, house);
         return Ok(());
     };
     let hour = compartment::now_ms() / HOUR_MS;
@@ -154,6 +151,25 @@ fn tell_administrator(
         tell(leg, (*place, obstacle), (&own, Left::Nowhere), hands, house)?;
     }
     Ok(())
+}
+
+/// Whoever runs the house hears that a tenant's mail is lost without a word, at once and then so
+/// often: strangers cause it at will.
+fn untold(message: MessageId, tenant: TenantId, house: &mut Neighbours) {
+    let text = format!(
+        "depart: message {message} was passed on and failed; nobody could be told: its tenant has \
+         nobody who answers for it"
+    );
+    house.report(&Report::Note { text });
+    let turn = compartment::now_ms() / ALARM_MS;
+    if house.is_first_answer(tenant, trace::digest(&format!("unreturned and untold {turn}"))) {
+        // An entry of the ledger, which holds 160 octets.
+        let what = format!(
+            "mail of tenant {tenant} failed and nobody could be told: add somebody who answers \
+             for it: user add ADDRESS --tenant T --role tenant-admin"
+        );
+        house.report(&Report::Attention { what });
+    }
 }
 
 /// One notice, kept once however often it is written.

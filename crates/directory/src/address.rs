@@ -82,8 +82,7 @@ pub fn is_sound_domain(domain: &str) -> bool {
 /// Why a name cannot be a domain of ours, as `domain add` takes it; what is expected instead, and
 /// a hint. Letters beyond ASCII are taken as their A-labels.
 pub fn domain_to_be(typed: &str) -> Result<String, (&'static str, &'static str)> {
-    let typed = typed.trim().trim_end_matches('.');
-    let domain = terms::ascii_name(&terms::mapped_name(typed));
+    let domain = terms::dns_name(typed);
     if !is_sound_domain(&domain) {
         let hint = "such as example.jp, 例え.jp or xn--….jp";
         return Err(("a domain name with two labels or more", hint));

@@ -113,11 +113,16 @@ impl Changes<'_> {
             FromAdmin::GroupList { address, tenant } => {
                 self.list_groups(address.as_deref(), tenant.as_deref())
             }
-            FromAdmin::Gateway { domain, host, taken } => self.set_gateway(&domain, host, taken),
+            FromAdmin::Gateway { domain, host, taken, list } => {
+                self.set_gateway(&domain, host, taken, list.as_ref())
+            }
             FromAdmin::GatewayShow { domain } => self.show_gateway(&domain),
             FromAdmin::Outlet { tenant, change } => self.outlet(&tenant, change),
-            FromAdmin::GatewayList { domain, addresses, sync_ms, is_last } => {
-                self.list_gateway(&domain, &addresses, sync_ms, is_last)
+            FromAdmin::GatewayList { domain, addresses, sync_ms, is_last, is_asked } => {
+                match is_asked {
+                    true => self.ask_with_list(&domain, &addresses, sync_ms, is_last),
+                    false => self.list_gateway(&domain, &addresses, sync_ms, is_last),
+                }
             }
             FromAdmin::List(command) => self.list_command(command),
             FromAdmin::Accepted(message) => self.show_accepted(message),
@@ -290,8 +295,20 @@ impl Changes<'_> {
         }
         self.friends.record_change(id, None, "domain.add")?;
         self.tables.add_domain(self.key, &domain, id)?;
-        let transport = TransportPolicy::default();
-        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None, transport }))
+        let (catch_all, transport) = (None, TransportPolicy::default());
+        let added = DomainRow { name: domain, catch_all, transport };
+        Ok(ToAdmin::Domain(self.told_domain(added, id, row.name)?))
+    }
+
+    pub fn told_domain(
+        &self,
+        row: DomainRow,
+        of: TenantId,
+        tenant: String,
+    ) -> Result<Domain, Fault> {
+        let DomainRow { name: domain, catch_all, transport } = row;
+        let is_untold = self.is_untold(&domain, of)?;
+        Ok(Domain { domain, tenant, catch_all, transport, is_untold })
     }
 
     fn list_domains(&mut self, tenant: Option<&str>) -> Result<ToAdmin, Fault> {
@@ -305,8 +322,7 @@ impl Changes<'_> {
         let mut domains = Vec::new();
         for (id, row) in of {
             for one in self.tables.domain_rows(self.key, Some(id))? {
-                let DomainRow { name: domain, catch_all, transport } = one;
-                domains.push(Domain { domain, tenant: row.name.clone(), catch_all, transport });
+                domains.push(self.told_domain(one, id, row.name.clone())?);
             }
         }
         Ok(ToAdmin::Domains(domains))

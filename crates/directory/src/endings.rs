@@ -227,6 +227,7 @@ impl Tables {
                 "members",
                 "gateway",
                 "beyond",
+                "asked_list",
                 "outlet",
                 "way_back",
                 "list",

@@ -17,15 +17,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 fn settled(name: &str, taken: Taken) -> (House, Channel, Channel) {
     let mut house = House::open(name);
     set(&mut house, "mail.kaede.example", taken);
-    let page = FromAdmin::GatewayList {
-        domain: "kaede.example".to_owned(),
-        addresses: vec!["listed@kaede.example".to_owned()],
-        sync_ms: None,
-        is_last: true,
-    };
-    if taken != Taken::Any {
-        assert!(matches!(house.desk.answer_admin(page), ToAdmin::Gateway(_)));
-    }
     let (fetch, theirs) = Channel::pair().unwrap();
     let label = Label { instance: InstanceId([5; 6]), kind: Kind::Fetch, person: None };
     house.desk.join(label, theirs);
@@ -35,7 +26,20 @@ fn settled(name: &str, taken: Taken) -> (House, Channel, Channel) {
 
 fn set(house: &mut House, host: &str, taken: Taken) {
     let host = SmartHost { name: host.to_owned(), port: 2525, tls: HopTls::StartTls };
-    let change = Redirection::Gateway { domain: "kaede.example".to_owned(), host, taken };
+    let domain = "kaede.example".to_owned();
+    let page = FromAdmin::GatewayList {
+        domain: domain.clone(),
+        addresses: vec!["listed@kaede.example".to_owned()],
+        sync_ms: None,
+        is_last: true,
+        is_asked: true,
+    };
+    let ToAdmin::Gateway(told) = house.desk.answer_admin(page) else { panic!() };
+    let list = told.asked.unwrap();
+    let change = match taken {
+        Taken::Any => Redirection::Gateway { domain, host, taken },
+        _ => Redirection::GatewayListed { domain, host, taken, list },
+    };
     assert!(matches!(agreed(&mut house.desk, change), ToAdmin::Gateway(_)));
 }
 

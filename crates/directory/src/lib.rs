@@ -25,11 +25,13 @@
 
 mod accepted;
 mod address;
+mod asked;
 mod changes;
 mod ending;
 mod endings;
 mod fault;
 mod friends;
+mod gateways;
 mod guesses;
 mod held;
 mod inquiries;

@@ -7,8 +7,8 @@ use crate::tables::DomainRow;
 use std::net::IpAddr;
 use terms::{MESSAGE_BYTES, TenantId};
 use wire::directory::{
-    Domain, LEAST_BYTES, LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS,
-    SendingSettings, SmartHost, ToAdmin, catch_all,
+    LEAST_BYTES, LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings,
+    SmartHost, ToAdmin, catch_all,
 };
 
 /// A kind's octets: the scanner's names are short words.
@@ -60,9 +60,9 @@ impl Changes<'_> {
         domain: &str,
         address: Option<&str>,
     ) -> Result<ToAdmin, Fault> {
-        let name = domain.trim().trim_end_matches('.').to_lowercase();
-        let Some(tenant) = self.tables.domain(self.key, &name)? else {
-            return Ok(refused("a domain of this house", &name, "see `domain list`"));
+        let (name, tenant) = match self.domain_of_house(domain)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal),
         };
         let mut found = None;
         if address.is_some() && self.tables.gateway(self.key, &name)?.is_some() {
@@ -97,9 +97,8 @@ impl Changes<'_> {
         let row = DomainRow { catch_all: catcher, ..row };
         self.tables.change_domain(self.key, &row)?;
         self.restate_all(vec![catch_all(&row.name)])?;
-        let tenant = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
-        let DomainRow { name: domain, catch_all, transport } = row;
-        Ok(ToAdmin::Domain(Domain { domain, tenant, catch_all, transport }))
+        let name = self.tenant_name(tenant)?;
+        Ok(ToAdmin::Domain(self.told_domain(row, tenant, name)?))
     }
 }
 

@@ -1,20 +1,19 @@
-//! Mail that goes on: people's forwards and answers while they are away, groups, gateway domains.
+//! Mail that goes on: people's forwards and answers while they are away, groups. For gateway
+//! domains see `gateways`.
 
 use crate::Fault;
-use crate::address::{folded, is_sound, is_sound_domain};
+use crate::address::{folded, is_sound_domain};
 use crate::changes::{Changes, no_tenant, no_user, refused};
 use crate::lists::{LetterRow, Telling};
 use crate::resolve::{Lookup, PEOPLE};
 use crate::tables::{PersonRow, Tables};
-use crate::ways::{AbsenceRow, GatewayRow, GroupRow, WayRow};
+use crate::ways::{AbsenceRow, GroupRow, WayRow};
 use compartment::now_ms;
 use rows::RowKey;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use terms::{TenantId, UserId};
 use wire::directory::{
-    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, AbsenceTold, Forward, Gateway, Group, LIST_PAGE,
-    SmartHost, Stated, Taken, ToAdmin, catch_all,
+    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, AbsenceTold, Forward, Group, Stated, ToAdmin,
 };
 use wire::lists::Language;
 
@@ -233,13 +232,13 @@ impl Changes<'_> {
     pub(crate) fn target(&self, address: &str) -> Result<Result<String, ToAdmin>, Fault> {
         let address = address.trim();
         let (local, domain) = address.rsplit_once('@').unwrap_or_default();
-        let domain = domain.trim_end_matches('.').to_lowercase();
+        let domain = terms::dns_name(domain);
         let ours = self.tables.domain(self.key, &domain)?;
         let Some(tenant) = ours else {
             // Elsewhere a letter's case, and what stands behind `+`, may mean something.
             let sound = smtp::Address::parse_with_any_dots(&format!("{local}@{domain}"))
                 .filter(|_| local.len() <= 64 && is_sound_domain(&domain));
-            let hint = "its domain in A-label form, such as example.jp or xn--….jp";
+            let hint = "its domain such as example.jp, 例え.jp or xn--….jp";
             return Ok(match sound {
                 Some(sound) => Ok(sound.written()),
                 None => Err(refused("an address local@domain", address, hint)),
@@ -434,127 +433,6 @@ impl Changes<'_> {
     pub(crate) fn tenant_name(&self, tenant: TenantId) -> Result<String, Fault> {
         Ok(self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default())
     }
-
-    /// The server that a domain's mail goes to, set or taken away.
-    pub fn set_gateway(
-        &mut self,
-        domain: &str,
-        host: Option<SmartHost>,
-        taken: Taken,
-    ) -> Result<ToAdmin, Fault> {
-        let (domain, tenant) = match self.domain_of_house(domain)? {
-            Ok(found) => found,
-            Err(refusal) => return Ok(refusal),
-        };
-        if host.is_some() && self.tables.catch_all(self.key, &domain)?.is_some() {
-            let hint = "take it away first: domain set DOMAIN --catch-all none";
-            return Ok(refused("a domain without a catch-all", &domain, hint));
-        }
-        if let Some(refusal) = host.as_ref().and_then(refuse_host) {
-            return Ok(refusal);
-        }
-        let before = self.tables.gateway(self.key, &domain)?;
-        let is_known =
-            |row: &GatewayRow| Some(&row.host) == host.as_ref() && !taken.is_wider_than(row.taken);
-        if host.is_some()
-            && !before.as_ref().is_some_and(is_known)
-            && let Some(answer) = self.unless_agreed(tenant, None)
-        {
-            return Ok(answer);
-        }
-        self.friends.record_change(tenant, None, "domain.gateway")?;
-        match host {
-            Some(host) => {
-                let row = GatewayRow { domain: domain.clone(), host, taken };
-                self.tables.keep_gateway(self.key, tenant, &row)?;
-            }
-            None => self.tables.drop_gateway(self.key, &domain)?,
-        }
-        self.tables.forget_statements()?;
-        self.statements.forget_all();
-        self.restate_all(vec![catch_all(&domain), format!("postmaster@{domain}")])?;
-        self.shown_gateway(domain, tenant, None)
-    }
-
-    pub fn show_gateway(&mut self, domain: &str) -> Result<ToAdmin, Fault> {
-        match self.domain_of_house(domain)? {
-            Ok((domain, tenant)) => self.shown_gateway(domain, tenant, None),
-            Err(refusal) => Ok(refusal),
-        }
-    }
-
-    /// A page of the recipients that a gateway's server has.
-    pub fn list_gateway(
-        &mut self,
-        domain: &str,
-        addresses: &[String],
-        sync_ms: Option<u64>,
-        is_last: bool,
-    ) -> Result<ToAdmin, Fault> {
-        let (domain, tenant) = match self.domain_of_house(domain)? {
-            Ok(found) => found,
-            Err(refusal) => return Ok(refusal),
-        };
-        let listed = self.tables.gateway(self.key, &domain)?.filter(|row| row.taken != Taken::Any);
-        if listed.is_none() || addresses.len() > LIST_PAGE {
-            let hint = "domain gateway DOMAIN --host HOST:PORT --recipients FILE";
-            return Ok(refused("a gateway domain with a list", &domain, hint));
-        }
-        let mut whole = Vec::with_capacity(addresses.len());
-        for address in addresses {
-            let address = self.kept(address)?;
-            let is_its_own = address.rsplit_once('@').is_some_and(|(_, of)| of == domain);
-            if !is_its_own || !is_sound(&address) {
-                let hint = "one address of the domain on each line";
-                return Ok(refused("an address of the domain", &address, hint));
-            }
-            whole.push(address);
-        }
-        let sync_ms = match sync_ms {
-            Some(sync_ms) => sync_ms,
-            None => {
-                self.friends.record_change(tenant, None, "domain.gateway-list")?;
-                now_ms()
-            }
-        };
-        self.tables.list_beyond(self.key, (tenant, &domain), &whole, sync_ms)?;
-        if is_last {
-            self.tables.end_list(self.key, &domain, sync_ms, now_ms())?;
-        }
-        self.shown_gateway(domain, tenant, Some(sync_ms))
-    }
-
-    fn shown_gateway(
-        &self,
-        domain: String,
-        tenant: TenantId,
-        told_ms: Option<u64>,
-    ) -> Result<ToAdmin, Fault> {
-        let row = self.tables.gateway(self.key, &domain)?;
-        let taken = row.as_ref().map_or(Taken::Any, |row| row.taken);
-        let (mut recipients, mut in_grace, mut grace, mut sync_ms) = (None, 0, Vec::new(), told_ms);
-        if taken != Taken::Any {
-            let (all, going) = self.tables.count_beyond(self.key, &domain, now_ms())?;
-            (recipients, in_grace) = (Some(all), going);
-            grace = self.tables.grace(self.key, &domain, now_ms())?;
-            sync_ms = sync_ms.or(self.tables.synced(self.key, &domain)?);
-        }
-        let checked = match taken {
-            Taken::ListedOrChecked => Some(self.tables.count_checked(self.key, &domain)?),
-            Taken::Any | Taken::Listed => None,
-        };
-        let (tenant, host) = (self.tenant_name(tenant)?, row.map(|row| row.host));
-        let told = Gateway { domain, tenant, host, recipients, checked, sync_ms, in_grace, grace };
-        Ok(ToAdmin::Gateway(told))
-    }
-
-    fn domain_of_house(&self, domain: &str) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {
-        let domain = domain.trim().trim_end_matches('.').to_lowercase();
-        Ok(match self.tables.domain(self.key, &domain)? {
-            Some(tenant) => Ok((domain, tenant)),
-            None => Err(refused("a domain of this house", &domain, "see `domain list`")),
-        })
-    }
 }
 
 fn refuse_absence(told: &AbsenceTold) -> Option<ToAdmin> {
@@ -570,13 +448,6 @@ fn refuse_absence(told: &AbsenceTold) -> Option<ToAdmin> {
     }
     let is_past = until_ms.is_some_and(|until| until <= now_ms());
     is_past.then(|| refused("a day to come", "one that is past", "--until 2027-01-31"))
-}
-
-fn refuse_host(host: &SmartHost) -> Option<ToAdmin> {
-    let is_sound = is_sound_domain(&host.name) || host.name.parse::<IpAddr>().is_ok();
-    let hint = "--host HOST:PORT[:implicit|starttls|if-offered]";
-    (!is_sound || host.port == 0)
-        .then(|| refused("a host and its port", &format!("{}:{}", host.name, host.port), hint))
 }
 
 /// Gives the first who is no member. A slip of the finger would else look like done, and mail go on

@@ -288,6 +288,111 @@ fn a_group_too_large_is_not_made() {
     assert!(is_refused(&world.change(none), "a group"));
 }
 
+/// A list told beforehand, as a gateway is asked for with it: of the domain of its first address.
+pub(crate) fn asked(world: &mut World, addresses: &[&str]) -> ListAsked {
+    let (_, domain) = addresses[0].rsplit_once('@').unwrap();
+    let page = FromAdmin::GatewayList {
+        domain: domain.to_owned(),
+        addresses: addresses.iter().map(|one| (*one).to_owned()).collect(),
+        sync_ms: None,
+        is_last: true,
+        is_asked: true,
+    };
+    let ToAdmin::Gateway(told) = world.change(page) else { panic!() };
+    told.asked.unwrap()
+}
+
+/// Asked for with a list, a gateway comes with that very list or not at all.
+#[test]
+fn a_gateway_comes_with_the_list_that_it_is_asked_for_with() {
+    let (mut world, _) = settled("asked-list");
+    let host = || SmartHost { name: "mail.ume.example".into(), port: 25, tls: HopTls::StartTls };
+    let gateway = |taken, list| FromAdmin::Gateway {
+        domain: "ume.example".into(),
+        host: Some(host()),
+        taken,
+        list,
+    };
+    let first = asked(&mut world, &["Eri@Ume.example", "fumi@ume.example", "eri+x@ume.example"]);
+    assert_eq!(first.recipients, 2);
+    // Until then it counts for nothing.
+    assert_eq!(leads(&mut world, "eri@ume.example"), "nobody");
+    assert!(is_refused(&world.change(gateway(Taken::Listed, None)), "a list of recipients"));
+    assert!(is_refused(&world.change(gateway(Taken::Any, Some(first.clone()))), "the list of 2"));
+    // Told anew with others it is another; the same ones are the same list.
+    let other = asked(&mut world, &["gen@ume.example", "hana@ume.example"]);
+    assert_ne!(other, first);
+    let stale = world.change(gateway(Taken::Listed, Some(first.clone())));
+    assert!(is_refused(&stale, "the list of 2 that it is asked for with"));
+    assert_eq!(leads(&mut world, "gen@ume.example"), "nobody");
+    assert_eq!(asked(&mut world, &["fumi@ume.example", "eri@ume.example"]), first);
+    let ToAdmin::Gateway(set) = world.change(gateway(Taken::Listed, Some(first.clone()))) else {
+        panic!()
+    };
+    assert_eq!((set.recipients, set.asked), (Some(2), None));
+    assert!(set.sync_ms.is_some());
+    assert!(leads(&mut world, "eri@ume.example").contains("mail.ume.example"));
+    assert_eq!(leads(&mut world, "gen@ume.example"), "nobody");
+    // It is used up; and another one replaces it as lists do.
+    let again = world.change(gateway(Taken::Listed, Some(first)));
+    assert!(is_refused(&again, "the list of 2"));
+    let next = asked(&mut world, &["eri@ume.example"]);
+    let ToAdmin::Gateway(set) = world.change(gateway(Taken::Listed, Some(next))) else { panic!() };
+    assert_eq!((set.recipients, set.in_grace), (Some(2), 1));
+    // To every name: nothing of a list stays.
+    world.change(gateway(Taken::Any, None));
+    assert!(leads(&mut world, "gen@ume.example").contains("mail.ume.example"));
+    let counted = world.tables.count_beyond(&world.key, "ume.example", now_ms()).unwrap();
+    assert_eq!(counted, (0, 0));
+    assert!(is_refused(&world.change(gateway(Taken::Listed, None)), "a list of recipients"));
+}
+
+/// Whoever tells a list in pages, while another tells theirs, is told.
+#[test]
+fn two_lists_do_not_become_one() {
+    let (mut world, _) = settled("asked-twice");
+    let page = |address: &str, sync_ms, is_last| FromAdmin::GatewayList {
+        domain: "ume.example".into(),
+        addresses: vec![address.to_owned()],
+        sync_ms,
+        is_last,
+        is_asked: true,
+    };
+    let ToAdmin::Gateway(one) = world.change(page("eri@ume.example", None, false)) else {
+        panic!()
+    };
+    // Each begins at a moment of its own.
+    let begun = one.sync_ms.unwrap();
+    while now_ms() <= begun {
+        std::thread::yield_now();
+    }
+    world.change(page("gen@ume.example", None, false));
+    let late = world.change(page("fumi@ume.example", Some(begun), true));
+    assert!(is_refused(&late, "the list that was begun"));
+    assert!(is_refused(&world.change(page("a@kaede.example", None, true)), "of the domain"));
+    // By itself it is told in as many pages as it takes.
+    let ToAdmin::Gateway(one) = world.change(page("eri@ume.example", None, false)) else {
+        panic!()
+    };
+    assert_eq!(one.asked, None);
+    let last = world.change(page("fumi@ume.example", one.sync_ms, true));
+    let ToAdmin::Gateway(whole) = last else { panic!() };
+    assert_eq!(whole.asked.map(|asked| asked.recipients), Some(2));
+}
+
+/// No request waits so long: a list that nobody asked with is not kept for ever.
+#[test]
+fn a_list_that_nobody_asks_with_goes() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let (mut world, _) = settled("asked-old");
+    let told = asked(&mut world, &["eri@ume.example"]);
+    let (tables, key) = (&world.tables, &world.key);
+    tables.begin_asked(key, "kaede.example", now_ms() + 7 * DAY_MS).unwrap();
+    assert_eq!(tables.asked(key, "ume.example").unwrap(), told);
+    tables.begin_asked(key, "kaede.example", now_ms() + 9 * DAY_MS).unwrap();
+    assert_eq!(tables.count_asked(key, "ume.example").unwrap(), 0);
+}
+
 #[test]
 fn a_gateway_s_mail_goes_to_its_server() {
     let (mut world, _) = settled("gateway");
@@ -297,6 +402,7 @@ fn a_gateway_s_mail_goes_to_its_server() {
         domain: domain(),
         host: host.cloned(),
         taken,
+        list: None,
     };
     let reads_elsewhere = |world: &World| {
         world.tables.hosted(&world.key, "ume.example").unwrap().unwrap().reads_elsewhere
@@ -314,13 +420,20 @@ fn a_gateway_s_mail_goes_to_its_server() {
     let all = FromAdmin::CatchAll { domain: domain(), address: Some("dai@ume.example".into()) };
     assert!(is_refused(&world.change(all), "kept here"));
     // With a list the others are nobody; who is missing in the next one stays for a while.
-    world.change(set(Some(&host), Taken::Listed));
+    let asked = Some(asked(&mut world, &["fumi@ume.example"]));
+    world.change(FromAdmin::Gateway {
+        domain: domain(),
+        host: Some(host.clone()),
+        taken: Taken::Listed,
+        list: asked,
+    });
     assert_eq!(leads(&mut world, "eri@ume.example"), "nobody");
     let list = |addresses: &[&str], sync_ms, is_last| FromAdmin::GatewayList {
         domain: domain(),
         addresses: addresses.iter().map(|one| (*one).to_owned()).collect(),
         sync_ms,
         is_last,
+        is_asked: false,
     };
     let first = world.change(list(&["Eri@ume.example"], None, false));
     let ToAdmin::Gateway(first) = first else { panic!() };
@@ -332,7 +445,8 @@ fn a_gateway_s_mail_goes_to_its_server() {
         };
         shown
     };
-    assert_eq!(shown(&mut world).sync_ms, None, "no list was told to its end");
+    assert!(shown(&mut world).sync_ms.unwrap() <= sync_ms, "this one was not told to its end");
+    assert_eq!(shown(&mut world).in_grace, 0);
     let ToAdmin::Gateway(told) = world.change(list(&["fumi@ume.example"], first.sync_ms, true))
     else {
         panic!()
@@ -374,10 +488,17 @@ fn an_address_that_the_server_has_is_taken_for_a_while() {
     let domain = || "ume.example".to_owned();
     let host = SmartHost { name: "mail.ume.example".into(), port: 25, tls: HopTls::StartTls };
     let taken = Taken::ListedOrChecked;
-    world.change(FromAdmin::Gateway { domain: domain(), host: Some(host), taken });
+    let list = Some(asked(&mut world, &["eri@ume.example"]));
+    world.change(FromAdmin::Gateway { domain: domain(), host: Some(host), taken, list });
     let list = |world: &mut World, addresses: &[&str], sync_ms| {
         let addresses = addresses.iter().map(|one| (*one).to_owned()).collect();
-        let page = FromAdmin::GatewayList { domain: domain(), addresses, sync_ms, is_last: true };
+        let page = FromAdmin::GatewayList {
+            domain: domain(),
+            addresses,
+            sync_ms,
+            is_last: true,
+            is_asked: false,
+        };
         let ToAdmin::Gateway(told) = world.change(page) else { panic!() };
         (told.recipients, told.checked, told.sync_ms.unwrap())
     };
@@ -417,7 +538,8 @@ fn an_older_folder_gets_its_columns() {
     let (mut world, _) = settled("columns");
     let host = SmartHost { name: "mail.ume.example".into(), port: 25, tls: HopTls::StartTls };
     let (domain, taken) = ("ume.example".to_owned(), Taken::Listed);
-    world.change(FromAdmin::Gateway { domain: domain.clone(), host: Some(host), taken });
+    let list = Some(asked(&mut world, &["eri@ume.example"]));
+    world.change(FromAdmin::Gateway { domain: domain.clone(), host: Some(host), taken, list });
     let of = world.tables.tenant_by_name(&world.key, "Ume").unwrap().unwrap().0;
     let list = |world: &mut World, address: &str, at: u64| {
         let (key, all) = (&world.key, [address.to_owned()]);

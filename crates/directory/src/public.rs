@@ -5,7 +5,7 @@ use crate::tables::{DomainRow, Tables};
 use crate::{Desk, Fault};
 use rows::RowKey;
 use std::time::Instant;
-use wire::directory::{Domain, ToAdmin};
+use wire::directory::ToAdmin;
 use wire::lists::Word;
 use wire::pages::{
     FromPages, Hosted, MAX_AGE_SECONDS, Subscription, TOKEN_BYTES, ToPages, TransportMode,
@@ -89,10 +89,11 @@ impl Changes<'_> {
         mode: Option<TransportMode>,
         max_age_seconds: Option<u32>,
     ) -> Result<ToAdmin, Fault> {
-        let name = domain.trim().trim_end_matches('.').to_lowercase();
-        let of = self.tables.domain(self.key, &name)?;
-        let row = self.tables.domain_row(self.key, &name)?;
-        let Some((of, row)) = of.zip(row) else {
+        let (name, of) = match self.domain_of_house(domain)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal),
+        };
+        let Some(row) = self.tables.domain_row(self.key, &name)? else {
             return Ok(refused("a domain of this house", &name, "see `domain list`"));
         };
         let transport = TransportPolicy {
@@ -112,8 +113,7 @@ impl Changes<'_> {
         self.friends.record_change(of, None, "domain.mta-sts")?;
         let row = DomainRow { transport, ..row };
         self.tables.change_domain(self.key, &row)?;
-        let tenant = self.tables.tenant(self.key, of)?.map(|row| row.name).unwrap_or_default();
-        let DomainRow { name: domain, catch_all, transport } = row;
-        Ok(ToAdmin::Domain(Domain { domain, tenant, catch_all, transport }))
+        let tenant = self.tenant_name(of)?;
+        Ok(ToAdmin::Domain(self.told_domain(row, of, tenant)?))
     }
 }

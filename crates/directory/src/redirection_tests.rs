@@ -113,11 +113,15 @@ fn nobody_redirects_a_domain_alone() {
         domain: domain(),
         host: name.map(host),
         taken,
+        list: None,
     };
     let ours = Some("mail.kaede.example");
     assert_eq!(alone(&mut world, gateway(ours, Taken::Any)), "for two");
     world.change(gateway(ours, Taken::Any));
-    assert_eq!(alone(&mut world, gateway(ours, Taken::Listed)), "done");
+    let list = Some(crate::passing_tests::asked(&mut world, &["ben@kaede.example"]));
+    let listed =
+        FromAdmin::Gateway { domain: domain(), host: ours.map(host), taken: Taken::Listed, list };
+    assert_eq!(alone(&mut world, listed), "done");
     assert_eq!(alone(&mut world, gateway(ours, Taken::Listed)), "done");
     // To end a list opens its domain to every name.
     assert_eq!(alone(&mut world, gateway(ours, Taken::ListedOrChecked)), "for two");

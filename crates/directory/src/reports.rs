@@ -289,7 +289,7 @@ impl Changes<'_> {
                     Ok(tenant) => tenant,
                     Err(refusal) => return Ok(refusal),
                 };
-                let of_domain = domain.map(|domain| domain.trim().to_lowercase());
+                let of_domain = domain.as_deref().map(terms::dns_name);
                 let all = self.tables.report_places(tenant, kind, now)?;
                 return self.page(all, after, of_domain.as_deref(), now).map(ToAdmin::Reports);
             }
@@ -305,7 +305,7 @@ impl Changes<'_> {
         domain: Option<&str>,
     ) -> Result<Result<Option<TenantId>, ToAdmin>, Fault> {
         if let Some(domain) = domain {
-            let domain = domain.trim().to_lowercase();
+            let domain = terms::dns_name(domain);
             return Ok(match self.tables.domain(self.key, &domain)? {
                 Some(tenant) => Ok(Some(tenant)),
                 None => Err(refused("a domain of this house", &domain, "see `domain list`")),

@@ -252,7 +252,7 @@ pub fn find(
 
 /// Who answers for a tenant: its first administrator, else its first person. Never a decoy, whose
 /// mailbox nobody reads.
-fn answers_for(
+pub fn answers_for(
     tables: &Tables,
     key: &RowKey,
     tenant: TenantId,

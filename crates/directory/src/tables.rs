@@ -90,6 +90,7 @@ impl Tables {
         .map_err(Fault::store("preparing"))?;
         let others = [
             crate::ways::SCHEMA,
+            crate::asked::SCHEMA,
             crate::lists::SCHEMA,
             crate::held::SCHEMA,
             crate::tls_rows::SCHEMA,

@@ -187,8 +187,14 @@ impl Tables {
 
     pub fn drop_gateway(&self, key: &RowKey, domain: &str) -> Result<(), Fault> {
         let token = key.token("gateway", domain.as_bytes());
-        self.drop_row("DELETE FROM beyond WHERE domain = ?1", &token)?;
+        self.drop_beyond(key, domain)?;
         self.drop_row("DELETE FROM gateway WHERE token = ?1", &token)
+    }
+
+    /// A gateway without a list: nothing of one stays.
+    pub fn drop_beyond(&self, key: &RowKey, domain: &str) -> Result<(), Fault> {
+        let token = key.token("gateway", domain.as_bytes());
+        self.drop_row("DELETE FROM beyond WHERE domain = ?1", &token)
     }
 
     /// How a gateway's address stands.
@@ -308,7 +314,7 @@ impl Tables {
 
     /// A page of a gateway's list; `sync_ms` is the moment at which this list began.
     pub fn list_beyond(
-        &mut self,
+        &self,
         key: &RowKey,
         (tenant, domain): (TenantId, &str),
         addresses: &[String],
@@ -316,11 +322,12 @@ impl Tables {
     ) -> Result<(), Fault> {
         let of = key.token("gateway", domain.as_bytes());
         let fault = Fault::store("listing recipients");
-        let change = self.db.transaction().map_err(&fault)?;
-        for address in addresses {
+        // Inside of another's trial as well as alone.
+        self.db.execute_batch("SAVEPOINT list").map_err(&fault)?;
+        let listed = addresses.iter().try_for_each(|address| {
             let token = key.token("beyond", address.as_bytes());
             let name = seal(key, "beyond", &token, address)?;
-            change
+            self.db
                 .prepare_cached(
                     "INSERT OR REPLACE INTO beyond (token, domain, tenant, seen_ms, gone_ms, sealed)
                      VALUES (?1, ?2, ?3, ?4, NULL, ?5)",
@@ -329,9 +336,15 @@ impl Tables {
                     let seen = signed(sync_ms);
                     insert.execute(params![&token[..], &of[..], &tenant.0[..], seen, name])
                 })
-                .map_err(&fault)?;
-        }
-        change.commit().map_err(&fault)
+                .map_err(&fault)
+                .map(|_| ())
+        });
+        let end = match listed.is_ok() {
+            true => "RELEASE list",
+            false => "ROLLBACK TO list; RELEASE list",
+        };
+        self.db.execute_batch(end).map_err(&fault)?;
+        listed
     }
 
     /// The list is whole: what it lacks is on its way out, and what has long been goes.
@@ -479,7 +492,7 @@ impl Tables {
         self.keep_row(insert, token, tenant, sealed).unwrap();
     }
 
-    fn drop_row(&self, sql: &str, by: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn drop_row(&self, sql: &str, by: &[u8]) -> Result<(), Fault> {
         self.db
             .prepare_cached(sql)
             .and_then(|mut delete| delete.execute(params![by]))

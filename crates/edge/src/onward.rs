@@ -177,9 +177,11 @@ impl Party<'_> {
             Path::AsItCame => addressee.written.clone(),
             Path::Rewritten | Path::Null | Path::List | Path::Word | Path::Report => way.to.clone(),
         };
-        // RFC 3461 §4.1: nobody on the way writes to a sender who may be anybody.
+        // RFC 3461 §4.1: nobody on the way writes to a sender who may be anybody; nor to one whose
+        // mail is in the mailbox that it was for. What fails then, its owner hears of.
         let never = Some((false, false, false));
-        let notify = match judged.proves_sender() {
+        let is_kept = addressee.people.iter().any(|person| person.user == way.user);
+        let notify = match judged.proves_sender() && !is_kept {
             // Word of success or delay would come from where it goes, and name that place.
             true if way.path == Path::Rewritten => {
                 addressee.wishes.notify.map(|(_, on_failure, _)| (false, on_failure, false))

@@ -35,7 +35,8 @@ pub use limit::{
     IN_FLIGHT_BYTES, MESSAGE_BYTES, RECIPIENTS, SMTP_COMMAND_BYTES, SMTP_TEXT_LINE_BYTES,
 };
 pub use name::{
-    FULL_STOPS, is_joined_mark, is_mark, is_unseen, mapped_name, plain_letters, push_plain,
+    FULL_STOPS, dns_name, is_joined_mark, is_mark, is_unseen, mapped_name, plain_letters,
+    push_plain,
 };
 pub use punycode::{ascii_name, is_right_label, letters_name};
 pub use scripts::{Odd, odd_letter};

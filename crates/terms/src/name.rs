@@ -10,6 +10,11 @@ const KATAKANA: &str = "ヲァィゥェォャュョッーアイウエオカキ�
 /// Full stops beside the one of ASCII (RFC 3490 §3.1); Japanese keyboards type them.
 pub const FULL_STOPS: [char; 3] = ['\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
+/// A domain as it was typed, as the DNS has it: in A-labels, without the full stop at its end.
+pub fn dns_name(typed: &str) -> String {
+    crate::ascii_name(mapped_name(typed.trim()).trim_end_matches('.'))
+}
+
 /// A domain as it was typed, in its one spelling; `ascii_name` makes it one for the DNS. What no
 /// name can have stays, so that whoever reads it refuses it.
 pub fn mapped_name(typed: &str) -> String {
@@ -123,7 +128,7 @@ pub fn is_unseen(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::mapped_name;
+    use super::{dns_name, mapped_name};
     use crate::ascii_name;
 
     #[test]
@@ -148,6 +153,7 @@ mod tests {
             assert_eq!(mapped, name, "{typed}");
             assert_eq!(mapped_name(&mapped), mapped, "{typed}");
             assert_eq!(ascii_name(&mapped), in_the_dns, "{typed}");
+            assert_eq!(dns_name(&format!(" {typed}。")), in_the_dns, "{typed}");
         }
         assert_eq!(mapped_name("a\u{202e}b.jp"), "a\u{202e}b.jp");
     }

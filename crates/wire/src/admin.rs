@@ -321,6 +321,11 @@ pub enum Request {
         domain: String,
         host: Option<SmartHost>,
         taken: crate::directory::Taken,
+        list: Option<crate::directory::ListAsked>,
+    },
+    /// The gateway stays, and its list ends.
+    DomainGatewayAny {
+        domain: String,
     },
     /// `change` left away: shown as it stands; `terms` left away in it: ended.
     TenantOutlet {
@@ -335,6 +340,7 @@ pub enum Request {
         addresses: Vec<String>,
         sync_ms: Option<u64>,
         is_last: bool,
+        is_asked: bool,
     },
     List {
         list: crate::lists::Command,
@@ -384,6 +390,9 @@ pub struct OutletChange {
     /// With another secret than before.
     #[serde(default)]
     pub is_fresh: bool,
+    /// Whoever vouched for it until now vouches on.
+    #[serde(default)]
+    pub keeps_authorities: bool,
 }
 
 /// A user name and a password of somebody else's service. Never shown again.

@@ -3,6 +3,7 @@
 use crate::accepted;
 use crate::approval::Act;
 pub use crate::ending::{Ending, EndingState, EndingWait, Hold, Part, STATED_FOR};
+pub use crate::judging::{TRUSTED_SEALERS, TenantSettings};
 use crate::lists;
 pub use crate::outlet::{
     Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
@@ -10,8 +11,8 @@ pub use crate::outlet::{
 };
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, GRACES, Gateway,
-    Grace, Group, LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK, catch_all, is_own_mailbox,
-    own_mailbox,
+    Grace, Group, LIST_PAGE, ListAsked, ONWARD, Onward, Path, Taken, WAY_BACK, catch_all,
+    is_own_mailbox, own_mailbox,
 };
 use crate::post::{Hop, QueueAct};
 use crate::reports;
@@ -264,57 +265,6 @@ pub struct PublicKey {
     pub bytes: Vec<u8>,
 }
 
-/// The tenant's say in judgement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TenantSettings {
-    pub tag_from: f32,
-    pub junk_from: f32,
-    pub quarantine_from: f32,
-    pub refuse_from: f32,
-    pub obey_dmarc: bool,
-    /// A client, sender and recipient that were never seen together are asked to come again.
-    pub greylist: bool,
-    /// Domains whose ARC seals are believed, in lower case A-label form.
-    pub trusted_sealers: Vec<String>,
-}
-
-impl TenantSettings {
-    /// Whether anything passes under these that `before` would have stopped or marked.
-    pub fn is_weaker_than(&self, before: &Self) -> bool {
-        let is_new = |sealer: &String| !before.trusted_sealers.contains(sealer);
-        self.tag_from > before.tag_from
-            || self.junk_from > before.junk_from
-            || self.quarantine_from > before.quarantine_from
-            || self.refuse_from > before.refuse_from
-            || (before.obey_dmarc && !self.obey_dmarc)
-            || (before.greylist && !self.greylist)
-            || self.trusted_sealers.iter().any(is_new)
-    }
-
-    /// Whether no mark stands above the next graver one.
-    pub fn is_in_order(&self) -> bool {
-        let Self { tag_from, junk_from, quarantine_from, refuse_from, .. } = self;
-        tag_from <= junk_from && junk_from <= quarantine_from && quarantine_from <= refuse_from
-    }
-}
-
-/// Sealers that one tenant may believe.
-pub const TRUSTED_SEALERS: usize = 50;
-
-impl Default for TenantSettings {
-    fn default() -> Self {
-        Self {
-            tag_from: 4.0,
-            junk_from: 6.0,
-            quarantine_from: 10.0,
-            refuse_from: 20.0,
-            obey_dmarc: true,
-            greylist: false,
-            trusted_sealers: Vec::new(),
-        }
-    }
-}
-
 /// From `identity`.
 #[derive(Serialize, Deserialize)]
 pub enum FromIdentity {
@@ -482,6 +432,7 @@ pub enum FromAdmin {
         domain: String,
         host: Option<SmartHost>,
         taken: Taken,
+        list: Option<ListAsked>,
     },
     GatewayShow {
         domain: String,
@@ -498,6 +449,8 @@ pub enum FromAdmin {
         addresses: Vec<String>,
         sync_ms: Option<u64>,
         is_last: bool,
+        /// A gateway is to be asked for with it: until then it counts for nothing.
+        is_asked: bool,
     },
     List(lists::Command),
     /// Reports about TLS that are kept; with `send` they are written now.
@@ -583,6 +536,8 @@ pub struct Domain {
     /// Who gets mail for its unknown addresses.
     pub catch_all: Option<String>,
     pub transport: crate::pages::TransportPolicy,
+    /// It is a gateway's, and nobody of its tenant hears of mail that fails there.
+    pub is_untold: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -23,6 +23,7 @@ pub mod fetch;
 pub mod gate;
 mod hub;
 pub mod identity;
+mod judging;
 pub mod ledger;
 pub mod lists;
 pub mod mailbox;

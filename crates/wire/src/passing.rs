@@ -118,6 +118,17 @@ pub struct Gateway {
     /// time is over first.
     pub in_grace: u64,
     pub grace: Vec<Grace>,
+    /// Nobody of its tenant hears of mail that fails there.
+    pub is_untold: bool,
+    /// The list that was just told, to be asked for with a gateway.
+    pub asked: Option<ListAsked>,
+}
+
+/// The list that a gateway is asked for with: how many, and which, by the directory's keyed hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListAsked {
+    pub recipients: u64,
+    pub digest: [u8; 16],
 }
 
 /// An address that the last list lacks and that is still taken.

@@ -1,7 +1,7 @@
 //! What has somebody's mail go to others, or lets others speak in somebody's name: acts for two
 //! persons. Which of them are, the directory says, which knows what stood before.
 
-use crate::directory::{AbsenceTold, FromAdmin, OutletTerms, SmartHost, Taken};
+use crate::directory::{AbsenceTold, FromAdmin, ListAsked, OutletTerms, SmartHost, Taken};
 use crate::lists::Command;
 use crate::pages::TransportMode;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub enum Redirection {
     Transport { domain: String, mode: Option<TransportMode>, max_age_seconds: Option<u32> },
     /// Somebody outside of the tenant is in a group, or a gateway's address becomes one.
     Group { address: String, tenant: Option<String>, with: Vec<String>, without: Vec<String> },
-    /// A domain's mail goes to another server.
+    /// A domain's mail goes to another server, for every name.
     Gateway { domain: String, host: SmartHost, taken: Taken },
     /// A server sends in the tenant's name.
     Outlet { tenant: String, terms: OutletTerms, is_fresh: bool },
@@ -29,6 +29,8 @@ pub enum Redirection {
     Person { address: String, tenant: String, role: String, aliases: Vec<String> },
     /// More of a group's people may write as its address.
     Share { address: String, with: Vec<String>, without: Vec<String> },
+    /// A domain's mail goes to another server, for whom this list names.
+    GatewayListed { domain: String, host: SmartHost, taken: Taken, list: ListAsked },
 }
 
 impl Redirection {
@@ -41,7 +43,7 @@ impl Redirection {
             Self::Transport { .. } => "domain.mta-sts",
             Self::Group { tenant: Some(_), .. } => "group.add",
             Self::Group { .. } => "group.set",
-            Self::Gateway { .. } => "domain.gateway",
+            Self::Gateway { .. } | Self::GatewayListed { .. } => "domain.gateway",
             Self::Outlet { .. } => "tenant.outlet",
             Self::List(Command::Members { .. }) => "list.member-add",
             Self::List(Command::Add { .. }) => "list.add",
@@ -68,7 +70,10 @@ impl Redirection {
                 FromAdmin::GroupChange { address, tenant, with, without }
             }
             Self::Gateway { domain, host, taken } => {
-                FromAdmin::Gateway { domain, host: Some(host), taken }
+                FromAdmin::Gateway { domain, host: Some(host), taken, list: None }
+            }
+            Self::GatewayListed { domain, host, taken, list } => {
+                FromAdmin::Gateway { domain, host: Some(host), taken, list: Some(list) }
             }
             Self::Outlet { tenant, terms, is_fresh } => {
                 FromAdmin::Outlet { tenant, change: Some((Some(terms), is_fresh)) }

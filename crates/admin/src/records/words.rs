@@ -22,6 +22,14 @@ pub fn arrived(state: &str) -> [&'static str; 2] {
     }
 }
 
+/// Of mail that was passed on and failed, in a tenant that has nobody who answers for it.
+pub const UNTOLD: [&str; 2] = [
+    "届きませんでした。このテナントには知らせを受け取る人（tenant-admin）がいないため、\
+     差出人を確かめられないメールについては、誰にも知らせていません。",
+    "it did not arrive. Its tenant has nobody who answers for it (tenant-admin): unless its sender \
+     was proven, nobody could be told.",
+];
+
 /// Of mail of which only the queue knows.
 pub const WITHOUT_JOURNEY: [&str; 2] = [
     "判定の記録は、まだ書かれていないか、停止のときに失われました。\

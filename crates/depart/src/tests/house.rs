@@ -202,7 +202,13 @@ fn who_keeps_no_mail_here_is_told_where_it_goes() {
         check("away@here.example", SENDER, errand, &home);
         let gateway = ["<> Boss+x@gateway.example host gateway.host.example 587"];
         check("Boss+x@gateway.example", SERVER, errand, &gateway);
+        // A list of whom strangers may write to says nothing of who was let in to write.
+        for from in ["New.Hire@listed.example", "checked@listed.example"] {
+            let expected = format!("<> {from} host listed.host.example 587");
+            check(from, SERVER, errand, &[&expected]);
+        }
     }
+    check("new@listed.example", SENDER, Errand::Carry, &[]);
     check("away@here.example", SENDER, Errand::Unreleased, &home);
     // Behind the tenant's own server is whoever reads that address.
     check("ben@here.example", SERVER, Errand::Carry, &["<> ben@here.example here"]);

@@ -108,6 +108,30 @@ fn who_answers_for_the_tenant_hears_of_a_gateway_s_so_often_in_an_hour() {
     assert!(notice.contains("The mail is not kept") && !notice.contains("Subject: "), "{notice}");
 }
 
+/// Where a tenant has nobody who answers for it, whoever runs the house hears: of the first.
+#[test]
+fn of_a_tenant_that_has_nobody_the_operator_hears() {
+    let house = settle(plan());
+    house.seen.lock().unwrap().is_deserted = true;
+    let letters: Vec<Letter> = (1..=5).map(|number| unproven(NOBODY).numbered(number)).collect();
+    house.carry(&letters);
+    assert!(mailbox(&house, SENDER).1.is_empty());
+    let count = |house: &Neighbourhood, words: &str| {
+        let seen = house.seen.lock().unwrap();
+        seen.reports.iter().filter(|report| report.contains(words)).count()
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while count(&house, "was passed on and failed") < 5 {
+        assert!(std::time::Instant::now() < until, "no word in the log");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // The six hours may end meanwhile.
+    assert!(matches!(count(&house, "--role tenant-admin"), 1 | 2));
+    let seen = house.seen.lock().unwrap();
+    let alarm = seen.reports.iter().find(|report| report.contains("tenant-admin")).unwrap();
+    assert!(alarm.len() <= 160, "an entry would cut it: {alarm}");
+}
+
 #[test]
 fn what_does_not_fit_is_told_to_who_answers_for_the_tenant() {
     let kept = |arrival| match arrival {

@@ -85,6 +85,8 @@ pub struct Seen {
     pub stopped: HashSet<MessageId>,
     /// Whose mail is kept although it goes on.
     pub keeps: HashSet<UserId>,
+    /// The tenant has nobody who answers for it.
+    pub is_deserted: bool,
 }
 
 /// What the house and the world are like.
@@ -408,7 +410,9 @@ fn play_warden(
                         ear(listener, seen.clone());
                     }
                 }
-                Report::Alarm { what } => seen.lock().unwrap().reports.push(what),
+                Report::Alarm { what } | Report::Attention { what } => {
+                    seen.lock().unwrap().reports.push(what)
+                }
                 Report::Note { text } => seen.lock().unwrap().reports.push(text),
                 _ => {}
             }
@@ -592,6 +596,10 @@ fn goes_on(address: &str) -> Vec<directory::Onward> {
         Some((_, "gateway.example")) => {
             on(UserId([0; 8]), address, host("gateway.host.example"), directory::Path::AsItCame)
         }
+        // Its list names nobody: strangers' mail is for nobody, and mail for all others goes there.
+        Some(("*", "listed.example")) => {
+            on(UserId([0; 8]), address, host("listed.host.example"), directory::Path::AsItCame)
+        }
         Some((_, "moved.example")) => {
             on(UserId([0; 8]), address, host("moved.host.example"), directory::Path::AsItCame)
         }
@@ -695,6 +703,8 @@ fn play_directory(
                             signed(&signing, &statement)
                         }
                         None if address.starts_with("later") => Stated::Later,
+                        None if address.starts_with("checked@listed") => Stated::Checking,
+                        None if address.ends_with("@listed.example") => Stated::Unknown,
                         None if address.ends_with("@here.example") => Stated::Unknown,
                         None => Stated::Foreign,
                     };
@@ -736,6 +746,9 @@ fn play_directory(
                     let whose = if asked == UserId::default() { SENDER } else { asked };
                     let found =
                         people.iter().find(|(_, of, user, _)| *of == TENANT && *user == whose);
+                    let is_deserted =
+                        seen.lock().unwrap().is_deserted && asked == UserId::default();
+                    let found = found.filter(|_| !is_deserted);
                     let keeps = seen.lock().unwrap().keeps.contains(&asked);
                     let stated = match found {
                         Some((_, tenant, user, keys)) => {

@@ -300,6 +300,26 @@ fn only_a_proven_sender_is_told_and_of_the_address_they_know() {
     check(FROM, signed(""), nobody);
 }
 
+/// Mail that is in the mailbox it was for is returned to nobody: its owner hears of the rest.
+#[test]
+fn whose_mail_was_kept_as_well_is_told_of_no_failure() {
+    let check = |to: &str, wish: &str, expected: Option<(bool, bool, bool)>| {
+        let facts = Authentication { spf: policy::Outcome::Pass, ..Authentication::default() };
+        let scanner = Scanner::Proves(Header::default(), facts);
+        let around = settle(Plan { scanners: vec![scanner], ..Plan::default() });
+        let reply = around.mail(FROM, &[&format!("<{to}>{wish}")], TEXT);
+        assert!(reply.starts_with("250"), "{reply}");
+        assert_eq!(letters(&around)[0].envelopes[0].recipients[0].notify, expected, "{to}");
+    };
+    let never = Some((false, false, false));
+    check("kept.on@example.jp", "", never);
+    check("kept.on@example.jp", " NOTIFY=FAILURE", never);
+    check("far@other.example", "", never);
+    // A group's member elsewhere is nobody's of those who keep it here.
+    check("group@example.jp", "", None);
+    check("only.on@example.jp", "", None);
+}
+
 /// What is asked of the place behind an address of ours comes back in that place's words.
 #[test]
 fn where_it_goes_on_tells_of_failures_alone() {

@@ -111,7 +111,16 @@ fn weak_points(
              `domain check` says what to do"
         ));
     }
+    let untold = domains.into_iter().flat_map(untold);
+    weakened.extend(untold.map(|(domain, warning)| format!("{domain}: {warning}")));
     weakened
+}
+
+/// Gateways whose failures nobody hears of, as `domain list` tells them.
+fn untold(domains: &Value) -> Vec<(String, String)> {
+    let items = domains.get("items").and_then(Value::as_array).into_iter().flatten();
+    let word = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).map(str::to_owned);
+    items.filter_map(|one| word(one, "domain").zip(word(one, "warning"))).collect()
 }
 
 /// Two persons decide, and no third is there whom one of them could ask.

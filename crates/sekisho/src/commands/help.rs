@@ -26,7 +26,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
                [--send-user NAME [--send-password-file FILE | --send-password-fd N]
                | --no-send-user] [--source IP|none]                      --data DIR
-  sekisho tenant outlet NAME [--certificate HOST… --from NETWORK… [--authority FILE]
+  sekisho tenant outlet NAME [--certificate HOST… --from NETWORK… [--authority FILE|public]
                [--in-a-day N] [--new-header] | --none]                   --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN

@@ -19,14 +19,14 @@ const NOT_SHOWN: [&str; 2] = [
      届かなかった宛先は差出人に通知しています（通知を断った差出人と、誰のものでもない\
      アドレスの差出人を除きます）。転送したメールの差出人を確かめられないときは、\
      差出人には通知せず、転送を設定した人のメールボックスに入れてその人に知らせるか、\
-     テナントの管理者に知らせます。\
+     テナントの管理者がいればその人に知らせます。\
      trace ADDRESS で、その宛先へのメールかどうかを確かめられます。",
     "recipients elsewhere are not listed: only who carries the mail can open them, and they are \
      forgotten afterwards. What became of each destination is in outcomes, and the sender was told \
      which recipients did not get it, unless they wanted no notice or their address is nobody's. \
      Where mail was passed on and nothing proves who sent it, its sender is not told: it is put \
-     into the mailbox of whoever passes it on, who is told, or their tenant's administrator is. \
-     trace ADDRESS tells whether a message was for that one.",
+     into the mailbox of whoever passes it on, who is told, or their tenant's administrator is, \
+     if it has one. trace ADDRESS tells whether a message was for that one.",
 ];
 
 /// Members of mailing lists are sealed, and told to whoever spreads a list's mail alone (decision

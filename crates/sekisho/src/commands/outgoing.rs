@@ -159,7 +159,7 @@ pub fn smart_host_at(option: &str, text: &str) -> Result<SmartHost, Trouble> {
     if name.is_empty() || is_literal {
         return Err(wrong());
     }
-    Ok(SmartHost { name: name.trim_end_matches('.').to_lowercase(), port, tls })
+    Ok(SmartHost { name: terms::dns_name(name), port, tls })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use wire::admin::{OutletChange, Request};
-use wire::directory::{ABSENCE_TEXT_BYTES, AbsenceTold, LIST_PAGE, OutletTerms, Taken};
+use wire::directory::{ABSENCE_TEXT_BYTES, AbsenceTold, LIST_PAGE, ListAsked, OutletTerms, Taken};
 
 const GROUP_ACTS: &str = "add, list, show, set, share or remove";
 /// Recipients a day of a company's server, unless more are agreed upon.
@@ -137,6 +137,10 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
         return Err(Trouble::wrong_use("one of the two", "both", "--host HOST:PORT, or --none"));
     }
     let data = folder(data)?;
+    let ends_list = recipients.as_deref() == Some("any") && host.is_none();
+    if ends_list && !checks {
+        return ask_on(&data, &Request::DomainGatewayAny { domain }, &grounds);
+    }
     if host.is_some() && recipients.is_none() {
         keeps_its_list(&data, &domain)?;
     }
@@ -152,17 +156,27 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
         (Some(_), true) => Taken::ListedOrChecked,
     };
     if host.is_some() || none {
-        let request = Request::DomainGateway { domain: domain.clone(), host, taken };
-        match (list.is_some(), ask_on(&data, &request, &grounds)?) {
-            (true, Outcome::Done(_)) => {}
-            // Without a list that was all; and what waits for two persons has no list to be told.
-            (_, answer) => return Ok(answer),
-        }
+        // The list goes first, and counts for nothing until the host does: who must agree sees of
+        // how many it is, and it is there when they have agreed.
+        let asked = list.map(|list| ask_with(&data, &domain, &list)).transpose()?;
+        let request = Request::DomainGateway { domain, host, taken, list: asked };
+        return ask_on(&data, &request, &grounds);
     }
     match list {
-        Some(list) => tell_list(&data, &domain, &list),
+        Some(list) => tell_list((&data, &domain), &list, false),
         None => ask(&data, &Request::DomainGatewayShow { domain }),
     }
+}
+
+/// Tells the list that a gateway is asked for with; how it is named there.
+fn ask_with(data: &Path, domain: &str, list: &[Listed]) -> Result<ListAsked, Trouble> {
+    let told = match tell_list((data, domain), list, true)? {
+        Outcome::Done(told) => told,
+        _ => Value::Null,
+    };
+    let asked = told.get("asked").and_then(|asked| serde_json::from_value(asked.clone()).ok());
+    let hint = "restart the service: its command line and itself are of different versions";
+    asked.ok_or_else(|| Trouble::fault("the list was not kept".to_owned(), hint))
 }
 
 /// Whoever names a host anew and says nothing of recipients would open a listed domain to all.
@@ -192,7 +206,8 @@ pub fn outlet(arguments: &mut Arguments) -> Result<Request, Trouble> {
         return Err(Trouble::wrong_use("one of the two", "both", hint));
     }
     if none {
-        let change = Some(OutletChange { terms: None, is_fresh: false });
+        let change = OutletChange { terms: None, is_fresh: false, keeps_authorities: false };
+        let change = Some(change);
         return Ok(Request::TenantOutlet { name, change });
     }
     let has_more = is_fresh || authority.is_some() || in_a_day.is_some();
@@ -207,13 +222,16 @@ pub fn outlet(arguments: &mut Arguments) -> Result<Request, Trouble> {
         let hint = "name all of it: --certificate HOST --from NETWORK [--authority FILE] …";
         return Err(Trouble::wrong_use("--certificate and --from", found, hint));
     }
+    let keeps_authorities = authority.is_none();
+    let file = authority.filter(|word| word != "public");
     let terms = OutletTerms {
-        names: names.iter().map(|name| name.trim_end_matches('.').to_lowercase()).collect(),
-        authorities: authority.as_deref().map_or_else(|| Ok(Vec::new()), read_authorities)?,
+        names: names.iter().map(|name| terms::dns_name(name)).collect(),
+        authorities: file.as_deref().map_or_else(|| Ok(Vec::new()), read_authorities)?,
         from: networks.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
         in_a_day: in_a_day.unwrap_or(OUTLET_A_DAY),
     };
-    Ok(Request::TenantOutlet { name, change: Some(OutletChange { terms: Some(terms), is_fresh }) })
+    let change = OutletChange { terms: Some(terms), is_fresh, keeps_authorities };
+    Ok(Request::TenantOutlet { name, change: Some(change) })
 }
 
 /// `192.0.2.0/24`, or one address.
@@ -249,7 +267,7 @@ fn read_authorities(file: &str) -> Result<Vec<Vec<u8>>, Trouble> {
 }
 
 /// A page at a time. What a broken-off list lacks stays until a whole one was told.
-fn tell_list(data: &Path, domain: &str, list: &[Listed]) -> Answer {
+fn tell_list((data, domain): (&Path, &str), list: &[Listed], is_asked: bool) -> Answer {
     let mut pages = list.chunks(LIST_PAGE).peekable();
     let mut sync_ms = None;
     loop {
@@ -257,7 +275,7 @@ fn tell_list(data: &Path, domain: &str, list: &[Listed]) -> Answer {
         let is_last = pages.peek().is_none();
         let (domain, addresses) = (domain.to_owned(), page.iter().map(|one| one.1.clone()));
         let addresses = addresses.collect();
-        let request = Request::DomainGatewayList { domain, addresses, sync_ms, is_last };
+        let request = Request::DomainGatewayList { domain, addresses, sync_ms, is_last, is_asked };
         let at_line = |trouble| at_line(trouble, page);
         if is_last {
             return ask(data, &request).map_err(at_line);
@@ -292,15 +310,17 @@ fn read_list(path: &str, domain: &str) -> Result<Vec<Listed>, Trouble> {
 
 /// What is plainly no address of the domain is found before anything is changed.
 fn listed(text: &str, domain: &str) -> Result<Vec<Listed>, Trouble> {
-    let domain = domain.trim_end_matches('.').to_lowercase();
+    let domain = terms::dns_name(domain);
     let mut list = Vec::new();
+    // A byte order mark: editors of Windows put one in front.
+    let text = text.trim_start_matches('\u{feff}');
     for (at, line) in text.lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let (local, of) = line.rsplit_once('@').unwrap_or_default();
         let is_word = !local.is_empty() && !local.contains(|one: char| one.is_whitespace());
-        if !is_word || of.trim_end_matches('.').to_lowercase() != domain {
+        if !is_word || terms::dns_name(of) != domain {
             let expected = format!("an address of {domain} on each line");
             let found = format!("line {}: {line}", at + 1);
             let hint = "correct the line, or put # before it; nothing was changed";
@@ -400,6 +420,7 @@ mod tests {
             Err(_) => "another trouble".to_owned(),
         };
         assert_eq!(found("# ours\n\na@kaede.example\n b@KAEDE.example \n"), "2");
+        assert_eq!(found("\u{feff}a@kaede.example\r\nb@ｋａｅｄｅ。example\r\n"), "2");
         assert_eq!(found("a@kaede.example\n\nb@other.example"), "line 3: b@other.example");
         assert_eq!(found("a b@kaede.example"), "line 1: a b@kaede.example");
         assert_eq!(found("nobody"), "line 1: nobody");

@@ -78,6 +78,9 @@ fn redirected(change: &Redirection) -> &'static [&'static str] {
             "group set g@b.example --member x@out.example",
         ],
         Redirection::Gateway { .. } => &["domain gateway b.example --host h.example:25"],
+        Redirection::GatewayListed { .. } => {
+            &["domain gateway b.example --host h.example:25 --recipients FILE"]
+        }
         Redirection::Outlet { .. } => &["tenant outlet T --certificate h.example --from 192.0.2.1"],
         Redirection::List(_) => &[
             "list add l@b.example --tenant T --owner x@out.example",

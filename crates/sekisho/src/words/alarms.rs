@@ -78,6 +78,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the policy does not name it", "ポリシーに挙げられていません"),
     ("TLS could not be made", "TLS を確立できません"),
     ("no authority is known here", "証明書を確認するための認証局が、当サーバーにありません"),
+    ("mail of tenant {} failed and nobody could be told: add somebody who answers for it: user add ADDRESS --tenant T --role tenant-admin", "テナント {} のメールが届かず、誰にも知らせられませんでした。知らせを受け取る人を加えてください: user add ADDRESS --tenant T --role tenant-admin"),
     ("{}: keys that sign the mail of a domain that no contract has; remove that file", "{}: どの契約にも属さないドメインのメール署名鍵です。このファイルを消してください"),
     ("remains of an ended contract", "終わった契約の名残"),
     ("remains of an ended contract: {} places, {}", "終わった契約の名残: {} か所、{}"),

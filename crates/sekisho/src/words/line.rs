@@ -528,6 +528,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("--name, --posting, --language, --bytes, --owner or --without-owner", "--name、--posting、--language、--bytes、--owner、--without-owner のどれか"),
     ("--member ADDRESS…, --without ADDRESS…", "--member アドレス…、--without アドレス…"),
     ("--from alone", "--from だけ"),
+    ("--check-new alone", "--check-new だけ"),
     ("--certificate alone", "--certificate だけ"),
     ("one address a word, such as ann@example.jp", "一語に一つのアドレス（例: ann@example.jp）"),
     ("--catch-all ADDRESS of a person of the domain's tenant", "--catch-all には、そのドメインの組織の利用者のアドレスを指定します"),

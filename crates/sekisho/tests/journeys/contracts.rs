@@ -2,7 +2,7 @@
 
 use super::house::{Demo, binary, plainly, signal, within};
 use super::leaving;
-use super::post::deliver;
+use super::post::{Sender, deliver};
 use super::reader::Reader;
 use serde_json::Value;
 use std::io::Write;
@@ -97,6 +97,48 @@ fn where_mail_goes(demo: &Demo) {
         let mut lines = found.lines();
         lines.any(|line| line.starts_with("* SEARCH") && line.split_whitespace().count() > 2)
     });
+}
+
+/// What two agree upon is the gateway with its list: who is on it is let in afterwards.
+fn a_gateway_with_its_list(demo: &Demo) {
+    let domain = "gateway.example";
+    assert_eq!(demo.ask(&["domain", "add", domain, "--tenant", "Example Japan"]).1, 0);
+    let list = demo.data().with_file_name("recipients");
+    std::fs::write(&list, format!("a@{domain}\nb@{domain}\n")).unwrap();
+    let list = list.display().to_string();
+    let host = "127.0.0.1:587:if-offered";
+    let set = ["domain", "gateway", domain, "--host", host, "--recipients", &list];
+    let (asked, code) = demo.ask(&[&set[..], &["--reason", "契約の終わり"]].concat());
+    assert_eq!((code, asked["details"]["recipients"].as_u64()), (1, Some(2)), "{asked}");
+    assert!(demo.ask(&["domain", "gateway", domain]).0["gateway"].is_null(), "not yet");
+    let done = approved(demo, &set);
+    assert_eq!(done["recipients"], 2, "{done}");
+    let addressed = |who: &str| {
+        let mut sender = Sender::greeted(&demo.port("smtp"));
+        assert_eq!(sender.say("MAIL FROM:<carol@sender.example>").code, 250);
+        sender.say(&format!("RCPT TO:<{who}@{domain}>")).code
+    };
+    assert_eq!((addressed("a"), addressed("b"), addressed("nobody")), (250, 250, 550));
+    // Another list was told since: what was asked for is not done with that one.
+    let other = ["domain", "gateway", domain, "--host", "127.0.0.1:465:if-offered"];
+    let other = [&other[..], &["--recipients", &list, "--reason", "契約の終わり"]].concat();
+    let (asked, _) = demo.ask(&other);
+    let request = asked["request"].as_str().unwrap().to_owned();
+    std::fs::write(&list, format!("c@{domain}\n")).unwrap();
+    assert_eq!(demo.ask(&other).1, 1, "another request");
+    for who in ["mina@example.jp", "rei@example.jp"] {
+        assert_eq!(answer(demo, "approve", &request, who).1, 0);
+    }
+    let (refused, code) = demo.ask(&["approval", "carry-out", &request]);
+    assert_eq!(code, 1, "{refused}");
+    assert!(refused["error"].as_str().is_some_and(|it| it.contains("the list of 2")), "{refused}");
+    assert_eq!(addressed("a"), 250);
+    // To open it to every name is for two, and ends the list.
+    let any = ["domain", "gateway", domain, "--recipients", "any"];
+    assert_eq!(demo.ask(&any).1, 1, "without a reason");
+    assert_eq!(approved(demo, &any)["recipients"], Value::Null);
+    within(PATIENCE, "every name", || addressed("nobody") == 250);
+    assert_eq!(demo.ask(&["domain", "gateway", domain, "--none"]).1, 0);
 }
 
 /// Whoever comes to have what was others' address gets what is still written to them.
@@ -220,6 +262,7 @@ fn two_persons_decide() {
     assert_eq!(seen["cosigned"], true);
     limits_of_what_leaves(&demo);
     where_mail_goes(&demo);
+    a_gateway_with_its_list(&demo);
     addresses_given_anew(&demo);
     // The end of a person's part waits for two, and then for its grace.
     let ending = approved(&demo, &["user", "terminate", "haru@example.jp", "--grace", "30d"]);

@@ -297,6 +297,86 @@ fn who_is_away_answers_once() {
     assert_eq!(sink.came().iter().filter(|came| is_answer(came)).count(), 1);
 }
 
+/// How often somebody was told that what they pass on did not arrive.
+fn words_of_loss(demo: &Demo, who: &str) -> usize {
+    let all = Reader::sign_in(demo, who).whole("INBOX");
+    let subject = |octets: &Vec<u8>| {
+        let values = mime::field_values(octets, "subject");
+        mime::decode_words(values.first().map(Vec::as_slice).unwrap_or_default())
+    };
+    all.iter().filter(|octets| subject(octets).contains("did not arrive")).count()
+}
+
+/// Mail that is in the mailbox it was for is returned to nobody: its owner hears of the copy.
+#[test]
+fn who_keeps_their_mail_hears_of_the_copy_that_failed() {
+    let (demo, sink) = house();
+    let (me, writer) = ("bob@example.net", "alice@example.net");
+    sink.answer("gone-for-bob", "550 5.1.1 no such user");
+    let to = "gone-for-bob@outside.example";
+    done(demo, &["user", "forward", me, "--to", to, "--keep"]);
+    let mut sender = signed_in(demo, writer);
+    let octets = letter(writer, me, "kept all the same", "");
+    assert_eq!(sender.letter(writer, &[me], &octets).unwrap().code, 250);
+    let all = |who: &str| {
+        let mut reader = Reader::sign_in(demo, who);
+        reader.must("SELECT INBOX");
+        reader.ask("FETCH 1:* (BODY.PEEK[])").unwrap().text()
+    };
+    within(PATIENCE, "word of it", || words_of_loss(demo, me) == 1);
+    let found = all(me);
+    assert_eq!(found.matches("Subject: kept all the same\r\n\r\n").count(), 1, "{found}");
+    // A failure that is the writer's own comes later than this one would have.
+    let octets = letter(writer, to, "not kept", "");
+    assert_eq!(sender.letter(writer, &[to], &octets).unwrap().code, 250);
+    within(PATIENCE, "the writer's own", || all(writer).contains(&format!("rfc822; {to}")));
+    let told = all(writer);
+    assert!(!told.contains(&format!("rfc822; {me}")), "{told}");
+    done(demo, &["user", "forward", me, "--none"]);
+}
+
+/// Behind a gateway is nobody of ours; where its tenant has nobody else, the operator hears.
+#[test]
+fn of_a_gateway_that_nobody_answers_for_the_operator_hears() {
+    let (demo, sink) = house();
+    let (tenant, domain) = ("Nobody's", "untold.example");
+    done(demo, &["tenant", "add", tenant]);
+    done(demo, &["domain", "add", domain, "--tenant", tenant]);
+    let host = format!("127.0.0.1:{}:if-offered", sink.port);
+    let set = ["domain", "gateway", domain, "--host", &host, "--recipients", "any"];
+    let shown = done(demo, &set);
+    let is_said = |value: &serde_json::Value| {
+        value["warning"].as_str().is_some_and(|it| it.contains("--role tenant-admin"))
+    };
+    assert!(is_said(&shown), "{shown}");
+    let (checked, _) = demo.ask(&["domain", "check", domain]);
+    assert!(is_said(&checked["gateway"]), "{checked}");
+    let told = demo.ask(&["doctor"]).0["weakened"].to_string();
+    assert!(told.contains(&format!("{domain}: nobody hears of mail")), "{told}");
+    sink.answer("gone-from-untold", "550 5.1.1 no such user");
+    let to = format!("gone-from-untold@{domain}");
+    let from = "victim@outside.example";
+    deliver(demo, from, &to, &letter(from, &to, "to nobody", ""));
+    let is_alarm = |one: &serde_json::Value| {
+        one["what"].as_str().is_some_and(|what| what.ends_with("--role tenant-admin"))
+    };
+    within(PATIENCE, "the alarm, whole", || {
+        let (alarms, _) = demo.ask(&["alarms", "list"]);
+        alarms["items"].as_array().is_some_and(|all| all.iter().any(is_alarm))
+    });
+    within(PATIENCE, "what became of it", || {
+        let (found, _) = demo.ask(&["trace", &to]);
+        let note = found["items"][0]["note"]["en"].as_str().unwrap_or_default();
+        note.contains("nobody could be told")
+    });
+    // With somebody who answers for it, it is said no more.
+    let admin = format!("admin@{domain}");
+    done(demo, &["user", "add", &admin, "--tenant", tenant, "--role", "tenant-admin"]);
+    let shown = done(demo, &["domain", "gateway", domain]);
+    assert!(shown["warning"].is_null(), "{shown}");
+    done(demo, &["domain", "gateway", domain, "--none"]);
+}
+
 /// Nothing proves who wrote it: a notice could go to anybody, and the letter is not lost for that.
 #[test]
 fn what_can_be_returned_to_nobody_is_kept_for_who_passed_it_on() {
@@ -312,15 +392,7 @@ fn what_can_be_returned_to_nobody_is_kept_for_who_passed_it_on() {
         let all = subjects(demo, me);
         all.contains("lost on the way") && all.contains("lost as well")
     });
-    let told = || {
-        let all = Reader::sign_in(demo, me).whole("INBOX");
-        let subject = |octets: &Vec<u8>| {
-            let values = mime::field_values(octets, "subject");
-            mime::decode_words(values.first().map(Vec::as_slice).unwrap_or_default())
-        };
-        all.iter().filter(|octets| subject(octets).contains("did not arrive")).count()
-    };
-    within(PATIENCE, "word of it, once", || told() == 1);
+    within(PATIENCE, "word of it, once", || words_of_loss(demo, me) == 1);
     assert!(!sink.came().iter().any(|came| came.to == [from]), "nobody outside is told");
     done(demo, &["user", "forward", me, "--none"]);
 }

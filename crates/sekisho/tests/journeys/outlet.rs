@@ -99,6 +99,26 @@ fn words(reply: &Reply) -> String {
     format!("{} {}", reply.code, reply.lines.join(" "))
 }
 
+/// Who vouches for it stays who it was, until somebody says otherwise.
+#[test]
+fn terms_set_anew_keep_the_authority() {
+    let House { demo, authority, .. } = house();
+    let (tenant, from) = ("Example Net", "192.0.2.7");
+    let (first, _) = set(demo, authority, tenant, from, &[]);
+    let own = first["outlet"]["authorities_sha256"].clone();
+    assert_eq!(own.as_array().map(Vec::len), Some(1), "{first}");
+    let again = |more: &[&str]| {
+        let words = ["tenant", "outlet", tenant, "--certificate", NAME, "--from", from];
+        let (value, code) = demo.ask(&[&words[..], more].concat());
+        assert_eq!(code, 0, "{value}");
+        value["outlet"].clone()
+    };
+    let terms = again(&["--in-a-day", "7"]);
+    assert_eq!((&terms["authorities_sha256"], terms["in_a_day"].as_u64()), (&own, Some(7)));
+    assert_eq!(again(&["--authority", "public"])["authorities"], 0);
+    assert_eq!(demo.ask(&["tenant", "outlet", tenant, "--none"]).1, 0);
+}
+
 #[test]
 fn a_customer_s_server_sends_out_and_its_secret_goes_no_further() {
     let House { demo, sink, authority, header } = house();
@@ -172,7 +192,11 @@ fn a_customer_s_server_hears_of_what_failed() {
     let host = format!("127.0.0.1:{}:if-offered", sink.port);
     let ask = |words: &[&str]| assert_eq!(demo.ask(words).1, 0, "{words:?}");
     ask(&["domain", "add", "kaede.example", "--tenant", TENANT]);
-    ask(&["domain", "gateway", "kaede.example", "--host", &host, "--recipients", "any"]);
+    // Its list knows nobody yet: who was let in to write hears of it all the same.
+    let list = demo.data().with_file_name("recipients");
+    std::fs::write(&list, "another@kaede.example\n").unwrap();
+    let list = list.display().to_string();
+    ask(&["domain", "gateway", "kaede.example", "--host", &host, "--recipients", &list]);
     sink.answer("gone-for-kaede", "550 5.1.1 no such user");
     let (boss, gone) = ("boss@kaede.example", "gone-for-kaede@outside.example");
     let octets = letter(boss, gone, "an order", &format!("{header}\r\n"));

@@ -95,6 +95,57 @@ fn an_address_is_one_in_every_spelling() {
     }
 }
 
+/// A domain in its own letters is the domain, in whatever is said of it or of its addresses.
+#[test]
+fn a_domain_beyond_ascii_is_taken_wherever_it_is_typed() {
+    let demo = Demo::fresh("spellings-domain");
+    let done = |words: &[&str]| {
+        let (told, code) = demo.ask(words);
+        assert_eq!(code, 0, "{words:?}: {told}");
+        told
+    };
+    let (typed, plain) = ("例え.jp", "xn--r8jz45g.jp");
+    let of = ["--tenant", TENANT];
+    let made = |words: &[&str]| {
+        let local = words[2].split('@').next().unwrap_or_default();
+        let told = done(&[words, &of[..]].concat());
+        assert_eq!(told["address"], format!("{local}@{plain}"), "{words:?}");
+    };
+    done(&[&["domain", "add", typed][..], &of].concat());
+    made(&["user", "add", "taro@例え.jp", "--alias", "t@例え。ＪＰ"]);
+    made(&["group", "add", "all@例え.jp", "--member", "taro@例え.jp"]);
+    made(&["list", "add", "talk@例え.jp", "--owner", "taro@例え.jp"]);
+    done(&["decoy", "add", "bait@例え.jp", "--tenant", TENANT]);
+    let out = done(&["user", "forward", "taro@例え.jp", "--to", "x@外.example", "--keep"]);
+    assert_eq!(out["to"][0], "x@xn--7rs.example", "{out}");
+    let here = done(&["user", "forward", "taro@例え.jp", "--to", "aoi@example.jp"]);
+    assert_eq!(here["to"][0], "aoi@example.jp", "{here}");
+    done(&["user", "forward", "aoi@example.jp", "--to", "taro@例え.jp", "--keep"]);
+    done(&["user", "forward", "aoi@example.jp", "--none"]);
+    done(&["user", "forward", "taro@例え.jp", "--none"]);
+    done(&["list", "member", "add", "talk@例え.jp", "taro@例え.jp", "y@外.example"]);
+    done(&["group", "set", "all@例え.jp", "--member", "aoi@example.jp"]);
+    done(&["group", "share", "all@例え.jp", "--with", "taro@例え.jp"]);
+    let set = done(&["domain", "set", "例え。jp", "--catch-all", "taro@例え.jp"]);
+    assert_eq!(set["catch_all"], format!("taro@{plain}"), "{set}");
+    done(&["domain", "set", "例え.jp", "--mta-sts", "testing"]);
+    done(&["domain", "set", "例え.jp", "--catch-all", "none"]);
+    done(&["reports", "list", "--domain", "例え.jp"]);
+    done(&["touched", "--person", "taro@例え.jp"]);
+    // A gateway's list is in whatever letters their export has them.
+    done(&[&["domain", "add", "店.example"][..], &of].concat());
+    let list = demo.data().with_file_name("recipients");
+    std::fs::write(&list, "\u{feff}ann@店.example\r\nben@xn--hxt.example\r\n").unwrap();
+    let list = list.display().to_string();
+    let host = ["--host", "メール.店.example:587:if-offered", "--recipients", &list];
+    let gateway = done(&[&["domain", "gateway", "店.example"][..], &host].concat());
+    assert_eq!(gateway["recipients"], 2, "{gateway}");
+    assert!(gateway["gateway"]["host"].as_str().unwrap().starts_with("xn--"), "{gateway}");
+    assert_eq!(done(&["domain", "gateway", "店.example", "--recipients", &list])["recipients"], 2);
+    let any = done(&["domain", "gateway", "店.example", "--recipients", "any"]);
+    assert!(any["recipients"].is_null(), "{any}");
+}
+
 #[test]
 fn what_looks_like_another_address_is_refused() {
     let demo = Demo::fresh("spellings-refused");
