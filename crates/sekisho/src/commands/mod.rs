@@ -20,6 +20,7 @@ mod keyless;
 mod keys;
 mod lists;
 mod losses;
+mod manual;
 mod named;
 mod outgoing;
 mod outside;
