@@ -77,7 +77,7 @@ pub fn has_option(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{ENDS, USAGE, command_of, explained, has_option, lines_about, lines_of};
-    use crate::commands::manual::{EXAMPLES, OPTIONS, SUMMARIES, meaning, options_in, page};
+    use crate::commands::manual::{ACTS, EXAMPLES, OPTIONS, SUMMARIES, meaning, options_in, page};
     use crate::outcome::columns;
 
     #[test]
@@ -142,6 +142,40 @@ mod tests {
         }
         let release = page("queue", &lines_about(&lines_of("queue"), "release"), true).join("\n");
         assert!(release.contains("終了コード: 0 完了") && release.contains("例: "), "{release}");
+    }
+
+    /// Words that a usage begins with, outside of brackets.
+    fn acts_of(command: &str) -> Vec<String> {
+        let lines = lines_of(command).join(" ").replace(&format!("sekisho {command} "), "| ");
+        let mut depth = 0;
+        let plain = lines.chars().map(|letter| {
+            depth += i32::from(matches!(letter, '[' | '('));
+            depth -= i32::from(matches!(letter, ']' | ')'));
+            if depth > 0 { '.' } else { letter }
+        });
+        let plain: String = plain.collect();
+        let first = plain.split("| ").filter_map(|usage| usage.split_whitespace().next());
+        let is_act = |word: &&str| word.chars().all(|one| one.is_ascii_lowercase() || one == '-');
+        first.filter(is_act).filter(|word| !word.starts_with('-')).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_act_is_explained_in_both_languages() {
+        let mut acts = 0;
+        for (command, ..) in SUMMARIES {
+            for act in acts_of(command) {
+                let told = ACTS.iter().find(|(of, known, ..)| of == command && *known == act);
+                let (.., ja, en) = told.unwrap_or_else(|| panic!("{command} {act}"));
+                assert!(!ja.is_ascii() && en.is_ascii(), "{command} {act}");
+                acts += 1;
+            }
+        }
+        assert!(acts > 80, "{acts}");
+        for (of, act, ..) in ACTS {
+            assert!(acts_of(of).iter().any(|known| known == act), "{of} does not {act}");
+        }
+        let queue = page("queue", &lines_of("queue"), false).join("\n");
+        assert!(queue.contains("  cancel   gives it back to its sender"), "{queue}");
     }
 
     #[test]

@@ -136,6 +136,101 @@ pub const SUMMARIES: &[(&str, &str, &str)] = &[
     ("version", "版", "the version"),
 ];
 
+/// What each act of a command does: the command, the act, Japanese, English.
+#[rustfmt::skip]
+pub const ACTS: &[(&str, &str, &str, &str)] = &[
+    ("tenant", "add", "組織を登録する", "takes an organisation in"),
+    ("tenant", "list", "組織の一覧", "all of them"),
+    ("tenant", "show", "設定と今の様子", "its settings and how it stands"),
+    ("tenant", "terminate", "契約を終える（猶予ののち、鍵から破棄する）", "ends its contract: after the grace keys are destroyed, then the rest"),
+    ("tenant", "cancel", "猶予のうちに、終了を取りやめる", "takes that back while the grace lasts"),
+    ("tenant", "endings", "終わりつつある契約の進み具合", "how far contracts that end are"),
+    ("tenant", "certificate", "破棄の証明書", "the certificate of a destruction"),
+    ("tenant", "search-remains", "破棄した組織の名残を探す", "searches for what is left of who was destroyed"),
+    ("tenant", "set", "判定または送信の設定を変える", "changes how its mail is judged, or what may leave"),
+    ("tenant", "outlet", "組織自身のサーバーからの送信を受け付ける", "its own server may send out through this one"),
+    ("domain", "add", "ドメインを加え、公開すべき DNS レコードを示す", "takes a domain in and tells the DNS records to publish"),
+    ("domain", "list", "ドメインの一覧", "all of them"),
+    ("domain", "check", "DNS が実際に何と答えるかを確かめる", "compares what the DNS really says"),
+    ("domain", "keys", "署名に使う鍵", "the keys that sign"),
+    ("domain", "set", "宛先不明の受取人、MTA-STS を変える", "changes the catch-all and the MTA-STS policy"),
+    ("domain", "gateway", "メールを自社サーバーへ渡す", "passes the domain's mail on to its own server"),
+    ("domain", "rotate-keys", "次の署名鍵へ切り替える", "goes over to the next pair of keys"),
+    ("user", "add", "利用者を加える（パスワードの表示は一度だけ）", "takes a person in; the password is shown once"),
+    ("user", "list", "利用者の一覧", "all of them"),
+    ("user", "disable", "サインインを止める", "lets them sign in no more"),
+    ("user", "enable", "また使えるようにする", "lets them in again"),
+    ("user", "reset", "パスワードを作り直す", "makes a new password"),
+    ("user", "quota", "容量を示す、変える", "tells or changes how much they may keep"),
+    ("user", "forward", "転送先を決める", "where their mail goes on to"),
+    ("user", "away", "不在時の返信を決める", "what is answered while they are away"),
+    ("user", "password", "本人のパスワードを変える", "changes a person's own password"),
+    ("user", "terminate", "利用者の契約を終える", "ends with a person as `tenant terminate` does"),
+    ("user", "cancel", "猶予のうちに取りやめる", "takes that back while the grace lasts"),
+    ("group", "add", "グループを作る", "makes a group"),
+    ("group", "list", "グループの一覧", "all of them"),
+    ("group", "show", "届く人", "whom it reaches"),
+    ("group", "set", "人を加える、外す", "takes members in or out"),
+    ("group", "remove", "グループをなくす", "ends it"),
+    ("group", "share", "このアドレスの名前で送れる人を決める", "who may write as its address"),
+    ("list", "add", "メーリングリストを作る", "makes a list"),
+    ("list", "set", "設定を変える", "changes its settings"),
+    ("list", "list", "メーリングリストの一覧", "all of them"),
+    ("list", "show", "設定と会員", "its settings and members"),
+    ("list", "remove", "メーリングリストをなくす", "ends it"),
+    ("list", "member", "会員を加える、外す", "takes members in or out"),
+    ("app-password", "add", "パスワードを作る（表示は一度だけ）", "makes one; it is shown once"),
+    ("app-password", "list", "本人のパスワードの一覧", "those of a person"),
+    ("app-password", "revoke", "使えなくする", "ends one"),
+    ("approval", "list", "申請の一覧", "the requests"),
+    ("approval", "show", "申請の内容と、誰が答えたか", "what is asked for, and who answered"),
+    ("approval", "approve", "承認する", "agrees"),
+    ("approval", "deny", "断る。申請者は取り下げる", "refuses; who asked takes it back so"),
+    ("approval", "carry-out", "承認された申請を実行する", "does what was agreed upon"),
+    ("approval", "mode", "一人で決めるか、二人で決めるか", "whether one person decides or two"),
+    ("hold", "add", "保全を始める", "begins a hold"),
+    ("hold", "list", "保全の一覧", "all of them"),
+    ("hold", "lift", "保全を解く", "ends one"),
+    ("quarantine", "list", "隔離したメールの一覧", "what was set aside"),
+    ("quarantine", "show", "一通の様子", "one of them"),
+    ("quarantine", "release", "受取人に届ける", "gives it to its recipient"),
+    ("queue", "list", "待っているメールの一覧", "what waits"),
+    ("queue", "show", "何を待っているか、誰が決めたか", "what it waits for, and who decided"),
+    ("queue", "status", "キュー全体の様子", "how the queue stands"),
+    ("queue", "hold", "止める", "stops it"),
+    ("queue", "release", "すぐに送る", "tries it at once"),
+    ("queue", "cancel", "取り消し、差出人に戻す", "gives it back to its sender"),
+    ("tls-reports", "list", "配送先ごとの状況", "how it stands with each"),
+    ("tls-reports", "send", "報告を今すぐ送る", "sends the reports now"),
+    ("reports", "list", "報告の一覧", "all of them"),
+    ("reports", "show", "一つの報告の内容", "one in words"),
+    ("ledger", "verify", "台帳・写し・鍵を検査する", "checks ledger, mirror and keys"),
+    ("ledger", "head", "件数、根、チェックポイント", "size, root and checkpoint"),
+    ("ledger", "export", "記録を一行に一件書き出す", "the entries, one a line"),
+    ("ledger", "proof", "一件が台帳にある証明", "the proof that an entry stands in it"),
+    ("ledger", "publish", "C2SP のタイルを書き出す", "writes C2SP tiles"),
+    ("ledger", "view", "一契約分の記録を、証明つきで書き出す", "writes one contract's entries with their proofs"),
+    ("ledger", "acknowledge-loss", "失われた記録があることを承知して続ける", "goes on without what a log lost"),
+    ("ledger", "witness-request", "外部の証人への依頼", "what a foreign witness is asked"),
+    ("ledger", "witness-answer", "その返事を収める", "takes its answer in"),
+    ("alarms", "list", "知らせの一覧", "all of them"),
+    ("alarm", "test", "すべての知らせ先に一件送る", "sends one by each route"),
+    ("freeze", "list", "止めているもの", "what is stopped"),
+    ("isolate", "list", "切り離しているもの", "what is isolated"),
+    ("decoy", "add", "おとりを作る", "makes one"),
+    ("keys", "list", "鍵の一覧", "all of them"),
+    ("keys", "rotate", "鍵を更新する", "renews them"),
+    ("keys", "seal", "組織の鍵を封印する", "shuts a tenant's keys away"),
+    ("keys", "unseal", "その封印を解く", "gives them back"),
+    ("keys", "hold", "鍵を破棄させない", "lets nobody destroy them"),
+    ("keys", "freeze", "鍵を使わせない", "lets nobody use them"),
+    ("keys", "epochs", "バックアップの世代を示す、始める、終える", "tells, begins and ends epochs of backups"),
+    ("keys", "reseal", "根の守り方を変える（停止中）", "keeps the root in another way, of a stopped service"),
+    ("certificate", "install", "証明書を入れる", "takes one in"),
+    ("certificate", "remove", "自前の認証局の証明書に戻す", "goes back to that of our own authority"),
+    ("certificate", "renew", "自前の認証局の証明書の鍵を更新する", "new keys for those of our own authority"),
+];
+
 /// What each option means: the commands that it is of (none: all that take it), the option,
 /// Japanese, English.
 #[rustfmt::skip]
@@ -265,7 +360,7 @@ pub const OPTIONS: &[(&str, &str, &str, &str)] = &[
     ("", "--yes", "尋ねずに行う", "does not ask back"),
     ("soak", "--minutes", "続ける分数（既定 60）", "how many minutes (60)"),
     ("keys", "--level", "どの段の鍵か", "which level of keys"),
-    ("keys", "--off", "凍結を解く", "ends the freeze"),
+    ("keys", "--off", "保全または凍結を解く", "ends the hold or the freeze"),
     ("", "--epoch-keys", "世代の鍵を置くフォルダ", "the folder of the epochs' keys"),
     ("keys", "--gone", "鍵を失った世代の番号", "the epoch whose key is lost"),
     ("backup", "--to", "書き出すフォルダ", "the folder for the data"),
@@ -367,6 +462,11 @@ pub fn explained(lines: &[&str], is_japanese: bool) -> Vec<String> {
 pub fn page(command: &str, lines: &[&str], is_japanese: bool) -> Vec<String> {
     let one = |ja: &'static str, en: &'static str| if is_japanese { ja } else { en };
     let mut shown = explained(lines, is_japanese);
+    let acts = acts_in(command, lines);
+    let width = acts.iter().map(|(act, ..)| act.len()).max().unwrap_or(0);
+    shown.extend((!acts.is_empty()).then(String::new));
+    let told = acts.into_iter().map(|(act, ja, en)| format!("  {act:width$}  {}", one(ja, en)));
+    shown.extend(told);
     let options = options_in(lines);
     let width = options.iter().map(|name| name.len()).max().unwrap_or(0);
     if !options.is_empty() {
@@ -383,6 +483,13 @@ pub fn page(command: &str, lines: &[&str], is_japanese: bool) -> Vec<String> {
     let example = EXAMPLES.iter().find(|(known, _)| *known == command);
     shown.extend(example.map(|(_, line)| format!("{} {line}", one("例:", "Example:"))));
     shown
+}
+
+/// Acts of the command that stand in these lines, with what each does.
+fn acts_in(command: &str, lines: &[&str]) -> Vec<(&'static str, &'static str, &'static str)> {
+    let stands = |act: &str| lines.iter().any(|line| line.split(' ').any(|word| word == act));
+    let of = ACTS.iter().filter(|(of, act, ..)| *of == command && stands(act));
+    of.map(|(_, act, ja, en)| (*act, *ja, *en)).collect()
 }
 
 /// Each option that stands in these lines, once, in their order.
