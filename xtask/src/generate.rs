@@ -1,5 +1,9 @@
 //! The generated pages: golden copies of what the code says.
 
+// The table alone, which has no arrows: the program itself is not linked for it.
+#[path = "../../crates/sekisho/src/commands/manual.rs"]
+mod manual;
+
 use crate::run::root;
 use crate::{fuzzers, linked};
 use std::path::PathBuf;
@@ -7,6 +11,8 @@ use std::path::PathBuf;
 fn pages() -> Result<Vec<(PathBuf, String)>, String> {
     let folder = root().join("docs/generated");
     Ok(vec![
+        (folder.join("commands.md"), commands(false)),
+        (folder.join("commands.ja.md"), commands(true)),
         (folder.join("compartments.md"), compartments()),
         (folder.join("config.md"), settings::manual()),
         (folder.join("fuzz.md"), fuzzers::page()),
@@ -38,6 +44,24 @@ pub fn check(wanting: &mut Vec<String>) {
             wanting.push(format!("docs/generated/{name} is not what the code says: generate"));
         }
     }
+}
+
+/// What `sekisho help COMMAND` shows, all of it.
+fn commands(is_japanese: bool) -> String {
+    let mut text = match is_japanese {
+        true => {
+            "# コマンド\n\n`sekisho help COMMAND` が示すもの。`cargo xtask generate` が作ります。\n"
+        }
+        false => {
+            "# Commands\n\nWhat `sekisho help COMMAND` shows. Made by `cargo xtask generate`.\n"
+        }
+    }
+    .to_owned();
+    for (command, ..) in manual::SUMMARIES {
+        let page = manual::page(command, &manual::lines_of(command), is_japanese).join("\n");
+        text.push_str(&format!("\n## {command}\n```\n{page}\n```\n"));
+    }
+    text
 }
 
 fn compartments() -> String {

@@ -74,9 +74,6 @@ pub(crate) struct Examined {
     pub seen: Seen,
 }
 
-/// `Received` fields of a message that turns in a circle (RFC 5321 §6.3).
-const HOPS: u32 = 50;
-
 /// From the end of the text to its one reply.
 pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Reply {
     let received = receive(offered, text);
@@ -88,7 +85,7 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Re
         if header.is_overlong {
             return overlong(house);
         }
-        if header.received > HOPS {
+        if header.received > terms::HOPS {
             return going_round(house);
         }
     }

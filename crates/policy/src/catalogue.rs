@@ -9,8 +9,8 @@ pub enum Language {
     English,
 }
 
-/// One sentence about a finding. `{}` in the words is where the detail stands. An id without
-/// words (from a newer scanner) is shown as it is.
+/// One sentence about a finding, whole with its detail and without. An id without words (from a
+/// newer scanner) is shown as it is.
 pub fn why(id: &str, language: Language, detail: &str) -> String {
     let Some((_, japanese, english)) = WORDS.iter().find(|(known, ..)| *known == id) else {
         return match detail {
@@ -22,21 +22,22 @@ pub fn why(id: &str, language: Language, detail: &str) -> String {
         Language::Japanese => japanese,
         Language::English => english,
     };
-    match detail {
-        "" => without_detail(words, language),
-        detail => words.replace("{}", detail),
-    }
+    spoken(words, detail)
 }
 
-/// The words alone, for lists that keep ids only.
-fn without_detail(words: &str, language: Language) -> String {
-    let words = words.replace(" ({})", "").replace(" ({} 文字)", "");
-    match (language, words.strip_prefix("{} ")) {
-        (Language::Japanese, Some(rest)) => format!("該当するもの{rest}"),
-        (Language::English, Some(rest)) => format!("something {rest}"),
-        (Language::Japanese, None) => words.replace(" {} ", "").replace(" {}", ""),
-        (Language::English, None) => words.replace(" {}", "").replace("{}", ""),
+/// Lists keep ids only: what stands in brackets is `[with the detail|without it]`.
+fn spoken(words: &str, detail: &str) -> String {
+    let mut said = String::new();
+    let mut rest = words;
+    while let Some((before, behind)) = rest.split_once('[') {
+        let (choice, after) = behind.split_once(']').unwrap_or((behind, ""));
+        let (with, without) = choice.split_once('|').unwrap_or((choice, ""));
+        said.push_str(before);
+        said.push_str(if detail.is_empty() { without } else { with });
+        rest = after;
     }
+    said.push_str(rest);
+    said.replace("{}", detail)
 }
 
 /// Every id that has words.

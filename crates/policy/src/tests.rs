@@ -255,10 +255,60 @@ fn every_finding_has_words_in_both_languages() {
         let english = why(id, Language::English, "D");
         assert!(!japanese.is_ascii() && japanese.len() > 10, "{id}: {japanese}");
         assert!(english.is_ascii() && english.len() > 10, "{id}: {english}");
-        for text in [why(id, Language::Japanese, ""), why(id, Language::English, ""), english] {
-            assert!(!text.contains("{}") && !text.ends_with(' '), "{id}: {text}");
+        check_reads_well(id, &why(id, Language::Japanese, ""), &japanese);
+        check_reads_well(id, &why(id, Language::English, ""), &english);
+    }
+}
+
+/// Whole sentences with the detail and without: nothing is left of where it would stand.
+fn check_reads_well(id: &str, bare: &str, detailed: &str) {
+    let is_wide = |letter: Option<char>| letter.is_some_and(|letter| letter >= '\u{3000}');
+    for text in [bare, detailed] {
+        assert_eq!(text.trim(), text, "{id}");
+        for broken in ["  ", " ,", " ;", " .", "()", "( ", " )", "{}", "[", "]", "|"] {
+            assert!(!text.contains(broken), "{id}: {text}");
         }
     }
+    // A space between Japanese letters is what a removed word leaves.
+    let letters: Vec<char> = bare.chars().collect();
+    for (at, _) in letters.iter().enumerate().filter(|(_, letter)| **letter == ' ') {
+        let (before, after) = (letters.get(at - 1).copied(), letters.get(at + 1).copied());
+        assert!(!is_wide(before) || !is_wide(after), "{id}: {bare}");
+    }
+    let dangling = ["of", "by", "from", "with", "than", "is", "the", "a", "in", "to"];
+    let clauses = bare.split([';', ',', '(']);
+    let last = clauses.filter_map(|clause| clause.split_whitespace().last());
+    let last = last.filter(|_| bare != detailed);
+    last.for_each(|word| assert!(!dangling.contains(&word), "{id}: {bare}"));
+    // A value needs a word to stand at: where it is shown, it is shown once.
+    let has_place = detailed.matches("D").count() > bare.matches("D").count();
+    assert!(has_place || detailed == bare, "{id}: {detailed}");
+}
+
+#[test]
+fn a_reason_reads_well_where_its_detail_is_kept_back() {
+    let check = |id, japanese: &str, english: &str| {
+        assert_eq!(why(id, Language::Japanese, ""), japanese);
+        assert_eq!(why(id, Language::English, ""), english);
+    };
+    check(
+        "auth.from.hidden",
+        "差出人の欄に、差出人と見間違える別のアドレスが隠されています",
+        "hides another address in From, which may be shown as the author's",
+    );
+    check(
+        "mime.header.duplicate",
+        "一つだけのはずのヘッダーが二つ以上あり、表示する側によって違って見えます",
+        "has a field twice that may stand only once; readers may show different ones",
+    );
+    assert_eq!(
+        why("mime.header.duplicate", Language::English, "From"),
+        "has more than one From field; readers may show different ones"
+    );
+    assert_eq!(
+        why("auth.dmarc.pass", Language::Japanese, "a.example"),
+        "差出人のドメイン a.example は本物と確認されました"
+    );
 }
 
 fn every_authentication() -> Vec<Authentication> {

@@ -100,9 +100,14 @@ impl Trouble {
         let say = |text: &str| words::in_japanese(text).unwrap_or_else(|| text.to_owned());
         match self {
             Self::Refused { expected, found, hint } | Self::WrongUse { expected, found, hint } => {
+                let missing = unknown_word(&expected).filter(|_| found != "nothing");
                 let (expected, found, hint) = (say(&expected), say(&found), say(&hint));
                 let found = printing::in_short(&found);
-                format!("sekisho: 必要なもの: {expected}／実際: {found}\nヒント: {hint}")
+                let what = match missing {
+                    Some(whose) => format!("{whose} {found} はありません"),
+                    None => format!("必要なもの: {expected}／実際: {found}"),
+                };
+                format!("sekisho: {what}\nヒント: {hint}")
             }
             Self::Fault { what, hint } => {
                 format!("sekisho: {}\nヒント: {}", say(&what), say(&hint))
@@ -113,6 +118,15 @@ impl Trouble {
     pub fn fault(what: impl Into<String>, hint: &str) -> Self {
         Self::Fault { what: what.into(), hint: hint.to_owned() }
     }
+}
+
+/// What there is none of, in Japanese, where a word of the command line is not known.
+fn unknown_word(expected: &str) -> Option<String> {
+    if expected == "a command" {
+        return Some("コマンド".to_owned());
+    }
+    let command = expected.strip_prefix("something that `")?.strip_suffix("` does")?;
+    Some(format!("`{command}` に"))
 }
 
 /// Columns of a table that people can still read.
@@ -234,7 +248,7 @@ fn lines(value: &Value) -> Vec<String> {
     let Some(items) = value.get("items").and_then(Value::as_array) else { return fields(value) };
     let mut lines = about(value);
     match items.is_empty() {
-        true => lines.push(say("（なし）", "(none)").to_owned()),
+        true => lines.push(none()),
         false => lines.extend(list(items)),
     }
     lines
@@ -354,10 +368,17 @@ pub fn columns(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
+/// A list in which nothing is, wherever it stands; a dash is what is not known or not asked.
+fn none() -> String {
+    say("なし", "none").to_owned()
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => shown(text.trim_end_matches('\n')),
+        Value::Array(items) if items.is_empty() => none(),
+        Value::Object(fields) if fields.is_empty() => none(),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(plain).collect();
             joined(&items, is_japanese())
@@ -394,8 +415,12 @@ mod tests {
         let wrong = || Trouble::wrong_use("a command", "dance", "sekisho help");
         let english = "sekisho: expected a command, found dance\nhint: sekisho help";
         assert_eq!(wrong().for_people(false), english);
-        let japanese = "sekisho: 必要なもの: コマンド／実際: dance\nヒント: sekisho help を参照";
+        let japanese = "sekisho: コマンド dance はありません\nヒント: sekisho help を参照";
         assert_eq!(wrong().for_people(true), japanese);
+        let none = Trouble::wrong_use("a command", "nothing", "sekisho help").for_people(true);
+        assert!(none.starts_with("sekisho: 必要なもの: コマンド／実際: なし"), "{none}");
+        let act = Trouble::wrong_use("something that `queue` does", "dance", "sekisho help");
+        assert!(act.for_people(true).starts_with("sekisho: `queue` に dance はありません"));
         let fault = Trouble::fault("mailbox is away", "try again").for_people(true);
         assert_eq!(fault, "sekisho: mailbox が応答していません\nヒント: もう一度実行してください");
     }
@@ -488,7 +513,8 @@ mod tests {
             "b  2".into(),
         ];
         assert_eq!(lines(&wide), expected);
-        assert_eq!(lines(&json!({ "items": [], "next": null })), ["(none)"]);
+        assert_eq!(lines(&json!({ "items": [], "next": null })), ["none"]);
+        assert_eq!(lines(&json!({ "a": [], "b": {}, "c": null })), ["a  none", "b  none", "c  –"]);
         let named = json!({ "name": "News", "items": [{ "a": 1 }], "next": null });
         assert_eq!(lines(&named), ["name  News", "", "a", "1"]);
         assert_eq!(columns("関a"), 3);

@@ -1,7 +1,7 @@
 //! The grammar of paths, RFC 5321 §4.1.2 and §4.1.3, with UTF-8 as RFC 6531 §3.3 adds it.
 
 use crate::address::{Address, DOMAIN_BYTES, LOCAL_BYTES, PATH_BYTES};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use terms::Cursor;
 
 /// Where dots may stand in a local part that is not quoted.
@@ -171,11 +171,26 @@ fn has_no_control(text: &str) -> bool {
 
 /// What EHLO may name: a domain or a literal. Real clients send host names with underscores and
 /// addresses without brackets; RFC 5321 §4.1.4 forbids refusing a name for being wrong, so only
-/// letters that no name can have are refused.
+/// letters that no name can have are refused, and brackets in which no address stands (§4.1.3).
 pub(crate) fn hello_name(text: &[u8]) -> Option<String> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
     if text.is_empty() || text.len() > DOMAIN_BYTES || !text.iter().all(fits) {
         return None;
     }
-    String::from_utf8(text.to_vec()).ok()
+    let name = String::from_utf8(text.to_vec()).ok()?;
+    if name.contains(['[', ']']) && !is_bracketed_address(&name) {
+        return None;
+    }
+    Some(name)
+}
+
+/// Some clients leave `IPv6:` away; what they mean is plain.
+fn is_bracketed_address(name: &str) -> bool {
+    let inside = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let Some(inside) = inside else { return false };
+    let tagged = inside.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:"));
+    match tagged.and(inside.get(5..)) {
+        Some(six) => six.parse::<Ipv6Addr>().is_ok(),
+        None => inside.parse::<IpAddr>().is_ok(),
+    }
 }

@@ -26,3 +26,6 @@ pub const HEADER_FIELDS: usize = 1_000;
 
 /// Octets of a message's header. A thousand recipients with their names take some 100 KiB.
 pub const HEADER_BYTES: usize = 256 * 1024;
+/// `Received` fields of a message that does not turn in a circle yet (RFC 5321 §6.3 asks for 100 at
+/// least where they are counted; mail that is not in a circle has come through a dozen).
+pub const HOPS: u32 = 50;

@@ -4,7 +4,7 @@
 use super::header_text;
 use super::lookalike::{self, HOUSES, belongs, registrable};
 use super::names::is_direction_mark;
-use crate::address::{Address, authors, mailboxes};
+use crate::address::{Address, Entry, addresses, authors, mailboxes};
 use crate::part::Message;
 use crate::seen::{self, Notes};
 
@@ -46,7 +46,10 @@ fn note_ambiguity(message: &Message<'_>, froms: &[Address], notes: &mut Notes) {
     let fields = message.values(root, "from").take(2).count();
     match (fields, froms) {
         (0, _) => notes.note(seen::SENDER_ABSENT, ""),
-        (1, []) => notes.note(seen::SENDER_MALFORMED, ""),
+        (1, []) => {
+            notes.note(seen::SENDER_MALFORMED, "");
+            note_empty_groups(message, notes);
+        }
         // Old servers sign their bounces so; nobody is deceived by it.
         (1, [only]) if only.domain.is_empty() && is_daemon(only) => {}
         (1, [only]) if only.domain.is_empty() => notes.note(seen::SENDER_MALFORMED, ""),
@@ -58,6 +61,19 @@ fn note_ambiguity(message: &Message<'_>, froms: &[Address], notes: &mut Notes) {
             }
         }
         _ => notes.note(seen::SENDER_TWICE, ""),
+    }
+}
+
+/// A group of nobody (`ceo@bank.example:;`) whose name readers show as the address that it is not.
+fn note_empty_groups(message: &Message<'_>, notes: &mut Notes) {
+    let root = message.part(0);
+    let values = root.into_iter().flat_map(|root| message.values(root, "from"));
+    for entry in values.flat_map(|value| addresses(&value)).take(LOOKED_AT) {
+        let Entry::GroupStart(name) = entry else { continue };
+        let group = Address { name, ..Address::default() };
+        if let Some(shown) = domain_in(&group.display()) {
+            notes.note(seen::SENDER_DISPLAY, format!("{shown} ≠ –"));
+        }
     }
 }
 

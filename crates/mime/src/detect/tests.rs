@@ -411,6 +411,8 @@ fn senders_that_pretend() {
     sender("Foo, Inc. <a@b.example>", &[]);
     sender("Amazon, _<a@b.example>", &["content.sender.house"]);
     sender("", &["content.sender.malformed"]);
+    sender("tanaka@sender.example:;", &["content.sender.display", "content.sender.malformed"]);
+    sender("undisclosed:;", &["content.sender.malformed"]);
     sender("a@one.example, b@one.example", &[]);
     sender("a@one.example, b@other.example", &["content.sender.several"]);
     check(b"From : a@b.example\r\n\r\nx", &["mime.header.spaced"]);

@@ -5,11 +5,12 @@ use super::{epochs, install, keyless, losses, returned, site, sources, status, u
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
+use compartment::Wall;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use wire::admin::Request;
 
-pub fn run(mut arguments: Arguments) -> Answer {
+pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?.map(PathBuf::from);
     let config = arguments.option("--config")?.map(PathBuf::from);
     arguments.finish()?;
@@ -21,9 +22,6 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let (folder, amiss) = data.as_deref().map(site::told).unzip();
     let laid_amiss = data.as_deref().map(site::laid_amiss).unwrap_or_default();
     let full = data.as_deref().and_then(site::without_room);
-    let walls = compartment::walls();
-    let missing: Vec<String> = walls.missing.iter().map(ToString::to_string).collect();
-    let granted: Vec<String> = walls.granted.iter().map(ToString::to_string).collect();
     let is_asked = data.is_some();
     let endings = data.as_deref().and_then(|data| client::value(data, &Request::Endings).ok());
     let endings = endings.and_then(|told| told.get("items").cloned());
@@ -51,19 +49,13 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let silent: Vec<String> = silent.into_iter().map(|(_, what)| what).collect();
     weakened.extend(silent.into_iter().filter(|what| !weakened.contains(what)).collect::<Vec<_>>());
     weakened.extend(full);
-    weakened.extend(just_enough(service.as_ref()));
     weakened.extend(endings.iter().flat_map(waiting_for_keys));
     weakened.extend(near);
     weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
     weakened.extend(back.found.iter().map(|place| format!("{place}: keys epochs end destroys it")));
     weakened.extend(back.unread);
     weakened.extend(keyless.as_deref().and_then(keyless::warning));
-    let is_sound = missing.is_empty() && weakened.is_empty();
     let found = json!({
-        "walls": granted,
-        "landlock": walls.landlock,
-        "missing_walls": missing,
-        "weakened": weakened,
         "service": service,
         "queue": queue,
         "data_folder": folder,
@@ -74,8 +66,38 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "losses": losses.flatten(),
         "evidence_not_read": glance,
     });
-    let found = if is_sound { Outcome::Done(found) } else { Outcome::Wanting(found) };
-    Ok(whole::told(&doubts, found))
+    Ok(whole::told(&doubts, judged(found, weakened, as_json)))
+}
+
+/// What is wanting makes the exit code 1 and is named as such; what was chosen does not, or else a
+/// monitor of such a house would never see a disk that fills up.
+fn judged(mut found: Value, weakened: Vec<String>, as_json: bool) -> Outcome {
+    let walls = compartment::walls();
+    let names = |walls: &[Wall]| walls.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let missing = names(&walls.missing);
+    let chosen = chosen(found.get("service"));
+    let absent = missing.iter().map(|wall| format!("a wall is missing: {wall}"));
+    let wanting: Vec<String> = absent.chain(weakened.iter().cloned()).collect();
+    let is_sound = wanting.is_empty();
+    super::insert(&mut found, "walls", json!(names(&walls.granted)));
+    super::insert(&mut found, "landlock", json!(walls.landlock));
+    super::insert(&mut found, "missing_walls", json!(missing));
+    super::insert(&mut found, "wanting", json!(wanting));
+    super::insert(&mut found, "weaker_by_choice", json!(chosen));
+    if as_json {
+        let all: Vec<String> = chosen.into_iter().chain(weakened).collect();
+        super::insert(&mut found, "weakened", json!(all));
+    }
+    if is_sound { Outcome::Done(found) } else { Outcome::Wanting(found) }
+}
+
+/// Less than the house could do, as somebody decided: told, and no fault.
+fn chosen(service: Option<&Value>) -> Vec<String> {
+    let is_single = |status: &Value| status.get("single_operator").and_then(Value::as_bool);
+    let single = service.and_then(is_single).unwrap_or(false).then(|| {
+        "single-operator: what should need two persons is done by one and recorded".to_owned()
+    });
+    single.into_iter().chain(just_enough(service)).collect()
 }
 
 /// What is weakened here, in words. `service`: whether one is asked, and its status.
@@ -84,14 +106,9 @@ fn weak_points(
     tenants: Option<&Value>,
     domains: Option<&Value>,
 ) -> Vec<String> {
-    let is_single = service
-        .and_then(|status| status.get("single_operator"))
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
     let is_unproven = service.is_some_and(nothing_opens);
     let mut weakened: Vec<String> = Vec::new();
     let mut say = |is_so: bool, what: &str| weakened.extend(is_so.then(|| what.to_owned()));
-    say(is_single, "single-operator: what should need two persons is done by one and recorded");
     say(
         !compartment::is_root(),
         "not root: compartments share one user id; namespaces as the kernel grants",
@@ -192,7 +209,8 @@ fn about_keys(data: &Path) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{just_enough, waiting_for_keys, weak_points};
+    use super::{chosen, judged, just_enough, waiting_for_keys, weak_points};
+    use crate::outcome::Outcome;
     use serde_json::json;
 
     #[test]
@@ -201,6 +219,27 @@ mod tests {
         let told = just_enough(Some(&json!({ "approvals": approvals })));
         assert_eq!(told.as_deref(), Some("only 2 may approve: what one of them asks for"));
         assert_eq!(just_enough(Some(&json!({ "approvals": { "who_may_approve": 3 } }))), None);
+    }
+
+    /// A monitor must tell one operator, as somebody decided, from a disk that is full.
+    #[test]
+    fn what_was_chosen_is_told_and_makes_no_fault() {
+        let one = json!({ "service": { "single_operator": true } });
+        let value = |outcome| match outcome {
+            Outcome::Done(value) | Outcome::Wanting(value) => value,
+            _ => panic!("neither"),
+        };
+        let plain = value(judged(one.clone(), vec!["the disk is full".to_owned()], false));
+        assert!(plain["wanting"].to_string().contains("the disk is full"), "{plain}");
+        assert!(plain["weaker_by_choice"][0].as_str().unwrap().starts_with("single-operator: "));
+        assert!(plain.get("weakened").is_none(), "people read each once: {plain}");
+        let all = value(judged(one.clone(), vec!["the disk is full".to_owned()], true));
+        assert_eq!(all["weakened"].as_array().unwrap().len(), 2, "{all}");
+        let missing = compartment::walls().missing.len();
+        let outcome = judged(one, Vec::new(), true);
+        assert_eq!(matches!(outcome, Outcome::Done(_)), missing == 0);
+        assert_eq!(value(outcome)["wanting"].as_array().unwrap().len(), missing);
+        assert!(chosen(Some(&json!({ "single_operator": false }))).is_empty());
     }
 
     #[test]

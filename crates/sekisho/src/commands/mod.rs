@@ -20,6 +20,7 @@ mod keyless;
 mod keys;
 mod lists;
 mod losses;
+mod manual;
 mod named;
 mod outgoing;
 mod outside;
@@ -127,7 +128,7 @@ pub fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "backup" => keeping::backup(arguments, as_json),
         "restore" => keeping::restore(arguments, as_json),
         "drill" => trial::run(arguments, as_json),
-        "doctor" => doctor::run(arguments),
+        "doctor" => doctor::run(arguments, as_json),
         "help" | "-h" => help::help(arguments),
         "version" if as_json => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
         "version" => {

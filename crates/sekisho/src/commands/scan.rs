@@ -1,4 +1,5 @@
-//! `sekisho scan`: the scanner's own code in the scanner's own jail, over files.
+//! `sekisho scan`: the scanner's own code in the scanner's own jail, over files. What the service
+//! refuses before it judges is refused here too; the exit code is 0 whatever the verdicts.
 
 use crate::arguments::Arguments;
 use crate::demo::screen::is_japanese;
@@ -12,11 +13,11 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use terms::{Kind, MESSAGE_BYTES};
+use terms::{HOPS, Kind, MESSAGE_BYTES, SMTP_TEXT_LINE_BYTES};
 use warden::{Worker, Workshop};
 use wire::control::Start;
 use wire::names::Answer as DnsAnswer;
-use wire::scanner::{Examined, FromScanner, Sender, Task, ToScanner};
+use wire::scanner::{Examined, FromScanner, Header, Sender, Task, ToScanner};
 use wire::{INLINE_BYTES, Parcel};
 
 /// What one message may take before its worker is killed, as in the service.
@@ -119,7 +120,7 @@ impl Scan {
     fn one(&mut self, file: &Path) -> Result<(), Trouble> {
         let began = Instant::now();
         let mut value = match read(file) {
-            Ok(message) => self.judge(&message)?,
+            Ok(message) => as_at_the_door(longest_line(&message), self.judge(&message)?),
             Err(unread) => unread.told(),
         };
         if let Some(object) = value.as_object_mut() {
@@ -135,7 +136,10 @@ impl Scan {
     fn judge(&mut self, message: &[u8]) -> Result<Value, Trouble> {
         for _ in 0..2 {
             match self.examine(message) {
-                Ok(examined) => return Ok(shown(&examined)),
+                Ok(examined) => {
+                    let refused = examined.header.as_ref().and_then(refused_for_header);
+                    return Ok(refused_at_once(shown(&examined), refused, ""));
+                }
                 Err(Lost::Worker) => self.worker = None,
                 Err(Lost::Other(trouble)) => return Err(trouble),
             }
@@ -263,6 +267,41 @@ fn read(file: &Path) -> Result<Vec<u8>, Unread> {
     fs::read(file).map_err(Unread::Fault)
 }
 
+/// What the service says before anybody judges is said here too, beside what was found.
+fn as_at_the_door(longest_line: usize, judged: Value) -> Value {
+    let id = (longest_line > SMTP_TEXT_LINE_BYTES).then_some("message.line.long");
+    let detail = format!("{longest_line} > {SMTP_TEXT_LINE_BYTES}");
+    refused_at_once(judged, id, &detail)
+}
+
+/// As in `edge`, in its order.
+fn refused_for_header(header: &Header) -> Option<&'static str> {
+    match header {
+        header if header.is_overlong => Some("message.header.long"),
+        header if header.received > HOPS => Some("message.hops.many"),
+        _ => None,
+    }
+}
+
+/// The verdict becomes the service's answer; the reason for it stands first.
+fn refused_at_once(mut judged: Value, id: Option<&str>, detail: &str) -> Value {
+    let Some(id) = id else { return judged };
+    let refused = unexamined("refuse", id, detail);
+    let findings = |value: &Value| {
+        value.get("findings").and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let all = [findings(&refused), findings(&judged)].concat();
+    super::insert(&mut judged, "findings", json!(all));
+    super::insert(&mut judged, "verdict", json!("refuse"));
+    judged
+}
+
+/// Octets with the CRLF, under which a file's line goes over the wire whatever ends it here.
+fn longest_line(message: &[u8]) -> usize {
+    let text = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).len();
+    message.split(|octet| *octet == b'\n').map(text).max().unwrap_or(0) + 2
+}
+
 fn shown(examined: &Examined) -> Value {
     let judged = scanner::judged(examined, &HouseRules::default());
     let findings: Vec<Value> = judged
@@ -301,7 +340,33 @@ fn readable(value: &Value) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::read;
+    use super::{Header, as_at_the_door, longest_line, read, refused_at_once, refused_for_header};
+    use serde_json::json;
+    use terms::{HOPS, SMTP_TEXT_LINE_BYTES};
+
+    /// What `smtp` and `edge` refuse unjudged, at the same octet.
+    #[test]
+    fn a_file_is_judged_as_the_service_would_answer() {
+        let judged = || json!({ "verdict": "deliver", "findings": [{ "id": "x" }] });
+        let of = |octets: usize, end: &str| {
+            let message = format!("a: b\r\n\r\n{}{end}c", "x".repeat(octets - 2));
+            as_at_the_door(longest_line(message.as_bytes()), judged())
+        };
+        for end in ["\n", "\r\n"] {
+            assert_eq!(of(SMTP_TEXT_LINE_BYTES, end), judged());
+            let refused = of(SMTP_TEXT_LINE_BYTES + 1, end);
+            assert_eq!(refused["verdict"], "refuse", "{refused}");
+            assert_eq!(refused["findings"][0]["id"], "message.line.long");
+            assert_eq!(refused["findings"][1]["id"], "x", "what was found is told, too");
+        }
+        let long = Header { is_overlong: true, received: HOPS + 1, ..Header::default() };
+        let around = Header { received: HOPS + 1, ..Header::default() };
+        let fit = Header { received: HOPS, ..Header::default() };
+        let told = [&long, &around, &fit].map(refused_for_header);
+        assert_eq!(told, [Some("message.header.long"), Some("message.hops.many"), None]);
+        let refused = refused_at_once(judged(), told[0], "");
+        assert!(refused["findings"][0]["why_ja"].as_str().unwrap().contains("554"), "{refused}");
+    }
 
     #[test]
     fn what_is_too_large_is_refused_with_a_reason() {

@@ -17,7 +17,7 @@ use accounts::Account;
 use outside::Outside;
 use senders::Senders;
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -95,6 +95,29 @@ impl Ports {
         self.at(53)
     }
 
+    /// The same doors at ::1, which `localhost` means first on many machines; none where the machine
+    /// has no IPv6. The DNS is asked by its address alone.
+    fn also_at_six(self) -> Vec<(Service, SocketAddr)> {
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+            return Vec::new();
+        }
+        let doors = self.doors().into_iter();
+        let at = |four: SocketAddr| SocketAddr::from((Ipv6Addr::LOCALHOST, four.port()));
+        doors.map(|(service, four)| (service, at(four))).collect()
+    }
+
+    fn doors(self) -> [(Service, SocketAddr); 7] {
+        [
+            (Service::Smtp, self.smtp()),
+            (Service::Imaps, self.imaps()),
+            (Service::Pop3s, self.pop3s()),
+            (Service::Submissions, self.submissions()),
+            (Service::Submission, self.submission()),
+            (Service::Https, self.https()),
+            (Service::Metrics, self.metrics()),
+        ]
+    }
+
     /// Where the demo's outside world takes mail, and serves HTTPS.
     pub fn outside(self) -> SocketAddr {
         self.at(26)
@@ -108,8 +131,8 @@ impl Ports {
 /// Whether nobody listens yet where the demo is going to.
 pub fn are_free(base: u16, has_outside: bool) -> Result<(), Trouble> {
     let ports = Ports { base };
-    let mut all = vec![ports.smtp(), ports.imaps(), ports.pop3s(), ports.submissions()];
-    all.extend([ports.submission(), ports.https(), ports.metrics(), ports.dns()]);
+    let doors = ports.doors().into_iter().chain(ports.also_at_six());
+    let mut all: Vec<SocketAddr> = doors.map(|(_, at)| at).chain([ports.dns()]).collect();
     if !has_outside {
         all.extend([ports.outside(), ports.outside_https()]);
     }
@@ -135,6 +158,7 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
         })?,
     };
     let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
+    plan.listeners.extend(ports.also_at_six());
     plan.relay.port = wishes.outside.unwrap_or(plan.relay.port);
     plan.relay.authorities = wishes.authority.clone().unwrap_or_default();
     crate::commands::before_start(&wishes.data)?;
@@ -208,16 +232,8 @@ pub fn plan(
 ) -> Result<Plan, Trouble> {
     let mut plan = Plan::new(data.to_owned());
     plan.kinds = wire::CHARTERS.iter().map(|charter| charter.kind).collect();
-    plan.listeners = vec![
-        (Service::Zone, ports.dns()),
-        (Service::Smtp, ports.smtp()),
-        (Service::Imaps, ports.imaps()),
-        (Service::Pop3s, ports.pop3s()),
-        (Service::Submissions, ports.submissions()),
-        (Service::Submission, ports.submission()),
-        (Service::Https, ports.https()),
-        (Service::Metrics, ports.metrics()),
-    ];
+    plan.listeners = vec![(Service::Zone, ports.dns())];
+    plan.listeners.extend(ports.doors());
     plan.pages_url = ports.pages_url();
     plan.relay = Relay {
         port: ports.outside().port(),
@@ -398,5 +414,17 @@ mod tests {
         let base = held.local_addr().unwrap().port().saturating_sub(93);
         assert_eq!(Ports { base }.imaps().port(), base + 93);
         assert!(are_free(base, false).is_err());
+    }
+
+    #[test]
+    fn every_door_is_open_at_both_loopbacks_where_there_are_two() {
+        let ports = Ports { base: 2_500 };
+        let six = ports.also_at_six();
+        let has_six = TcpListener::bind(("::1", 0)).is_ok();
+        assert_eq!(six.len(), if has_six { ports.doors().len() } else { 0 });
+        for ((service, four), (same, six)) in ports.doors().into_iter().zip(six) {
+            assert_eq!((service, four.port()), (same, six.port()));
+            assert!(six.is_ipv6() && six.ip().is_loopback());
+        }
     }
 }

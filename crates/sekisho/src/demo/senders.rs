@@ -126,7 +126,7 @@ impl Senders {
         zones.add("_smtp._tls.web.outside.example", Txt, wanted)?;
         zones.add("collector.outside.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", A, "127.0.0.1")?;
-        zones.add("mail.sender.example", Txt, "v=spf1 a -all")?;
+        zones.add("mail.sender.example", Txt, "v=spf1 a ip6:::1 -all")?;
         zones.add("aoba-bank.example", Txt, "v=spf1 ip4:192.0.2.10 -all")?;
         zones.add("_dmarc.aoba-bank.example", Txt, "v=DMARC1; p=quarantine")?;
         zones.add("unknown.example", A, "192.0.2.66")?;

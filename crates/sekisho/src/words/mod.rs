@@ -5,6 +5,7 @@
 mod alarms;
 mod keepers;
 mod line;
+mod walls;
 
 use crate::demo::screen::is_japanese;
 use serde_json::Value;
@@ -13,13 +14,26 @@ use serde_json::Value;
 const GAP: &str = "{}";
 /// Words of a sentence that is one for certain.
 const LONG: usize = 5;
-/// Fields that hold alarms and what is wrong, never a name or a subject.
-const TOLD: &[&str] = &["what", "problems", "incomplete", "notes", "why_not", "said"];
+/// Fields that hold alarms, walls and what is wrong, never a name or a subject.
+const TOLD: &[&str] = &[
+    "what",
+    "problems",
+    "incomplete",
+    "notes",
+    "why_not",
+    "said",
+    "source",
+    "walls",
+    "missing_walls",
+    "wanting",
+    "weakened",
+    "weaker_by_choice",
+];
 
 type Catalogue = &'static [&'static [(&'static str, &'static str)]];
 /// Among these no name is taken for a sentence.
-const SPOKEN: Catalogue = &[keepers::WORDS, line::WORDS];
-const ALL: Catalogue = &[keepers::WORDS, line::WORDS, alarms::WORDS];
+const SPOKEN: Catalogue = &[keepers::WORDS, line::WORDS, walls::WORDS];
+const ALL: Catalogue = &[keepers::WORDS, line::WORDS, walls::WORDS, alarms::WORDS];
 
 /// In the reader's language; what no catalogue has, such as a name that somebody typed, as it is.
 pub fn said(text: &str) -> String {

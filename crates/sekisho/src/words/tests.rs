@@ -312,6 +312,24 @@ fn alarms_and_problems_are_told_in_the_readers_language() {
     assert_eq!(in_values(subject.clone()), subject);
 }
 
+/// Names of two words are no sentences that a search finds: each wall and source is asked for.
+#[test]
+fn walls_and_sources_have_japanese_names() {
+    let walls = compartment::walls();
+    for wall in walls.granted.iter().chain(&walls.missing) {
+        let english = wall.to_string();
+        let shown = in_values(json!({ "walls": [english.clone()] }));
+        assert_ne!(shown["walls"][0], json!(english), "{shown}");
+        let without = format!("names (and perhaps others) without {english}; see `sekisho doctor`");
+        assert!(!in_japanese(&without).unwrap().contains(&english), "{without}");
+    }
+    for source in wire::sentinel::Source::ALL {
+        let shown = in_values(json!({ "source": source.word() }));
+        let is_shown = shown["source"] != json!(source.word()) || source.word() == "syslog";
+        assert!(is_shown, "{shown}");
+    }
+}
+
 /// What people meet where a secret is wrong, or something stands otherwise than they thought.
 #[test]
 fn secrets_and_states_are_told_in_japanese() {

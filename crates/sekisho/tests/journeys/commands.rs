@@ -151,8 +151,20 @@ fn evidence() {
 #[test]
 fn doctor_tells_what_is_weakened() {
     let (value, code) = shared().ask(&["doctor"]);
-    assert_eq!(code, 1, "{value}");
-    assert!(value["weakened"].to_string().contains("single-operator"), "{value}");
+    let chosen = &value["weaker_by_choice"];
+    for list in [chosen, &value["weakened"]] {
+        assert!(list.to_string().contains("single-operator"), "{value}");
+    }
+    // What somebody chose is no fault; what makes the exit code 1 is named.
+    let wanting = value["wanting"].as_array().unwrap();
+    assert!(!wanting.iter().any(|one| one.to_string().contains("single-operator")), "{value}");
+    assert_eq!(code, i32::from(!wanting.is_empty()), "{value}");
+    let data = shared().data().to_str().unwrap();
+    let (shown, _, plain) = plainly(&["doctor", "--data", data], "ja_JP.UTF-8");
+    let last = shown.lines().last().unwrap_or_default();
+    let is_last = last.starts_with("weaker_by_choice ") && last.contains("single-operator: 二人で");
+    assert!(is_last, "{shown}");
+    assert!(plain == code && shown.contains("名前空間") && !shown.contains("namespace"), "{shown}");
 }
 
 #[test]

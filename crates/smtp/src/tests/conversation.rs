@@ -71,6 +71,11 @@ fn small_verbs() {
     check("EHLO a b\r\n", &["501"]);
     check("EHLO <script>\r\n", &["501"]);
     check("EHLO [192.0.2.1]\r\nEHLO under_score\r\n", &["[hello [192", "[hello under_score]"]);
+    check("EHLO [IPv6:2001:db8::1]\r\nEHLO [::1]\r\n", &["[hello [IPv6", "[hello [::1]]"]);
+    for none in ["[999.1.1.1]", "[192.0.2.1", "a[1]", "[]", "[IPv6:192.0.2.1]", "[tag:x]"] {
+        check(&format!("EHLO {none}\r\n"), &["501"]);
+        check(&format!("HELO {none}\r\n"), &["501"]);
+    }
     check("GET / HTTP/1.1\r\nNOOP\r\n", &["554 5.5.1", "[closed Web]"]);
 }
 
