@@ -157,9 +157,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
     house.jail().map_err(Fault::jail)?;
     let mut hub = Hub::new().map_err(Fault::channel)?;
     let mut friends = Friends::new(house.start.instance);
-    if older::COMPARES {
-        friends.journal.await_notes();
-    }
+    friends.journal.await_notes();
     house.ready(Some(friends.journal.public()), None).map_err(Fault::jail)?;
     let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
     let host_name = start.host_name;

@@ -11,6 +11,7 @@ use rows::RowKey;
 use rusqlite::{OptionalExtension, params};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use terms::Kind;
 use wire::approval::{Act, WhoseLog};
 use wire::control::Report;
 use wire::directory::{FromAdmin, Stated, ToAdmin};
@@ -21,9 +22,6 @@ CREATE TABLE IF NOT EXISTS note (
 ";
 /// The one note there is.
 const NOTE: &[u8] = b"deeds";
-/// Not yet for the directory: in a house that had hostile code in the place of several keepers one
-/// after another, mail does not pass again (a drill of vault, directory and identity shows it).
-pub(crate) const COMPARES: bool = false;
 /// Between two questions to a ledger that does not answer.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);
 
@@ -119,10 +117,6 @@ impl Desk {
     /// Holds these tables against what the ledger knows of them, once.
     pub(crate) fn compare(&mut self) {
         let Some(key) = &self.key else { return };
-        if !COMPARES {
-            self.known = Known::Sure;
-            return;
-        }
         let notes = match std::mem::replace(&mut self.known, Known::Sure) {
             Known::Locked(tables) => Box::new(Own { tables, key: Rc::clone(key) }),
             Known::Unsure(notes, _) => notes,
@@ -133,13 +127,23 @@ impl Desk {
         };
         self.known = match self.friends.journal.remember_in(notes) {
             Ok(Age::Current) => Known::Sure,
+            Ok(Age::Intruded(last)) => {
+                // Mail does not wait for an intruder's word. If it cannot be kept that this was
+                // said, the next start says it again.
+                self.alarm(journal::intruded(Kind::Directory));
+                self.friends.journal.catch_up(last);
+                Known::Sure
+            }
             Ok(Age::Older(behind)) => {
-                let what = what(&behind);
-                let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+                self.alarm(what(&behind));
                 Known::Older(behind)
             }
             Err(notes) => Known::Unsure(notes, Instant::now() + BETWEEN_QUESTIONS),
         };
+    }
+
+    fn alarm(&mut self, what: String) {
+        let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
     }
 
     /// The answer to an act that these tables cannot carry out; and to the one that lets them.

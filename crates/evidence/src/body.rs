@@ -71,6 +71,9 @@ macro_rules! deeds {
     };
 }
 
+/// How the warden's alarm of a refused call begins.
+pub const REFUSED: &str = "refused (";
+
 deeds! {
     /// The warden started a process. An author's first start names its key here.
     ProcessStart "process.start" 1 {
@@ -387,6 +390,17 @@ impl Body {
                 | Self::Freeze { .. }
                 | Self::Unfreeze { .. }
         )
+    }
+
+    /// Whom a warden's alarm says to have made a call off its charter: nobody who is what it should
+    /// be makes one.
+    pub fn off_charter(&self) -> Option<(Kind, InstanceId)> {
+        match self {
+            Self::Alarm { instance, kind, what, .. } if what.as_str().starts_with(REFUSED) => {
+                Some((*kind, *instance))
+            }
+            _ => None,
+        }
     }
 
     /// The process whose deed this is, where there is one.

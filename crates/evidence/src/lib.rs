@@ -20,7 +20,7 @@ mod time;
 mod tests;
 
 pub use author::{Author, AuthorKey, Frame, SIGNATURE_BYTES};
-pub use body::{Body, DECOY};
+pub use body::{Body, DECOY, REFUSED};
 pub use entry::{ENTRY_BYTES, Entry};
 pub use item::{Class, Delivery, Digest, PublicKey, Queued, Released, Word};
 pub use outbox::Outbox;

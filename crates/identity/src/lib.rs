@@ -188,6 +188,13 @@ impl Desk {
             },
             Waking::Unsure(key, notes) => match self.friends.journal.remember_in(notes) {
                 Ok(Age::Current) => (Waking::Sure(key), true),
+                Ok(Age::Intruded(last)) => {
+                    // An intruder's word ends and frees nobody. If it cannot be kept that this was
+                    // said, the next start says it again.
+                    self.alarm(journal::intruded(Kind::Identity));
+                    self.friends.journal.catch_up(last);
+                    (Waking::Sure(key), true)
+                }
                 Ok(Age::Older(behind)) => (Waking::Behind(key, behind), true),
                 Err(notes) => (Waking::Unsure(key, notes), false),
             },
@@ -210,13 +217,16 @@ impl Desk {
         is_further
     }
 
+    fn alarm(&mut self, what: String) {
+        let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+    }
+
     /// What the tables have forgotten is done again, and told.
     fn catch_up(&mut self, key: &RowKey, behind: Behind) -> bool {
         let done = older::do_again((&self.tables, key), &mut self.friends, behind);
         match done {
             Ok(again) => {
-                let what = again.what(behind.is_blank);
-                let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+                self.alarm(again.what(behind.is_blank));
                 true
             }
             Err(fault) => {

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use terms::{RequestId, UserId};
 use wire::approval::State;
 
+/// An intruder's word ends and frees nobody: the tables are as they were before it.
 /// People who are named in an alarm; of more, how many.
 const NAMED: usize = 5;
 

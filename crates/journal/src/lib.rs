@@ -14,13 +14,13 @@ mod noted;
 mod rounds;
 
 pub use carrier::{Carrier, Heard};
-pub use noted::{Age, Behind, Notes};
+pub use noted::{Age, Behind, Notes, intruded};
 pub use rounds::{Deed, Rounds, Stored};
 
 use compartment::{now_ms, random};
 use evidence::{Author, Body};
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::Channel;
 use wire::ledger::{FromLedger, LostAt, Proof, ToLedger};
@@ -58,14 +58,17 @@ pub struct Journal {
     memory: Option<noted::Memory>,
     /// There will be one, and nothing of that sort is signed before.
     awaits_notes: bool,
+    /// Since when the tables seem older than what is recorded.
+    doubted: Option<Instant>,
 }
 
 impl Journal {
     pub fn new(kind: Kind, instance: InstanceId) -> Self {
         let author = Author::new(kind, instance, &random());
         let (pending, taken) = Default::default();
-        let (ledger, memory) = (None, None);
-        Self { author, ledger, pending, taken, is_anew: false, memory, awaits_notes: false }
+        let (ledger, memory, doubted) = (None, None, None);
+        let (is_anew, awaits_notes) = (false, false);
+        Self { author, ledger, pending, taken, is_anew, memory, awaits_notes, doubted }
     }
 
     /// For `Report::Ready`: what the ledger will believe.

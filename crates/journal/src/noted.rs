@@ -7,12 +7,16 @@
 use crate::{Fault, Journal};
 use evidence::{Body, Entry, Frame};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use terms::InstanceId;
-use wire::ledger::{Deed, FromLedger, ToLedger};
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind};
+use wire::ledger::{Deed, FromLedger, LastDeeds, ToLedger};
 
 /// The ledger knows it by heart. Whoever asks serves others meanwhile, and asks again.
 const ASKING: Duration = Duration::from_millis(700);
+
+/// So long nobody is told that tables are older: the warden records within a second or two that
+/// what they do not know of was an intruder's.
+const DOUBT: Duration = Duration::from_secs(3);
 
 /// Where a keeper's tables note it: in the very file that a copy of them would bring along.
 pub trait Notes {
@@ -36,6 +40,19 @@ impl Noted {
         deed.index < self.known || self.has_noted(deed.start, deed.seq)
     }
 
+    /// How tables that remember this (`is_blank`: nothing) stand to what is recorded of them.
+    fn age(&self, deeds: LastDeeds, is_blank: bool) -> Age {
+        let unknown = |deed: Option<Deed>| deed.filter(|deed| !self.covers(deed));
+        match (unknown(deeds.own), unknown(deeds.foreign)) {
+            (None, None) => Age::Current,
+            (None, Some(foreign)) => Age::Intruded(newest(deeds).unwrap_or(foreign)),
+            (Some(own), _) => {
+                let last = newest(deeds).unwrap_or(own);
+                Age::Older(Behind { last, from_index: self.known, is_blank })
+            }
+        }
+    }
+
     fn has_signed(&self, entry: &Entry) -> bool {
         self.has_noted(entry.start, entry.seq)
     }
@@ -57,6 +74,9 @@ impl Noted {
 pub enum Age {
     /// They know of everything that was recorded of them.
     Current,
+    /// All that they do not know of was recorded by processes that the warden found off charter:
+    /// nothing of it need be done. This is the newest deed there is.
+    Intruded(Deed),
     /// They do not: they are an older copy, or somebody began them anew.
     Older(Behind),
 }
@@ -70,6 +90,19 @@ pub struct Behind {
     pub from_index: u64,
     /// They remember nothing at all.
     pub is_blank: bool,
+}
+
+/// For an alarm: what an intruder recorded in a keeper's name.
+pub fn intruded(keeper: Kind) -> String {
+    format!(
+        "changes are recorded in the name of {} that its tables do not know of, by a process that \
+         was found off charter: they are not carried out; see `scope` of that instance",
+        keeper.word()
+    )
+}
+
+fn newest(deeds: LastDeeds) -> Option<Deed> {
+    [deeds.own, deeds.foreign].into_iter().flatten().max_by_key(|deed| deed.index)
 }
 
 /// The notes, and what they say.
@@ -100,21 +133,22 @@ impl Journal {
     /// what the ledger knows of them.
     ///
     /// # Errors
-    /// The ledger is away, or does not know yet: nobody may act upon these tables, and the notes
-    /// are handed back for another try.
+    /// The ledger is away, or does not know yet, or they seem older since a moment only: nobody may
+    /// act upon these tables, and the notes are handed back for another try.
     pub fn remember_in(&mut self, mut notes: Box<dyn Notes>) -> Result<Age, Box<dyn Notes>> {
-        let Ok(last) = self.last_deed() else { return Err(notes) };
+        let Ok(deeds) = self.last_deeds() else { return Err(notes) };
         let kept = notes.read().and_then(|bytes| postcard::from_bytes::<Noted>(&bytes).ok());
         let (is_blank, noted) = (kept.is_none(), kept.unwrap_or_default());
-        let age = match last {
-            Some(last) if !noted.covers(&last) => {
-                Age::Older(Behind { last, from_index: noted.known, is_blank })
+        let age = noted.age(deeds, is_blank);
+        if matches!(age, Age::Older(_)) {
+            let doubted = *self.doubted.get_or_insert_with(Instant::now);
+            if doubted.elapsed() < DOUBT {
+                return Err(notes);
             }
-            _ => Age::Current,
-        };
+        }
         let mut memory = Memory { notes, noted };
         if age == Age::Current {
-            let known = last.map_or(0, |last| last.index + 1);
+            let known = newest(deeds).map_or(0, |deed| deed.index + 1);
             // Kept with the next deed: until then what stood before says the same.
             memory.noted = Noted { known, starts: Vec::new() };
         }
@@ -152,9 +186,9 @@ impl Journal {
         self.awaits_notes = true;
     }
 
-    fn last_deed(&mut self) -> Result<Option<Deed>, Fault> {
-        match self.ask(&ToLedger::LastDeed)? {
-            FromLedger::LastDeed(last) => Ok(last),
+    fn last_deeds(&mut self) -> Result<LastDeeds, Fault> {
+        match self.ask(&ToLedger::LastDeeds)? {
+            FromLedger::LastDeeds(deeds) => Ok(deeds),
             _ => Err(Fault::Away),
         }
     }
@@ -175,7 +209,7 @@ impl Journal {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Deed, Noted};
+    use super::{Age, Behind, Deed, LastDeeds, Noted};
     use terms::InstanceId;
 
     fn start(number: u8) -> InstanceId {
@@ -205,6 +239,23 @@ mod tests {
         noted.add(start(2), 0);
         assert!(noted.covers(&deed(1, 4, 10)) && noted.covers(&deed(2, 0, 11)));
         assert!(!noted.covers(&deed(2, 1, 12)));
+    }
+
+    #[test]
+    fn what_an_intruder_recorded_makes_no_tables_older() {
+        let noted = Noted { known: 11, starts: vec![(start(3), 2)] };
+        let age = |own, foreign| noted.age(LastDeeds { own, foreign }, false);
+        let (known, new) = (Some(deed(3, 2, 15)), Some(deed(4, 0, 16)));
+        assert_eq!(age(None, None), Age::Current);
+        assert_eq!(age(known, None), Age::Current);
+        assert_eq!(age(known, new), Age::Intruded(deed(4, 0, 16)));
+        // What is noted of later deeds is not forgotten with it.
+        assert_eq!(age(known, Some(deed(4, 0, 12))), Age::Intruded(deed(3, 2, 15)));
+        // A keeper that became an intruder: what it did before is in the tables.
+        assert_eq!(age(None, known), Age::Current);
+        let older = |last| Age::Older(Behind { last, from_index: 11, is_blank: false });
+        assert_eq!(age(new, known), older(deed(4, 0, 16)));
+        assert_eq!(age(new, Some(deed(5, 0, 17))), older(deed(5, 0, 17)));
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl<V: Volume> Book<V> {
                 };
                 self.answer(peer, call, answer);
             }
-            ToLedger::LastDeed => {
+            ToLedger::LastDeeds => {
                 let asked = deeds::Asked { peer, call, kind: label.kind, from_index: None };
                 self.deeds_asked(asked, now_ms);
             }

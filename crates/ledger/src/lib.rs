@@ -21,6 +21,7 @@ mod followers;
 mod keys;
 mod link;
 mod losses;
+mod keepers;
 mod memory;
 mod pace;
 mod proving;

@@ -199,7 +199,7 @@ impl House {
                 }
                 format!("proved {}", proofs[0].index)
             }
-            FromLedger::LastDeed(last) => format!("{last:?}"),
+            FromLedger::LastDeeds(last) => format!("{last:?}"),
             FromLedger::Deeds { entries, next } => format!("{} deeds, {next:?}", entries.len()),
             FromLedger::Shown { places, proof, checkpoint } => {
                 let trusted = trust().read(&checkpoint).unwrap();

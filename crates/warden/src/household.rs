@@ -16,6 +16,7 @@ use crate::stopping::Stopping;
 use crate::wants::Wants;
 use crate::{Fault, ports, recorder};
 use compartment::signals;
+use evidence::REFUSED;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -333,7 +334,7 @@ impl Household {
             return;
         }
         let [a, b, c, ..] = heard.args;
-        let what = format!("refused ({a:#x}, {b:#x}, {c:#x})");
+        let what = format!("{REFUSED}{a:#x}, {b:#x}, {c:#x})");
         let at = Some(heard.at);
         self.raise_alarm(heard.instance, heard.kind, heard.pid, heard.call, &what, at);
         let replaced = self.is_replaceable(heard.instance);

@@ -22,11 +22,20 @@ pub enum ToLedger {
     Follow { from_index: u64 },
     /// From `identity`, before anybody acknowledges a loss: what is known to be lost?
     Lost,
-    /// From a keeper at its start: where does the newest entry of its kind stand that changed what
+    /// From a keeper at its start: where do the newest entries of its kind stand that changed what
     /// it keeps?
-    LastDeed,
+    LastDeeds,
     /// From a keeper whose tables are older than that: all such entries, from this index on.
     Deeds { from_index: u64 },
+}
+
+/// The newest entries of a kind that changed what it keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastDeeds {
+    /// Of those whom nobody found off charter.
+    pub own: Option<Deed>,
+    /// Of those whom the warden found off charter: they may have done something else, or nothing.
+    pub foreign: Option<Deed>,
 }
 
 /// Where an entry stands, and which of its author's it is.
@@ -84,7 +93,7 @@ pub enum FromLedger {
     /// proved, and nothing of this append was taken. Without `prove` it is.
     Shut,
     /// `None`: there is none in this log.
-    LastDeed(Option<Deed>),
+    LastDeeds(LastDeeds),
     /// `next`: ask again from there, unless `None`.
     Deeds {
         entries: Vec<Vec<u8>>,

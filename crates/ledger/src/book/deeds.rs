@@ -2,7 +2,7 @@
 //! what it has forgotten.
 
 use super::{Book, SEND_BYTES, refused};
-use crate::memory::KEEPERS;
+use crate::keepers::KEEPERS;
 use evidence::Frame;
 use terms::Kind;
 use tlog::Volume;
@@ -14,7 +14,7 @@ pub(super) struct Asked {
     pub peer: Peer,
     pub call: u32,
     pub kind: Kind,
-    /// `None`: only which is the newest.
+    /// `None`: only which are the newest.
     pub from_index: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ impl<V: Volume> Book<V> {
                 return self.early.push(asked);
             }
             Some(from_index) => self.deeds_of(kind, from_index),
-            None => FromLedger::LastDeed(self.memory.last_deed(kind)),
+            None => FromLedger::LastDeeds(self.memory.keepers.last(kind)),
         };
         self.answer(peer, call, answer);
     }

@@ -78,7 +78,6 @@ fn what_was_revoked_stays_revoked_with_older_tables() {
 }
 
 #[test]
-#[ignore = "the directory does not compare yet (directory::older::COMPARES)"]
 fn mail_waits_where_the_directory_is_older() {
     let mut demo = Demo::fresh("older-directory");
     demo.stop();

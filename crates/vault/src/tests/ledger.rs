@@ -100,7 +100,7 @@ impl Ledger {
                     ToLedger::Head
                     | ToLedger::Lost
                     | ToLedger::Show { .. }
-                    | ToLedger::LastDeed
+                    | ToLedger::LastDeeds
                     | ToLedger::Deeds { .. }
                     | ToLedger::Follow { .. } => None,
                 };
