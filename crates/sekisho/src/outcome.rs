@@ -192,10 +192,8 @@ fn show(value: &Value, as_json: bool) {
         println!("{}", printing::json(value));
         return;
     }
-    let value = match is_japanese() {
-        true => words::in_values(value.clone()),
-        false => value.clone(),
-    };
+    let value = in_one_language(value.clone(), is_japanese());
+    let value = if is_japanese() { words::in_values(value) } else { value };
     lines(&with_moments(value)).iter().for_each(|line| println!("{line}"));
 }
 

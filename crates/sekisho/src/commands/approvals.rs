@@ -4,7 +4,6 @@ use super::grounds;
 use super::people::{folder, unknown};
 use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
-use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::Value;
 use wire::admin::Request;
@@ -13,7 +12,7 @@ const ACTS: &str = "list, show, approve, deny, carry-out or mode";
 const STATES: &[&str] = &["open", "approved", "denied", "expired", "carried-out"];
 const MODES: &[&str] = &["two-persons", "single-operator"];
 
-pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
+pub fn approval(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
     let act = arguments.word(ACTS)?;
     let mut states = Vec::new();
@@ -43,9 +42,6 @@ pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
         Request::ApprovalList | Request::ApprovalShow { .. } => {
             let mut found = value(&folder(data)?, &request)?;
             keep(&mut found, &states);
-            if !as_json {
-                in_one_language(&mut found);
-            }
             Ok(Outcome::Done(found))
         }
         request => ask_on(&folder(data)?, &request, &grounds),
@@ -67,17 +63,6 @@ fn keep(value: &mut Value, states: &[String]) {
     if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
         items.retain(is_in);
     }
-}
-
-/// People read what an act will do in their own language.
-fn in_one_language(value: &mut Value) {
-    let language = say("ja", "en");
-    let told = value.get("in_words").and_then(|words| words.get(language)).cloned();
-    if let Some(told) = told {
-        super::insert(value, "in_words", told);
-    }
-    let items = value.get_mut("items").and_then(Value::as_array_mut);
-    items.into_iter().flatten().for_each(in_one_language);
 }
 
 fn id(arguments: &mut Arguments) -> Result<String, Trouble> {

@@ -100,7 +100,7 @@ pub fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "list" => lists::list(arguments),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
-        "approval" => approvals::approval(arguments, as_json),
+        "approval" => approvals::approval(arguments),
         "hold" => contracts::hold(arguments),
         "trace" => journeys::trace(arguments, as_json),
         "quarantine" => held::quarantine(arguments, as_json),

@@ -124,6 +124,15 @@ fn a_gateway_with_its_list(demo: &Demo) {
     let other = [&other[..], &["--recipients", &list, "--reason", "契約の終わり"]].concat();
     let (asked, _) = demo.ask(&other);
     let request = asked["request"].as_str().unwrap().to_owned();
+    // People read what they agree to in their own language, and of how many it is.
+    let data = demo.data().to_str().unwrap();
+    let again = [&other[..], &["--data", data]].concat();
+    for (language, words) in [("ja", "一覧にある 2 件の宛先だけ"), ("en", "for the 2 recipients")]
+    {
+        let (told, _, _) = plainly(&again, language);
+        let said = told.lines().find(|line| line.starts_with("in_words "));
+        assert!(said.is_some_and(|line| line.contains(words)), "{told}");
+    }
     std::fs::write(&list, format!("c@{domain}\n")).unwrap();
     assert_eq!(demo.ask(&other).1, 1, "another request");
     for who in ["mina@example.jp", "rei@example.jp"] {
