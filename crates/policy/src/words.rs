@@ -55,7 +55,8 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     (
         "auth.dkim.partial",
         "[{} の]電子署名は本文の初めの部分だけのもので、残りは誰でも書き足せます (DKIM)",
-        "[the|a] signature[ of {}] covers the beginning only; anybody may have added the rest (DKIM)",
+        "[the|a] signature[ of {}] covers the beginning only; anybody may have added the rest \
+         (DKIM)",
     ),
     (
         "auth.own",
@@ -152,7 +153,8 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     (
         "mime.header.duplicate",
         "[{} が二つ以上あり|一つだけのはずのヘッダーが二つ以上あり]、表示する側によって違って見えます",
-        "has [more than one {} field|a field twice that may stand only once]; readers may show different ones",
+        "has [more than one {} field|a field twice that may stand only once]; readers may show \
+         different ones",
     ),
     (
         "mime.unwalked",

@@ -146,7 +146,8 @@ mod tests {
 
     /// Words that a usage begins with, outside of brackets.
     fn acts_of(command: &str) -> Vec<String> {
-        let lines = lines_of(command).join(" ").replace(&format!("sekisho {command} "), "| ");
+        let lines = lines_of(command).join(" ") + " ";
+        let lines = lines.replace(&format!("sekisho {command} "), "| ");
         let mut depth = 0;
         let plain = lines.chars().map(|letter| {
             depth += i32::from(matches!(letter, '[' | '('));

@@ -95,8 +95,8 @@ impl Ports {
         self.at(53)
     }
 
-    /// The same doors at ::1, which `localhost` means first on many machines; none where the machine
-    /// has no IPv6. The DNS is asked by its address alone.
+    /// The same doors at ::1, which `localhost` means first on many machines; none where the
+    /// machine has no IPv6. The DNS is asked by its address alone.
     fn also_at_six(self) -> Vec<(Service, SocketAddr)> {
         if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
             return Vec::new();
