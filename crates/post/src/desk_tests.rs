@@ -378,8 +378,8 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     }
 }
 
-/// Cancelled or held after its carrier was told that it may go; then that one is no more. Nobody can
-/// say that it did not go, and nobody does, to its end.
+/// Cancelled or held after its carrier was told that it may go; then that one is no more. Nobody
+/// can say that it did not go, and nobody does, to its end.
 #[test]
 fn what_a_dead_carrier_had_begun_may_be_there() {
     for cancels in [true, false] {
@@ -420,8 +420,8 @@ fn what_a_dead_carrier_had_begun_may_be_there() {
     }
 }
 
-/// One attempt stands for all of a tenant's mail: what comes meanwhile waits with it, and tells why;
-/// where a leg goes by a way that post does not know, it stands for itself.
+/// One attempt stands for all of a tenant's mail: what comes meanwhile waits with it, and tells
+/// why; where a leg goes by a way that post does not know, it stands for itself.
 #[test]
 fn a_host_that_a_tenant_named_is_left_alone_while_it_takes_nothing() {
     let insecure = Why::Insecure { flaw: TlsFlaw::Expired, is_named: true };

@@ -23,7 +23,6 @@ use road::Road;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::UserId;
-use wire::post::Why;
 
 /// No slot: the end of a lane.
 const NONE: u32 = u32::MAX;
@@ -514,17 +513,6 @@ impl Schedule {
     pub fn unreachable(&mut self, road: u32, tenant: u32, now: u32) {
         let closed = self.roads.entry(road).or_default().unreachable(tenant, now);
         self.openings.extend(closed.map(|until| Reverse((until, road))));
-    }
-
-    /// It does not serve this tenant, whatever it does for others: closed to that one for a while.
-    pub fn refuses(&mut self, road: u32, tenant: u32, now: u32, why: Why) {
-        let closed = self.roads.entry(road).or_default().refuses(tenant, now, why);
-        self.openings.extend(closed.map(|until| Reverse((until, road))));
-    }
-
-    /// What stands between a destination and this tenant.
-    pub fn refused_for(&self, road: u32, tenant: u32) -> Option<Why> {
-        self.roads.get(&road)?.refused_for(tenant)
     }
 
     /// How often in a row a destination could not be reached for this tenant's mail, and until when

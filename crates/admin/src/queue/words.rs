@@ -92,26 +92,7 @@ pub fn waits_for(why: Why) -> [String; 2] {
         Why::Insecure { flaw, is_named } => return insecure(flaw, is_named, false),
         // It waits for nothing: it went back.
         Why::Unproven => return unproven(),
-        Why::NoWayIn(WayIn::NotOffered) => [
-            "認証情報が設定されていますが、スマートホストが認証（AUTH）を受け付けていないため\
-             待っています（認証なしでは送りません）。ホスト名とポートを確認してください。認証なしで\
-             送るには `tenant set NAME --no-send-user` を使います。",
-            "a sign-in is set, and the smart host offers nobody to sign in (AUTH): it is not sent \
-             without. Is it the right host and port? To send without a sign-in: \
-             `tenant set NAME --no-send-user`",
-        ],
-        Why::NoWayIn(WayIn::NoneOfOurs) => [
-            "スマートホストの認証方式に、当サーバーが対応しているもの（PLAIN・LOGIN）がないため\
-             待っています。そのホストの運用者に確認してください。",
-            "the smart host offers no way to sign in that this house speaks (PLAIN or LOGIN): ask \
-             whoever runs that host",
-        ],
-        Why::NoWayIn(WayIn::NotNow) => [
-            "スマートホストの認証が一時的に使えません（相手側の障害です。認証情報が誤っているとは\
-             限りません）。再送を待っています。",
-            "the smart host cannot take our sign-in at the moment (a fault of its own, and not for \
-             a wrong password): it will be tried again",
-        ],
+        Why::NoWayIn(way) => return no_way_in(way).map(str::to_owned),
         Why::NotSignedIn => [
             "スマートホストが認証情報（ユーザー名またはパスワード）を受け付けません。\
              `tenant set NAME --send-user NAME` で設定し直してください。",
@@ -120,6 +101,32 @@ pub fn waits_for(why: Why) -> [String; 2] {
         ],
     };
     [japanese.to_owned(), english.to_owned()]
+}
+
+/// A sign-in that could not be told.
+fn no_way_in(way: WayIn) -> [&'static str; 2] {
+    match way {
+        WayIn::NotOffered => [
+            "認証情報が設定されていますが、スマートホストが認証（AUTH）を受け付けていないため\
+             待っています（認証なしでは送りません）。ホスト名とポートを確認してください。認証なしで\
+             送るには `tenant set NAME --no-send-user` を使います。",
+            "a sign-in is set, and the smart host offers nobody to sign in (AUTH): it is not sent \
+             without. Is it the right host and port? To send without a sign-in: \
+             `tenant set NAME --no-send-user`",
+        ],
+        WayIn::NoneOfOurs => [
+            "スマートホストの認証方式に、当サーバーが対応しているもの（PLAIN・LOGIN）がないため\
+             待っています。そのホストの運用者に確認してください。",
+            "the smart host offers no way to sign in that this house speaks (PLAIN or LOGIN): ask \
+             whoever runs that host",
+        ],
+        WayIn::NotNow => [
+            "スマートホストの認証が一時的に使えません（相手側の障害です。認証情報が誤っているとは\
+             限りません）。再送を待っています。",
+            "the smart host cannot take our sign-in at the moment (a fault of its own, and not for \
+             a wrong password): it will be tried again",
+        ],
+    }
 }
 
 /// What is wrong with TLS that must be there. `is_named`: with a smart host, or a gateway's server.
@@ -269,12 +276,12 @@ pub fn ended(state: State, why: Option<Why>, is_cancelled: bool) -> [String; 2] 
         (_, Some(Why::NoWayIn(WayIn::NotOffered))) => [
             "認証情報が設定されていますが、スマートホストが認証（AUTH）を受け付けないまま、\
              期限が過ぎました。",
-            "a sign-in is set, and the smart host offered nobody to sign in until the time was over",
+            "a sign-in is set, and the smart host let nobody sign in until the time was over",
         ],
         (_, Some(Why::NoWayIn(WayIn::NoneOfOurs))) => [
             "スマートホストの認証方式に、当サーバーが対応しているもの（PLAIN・LOGIN）がないまま、\
              期限が過ぎました。",
-            "the smart host offered no way to sign in that this house speaks (PLAIN or LOGIN) until \
+            "the smart host offered no way to sign in that this house speaks (PLAIN, LOGIN) until \
              the time was over",
         ],
         (_, Some(Why::NoWayIn(WayIn::NotNow))) => [

@@ -7,8 +7,9 @@
 //! What stands between one tenant and a host that it named (its sign-in, the TLS that it demands)
 //! closes it to that tenant, and says nothing to the others, however many it is so with.
 
-use super::{Line, Side, Trip};
+use super::{Line, Schedule, Side, Trip};
 use crate::state::closed_seconds;
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use terms::UserId;
 use wire::post::Why;
@@ -296,5 +297,18 @@ impl Road {
         let is_quiet = self.under_way.is_empty() && self.parked.is_empty();
         let is_open = self.failures == 0 && self.left_out.is_none();
         is_quiet && is_open && self.refused.is_empty()
+    }
+}
+
+impl Schedule {
+    /// It does not serve this tenant, whatever it does for others: closed to that one for a while.
+    pub fn refuses(&mut self, road: u32, tenant: u32, now: u32, why: Why) {
+        let closed = self.roads.entry(road).or_default().refuses(tenant, now, why);
+        self.openings.extend(closed.map(|until| Reverse((until, road))));
+    }
+
+    /// What stands between a destination and this tenant.
+    pub fn refused_for(&self, road: u32, tenant: u32) -> Option<Why> {
+        self.roads.get(&road)?.refused_for(tenant)
     }
 }

@@ -95,8 +95,8 @@ impl Store {
         })
     }
 
-    /// Whoever had a leg is gone, and said nothing of its end. If it was held or cancelled after the
-    /// word that it may be handed over, the remote may have it (RFC 1047).
+    /// Whoever had a leg is gone, and said nothing of its end. If it was held or cancelled after
+    /// the word that it may be handed over, the remote may have it (RFC 1047).
     pub fn may_have_gone(&mut self, leg: u32) -> Result<(), Fault> {
         let is_open = |row: &&mut Leg| row.begun && row.state == State::Held;
         let Some(row) = self.table.leg_mut(leg).filter(is_open) else { return Ok(()) };
