@@ -191,7 +191,8 @@ mod tests {
             assert_eq!(keepers.last(Kind::Directory), both, "{why}");
         }
         let what = format!("{REFUSED}0x1, 0x2, 0x3)");
-        keepers.learn(&entry(Kind::Warden, LATER, 1, refused(Kind::Directory, INTRUDER, &what)), 13);
+        keepers
+            .learn(&entry(Kind::Warden, LATER, 1, refused(Kind::Directory, INTRUDER, &what)), 13);
         let told = LastDeeds { own: deed(TRUE, 4, 10), foreign: deed(INTRUDER, 0, 11) };
         assert_eq!(keepers.last(Kind::Directory), told);
         assert_eq!(keepers.last(Kind::Identity), LastDeeds::default());
