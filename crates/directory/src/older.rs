@@ -20,8 +20,8 @@ pub(crate) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS note (
   token BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 ";
-/// The one note there is.
-const NOTE: &[u8] = b"deeds";
+/// The note of deeds.
+const DEEDS: &[u8] = b"deeds";
 /// Between two questions to a ledger that does not answer.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);
 
@@ -34,17 +34,18 @@ struct Own {
 
 impl Notes for Own {
     fn read(&mut self) -> Option<Vec<u8>> {
-        self.tables.note(&self.key).ok().flatten()
+        self.tables.note(&self.key, DEEDS).ok().flatten()
     }
 
     fn keep(&mut self, noted: &[u8]) -> bool {
-        self.tables.keep_note(&self.key, noted).is_ok()
+        self.tables.keep_note(&self.key, DEEDS, noted).is_ok()
     }
 }
 
 impl Tables {
-    fn note(&self, key: &RowKey) -> Result<Option<Vec<u8>>, Fault> {
-        let token = key.token("note", NOTE);
+    /// What these tables know of themselves, under a name.
+    pub(crate) fn note(&self, key: &RowKey, name: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let token = key.token("note", name);
         let sealed: Option<Vec<u8>> = self
             .db
             .prepare_cached("SELECT sealed FROM note WHERE token = ?1")
@@ -53,8 +54,8 @@ impl Tables {
         Ok(sealed.and_then(|sealed| unseal(key, "note", &token, &sealed)))
     }
 
-    fn keep_note(&self, key: &RowKey, note: &[u8]) -> Result<(), Fault> {
-        let token = key.token("note", NOTE);
+    pub(crate) fn keep_note(&self, key: &RowKey, name: &[u8], note: &[u8]) -> Result<(), Fault> {
+        let token = key.token("note", name);
         let sealed = seal(key, "note", &token, &note)?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO note (token, sealed) VALUES (?1, ?2)")

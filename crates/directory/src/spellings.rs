@@ -20,6 +20,11 @@ use wire::lists::owner;
 /// Of each folded spelling the one in which it is kept; `None`: two are, and neither is meant.
 pub(crate) type Older = HashMap<String, Option<String>>;
 
+/// The name of the note of them.
+pub(crate) const NOTE: &[u8] = b"older spellings";
+/// More of them are not noted, but looked for at each start.
+const NOTED: usize = 100_000;
+
 impl Tables {
     /// The spelling in which somebody's address is kept; if it is nobody's, the folded one.
     pub fn kept_spelling(
@@ -56,12 +61,25 @@ impl Tables {
             || self.beyond(key, address, now_ms())? != Beyond::Unknown)
     }
 
-    /// No new row is kept so: they are looked for once. What went since is found out by its row.
+    /// No new row is kept so: they are looked for once, and noted, for that reads every row. What
+    /// went since is found out by its row.
     fn older_spelling(&self, key: &RowKey, folded: &str) -> Result<Option<String>, Fault> {
         if let Some(known) = &*self.older.borrow() {
             return Ok(known.get(folded).cloned().flatten());
         }
-        let older = self.all_older(key)?;
+        let noted = self.note(key, NOTE)?.and_then(|bytes| postcard::from_bytes(&bytes).ok());
+        let older = match noted {
+            Some(older) => older,
+            None => {
+                let older = self.all_older(key)?;
+                if older.len() <= NOTED
+                    && let Ok(bytes) = postcard::to_stdvec(&older)
+                {
+                    self.keep_note(key, NOTE, &bytes)?;
+                }
+                older
+            }
+        };
         let found = older.get(folded).cloned().flatten();
         *self.older.borrow_mut() = Some(older);
         Ok(found)
