@@ -387,8 +387,8 @@ fn a_letter_that_requires_tls() {
     check(true, true, Some(name), "1.0 sent 1");
     check(true, true, Some("mx.evil.example"), "1.0 later sent 0: TLS OtherName");
     check(true, true, None, "1.0 later sent 0: TLS NotMade");
-    check(false, true, Some(name), "1.0 failed sent 0: Unproven");
-    check(true, false, Some(name), "1.0 failed sent 0: 5.7.30");
+    check(false, true, Some(name), "1.0 failed sent 0: 5.7.30");
+    check(true, false, Some(name), "1.0 failed sent 0: Unproven");
 }
 
 /// Its sender reads what was asked for, what was missing, and what to do; and gets the header back
