@@ -22,6 +22,8 @@ pub enum Cause {
     NoSignIn,
     /// Something was changed without an entry that says so.
     Unrecorded,
+    /// Somebody came in by what a recorded deed had ended.
+    Ended,
     /// A program was started in our tree, and nobody ordered it.
     Program,
     /// A process of ours was traced by another.
@@ -45,6 +47,7 @@ impl Cause {
             Self::Burst => "burst",
             Self::NoSignIn => "no-sign-in",
             Self::Unrecorded => "unrecorded",
+            Self::Ended => "ended",
             Self::Program => "program",
             Self::Traced => "traced",
             Self::Rule => "rule",
@@ -56,7 +59,7 @@ impl Cause {
     /// Whether its words say what happened: they are a compartment's own, and many sorts of deeds
     /// have this cause.
     pub fn is_in_words(self) -> bool {
-        matches!(self, Self::OffCharter | Self::Report | Self::Attention)
+        matches!(self, Self::OffCharter | Self::Report | Self::Attention | Self::Ended)
     }
 
     /// For people: in Japanese, and in English.
@@ -85,6 +88,9 @@ impl Cause {
             ),
             Self::Unrecorded => {
                 ("記録のない変更がありました", "something was changed without a record of it")
+            }
+            Self::Ended => {
+                ("失効した資格で入った者がいます", "somebody came in by what had been ended")
             }
             Self::Program => (
                 "誰も命じていないプログラムが起動しました",
