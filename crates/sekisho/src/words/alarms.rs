@@ -99,7 +99,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("a revoked app password opened the door: revoke it again (`app-password list`), and see who can write to DIR/identity", "失効させたアプリパスワードで入った者がいます。もう一度失効させ（`app-password list`）、DIR/identity に書き込める者を確かめてください"),
     ("somebody came in who is shut out: disable them again (`user disable`), and see who can write to DIR/identity", "締め出されている利用者が入りました。もう一度止め（`user disable`）、DIR/identity に書き込める者を確かめてください"),
     ("somebody came in whose grants are frozen: freeze them again (`freeze`), and see who can write to DIR/identity", "許可を凍結されている利用者が入りました。もう一度凍結し（`freeze`）、DIR/identity に書き込める者を確かめてください"),
-    ("identity's tables {} recorded of them: somebody put an older copy of DIR/identity in its place, or removed it; of {} changes what ended something is done again ({} app passwords, {} requests), what was made since is gone{}", "identity の表が記録{0}。DIR/identity が古い複製に置き換えられたか、取り除かれています。記録にある {1} 件の変更のうち、何かを終わらせたものは行い直しました（アプリパスワード {2} 件、申請 {3} 件）。その後に作られたものは失われています{4}"),
+    ("identity's tables {} recorded of them: somebody put an older copy of DIR/identity in its place, or removed it; of {} changes what ended something is done again ({} app passwords, {} requests), what was made since is gone but {} decoys{}", "identity の表が記録{0}。DIR/identity が古い複製に置き換えられたか、取り除かれています。記録にある {1} 件の変更のうち、何かを終わらせたものは行い直しました（アプリパスワード {2} 件、申請 {3} 件）。その後に作られたものは、おとり {4} 件を除いて失われています{5}"),
     ("remember nothing of what was", "を何も覚えていません"),
     ("are older than what was", "より古いものです"),
     ("; {} passwords that were changed since are void until `user reset` ({})", "。その後に変更された {} 人のパスワードは、`user reset` まで使えません（{}）"),
