@@ -94,8 +94,8 @@ fn a_revoked_row_put_back_by_itself_is_an_incident() {
     let older = demo.data().with_file_name("older").join("identity.db");
     let newer = rusqlite::Connection::open(demo.data().join("identity/identity.db")).unwrap();
     newer.execute("ATTACH ?1 AS older", [older.to_str().unwrap()]).unwrap();
-    let put_back = "REPLACE INTO app_password SELECT then.* FROM older.app_password then
-                    JOIN app_password now USING (token) WHERE now.revoked AND NOT then.revoked";
+    let put_back = "REPLACE INTO main.app_password SELECT was.* FROM older.app_password was
+                    JOIN main.app_password now USING (token) WHERE now.revoked AND NOT was.revoked";
     assert_eq!(newer.execute(put_back, []).unwrap(), 1);
     drop(newer);
     let demo = demo.again();
