@@ -45,9 +45,14 @@ pub fn cancel(peers: &mut Peers<'_>, name: &str) -> Answer {
     })
 }
 
-pub fn list(peers: &mut Peers<'_>) -> Answer {
+/// All of them, or of people who had this address.
+pub fn list(peers: &mut Peers<'_>, address: Option<String>) -> Answer {
     let mut endings = Vec::new();
-    directory(peers, &FromAdmin::EndingList, |answer| match answer {
+    let question = match address {
+        Some(address) => FromAdmin::EndingsOf { address },
+        None => FromAdmin::EndingList,
+    };
+    directory(peers, &question, |answer| match answer {
         ToAdmin::Endings(found) => {
             endings = found;
             Some(Value::Null)

@@ -188,7 +188,8 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             endings::terminate_user(peers, &address, grace_ms)
         }
         Request::TerminationCancel { name } => endings::cancel(peers, &name),
-        Request::Endings => endings::list(peers),
+        Request::Endings => endings::list(peers, None),
+        Request::EndingsOf { address } => endings::list(peers, Some(address)),
         Request::HoldAdd { name, reason } => endings::hold(peers, &name, reason),
         Request::HoldList => endings::list_holds(peers),
         Request::HoldLift { id } => endings::lift(peers, &id),

@@ -88,6 +88,7 @@ impl Changes<'_> {
             FromAdmin::Settings { tenant, settings } => self.protect(&tenant, &settings),
             FromAdmin::Cancel(part) => self.cancel_ending(part),
             FromAdmin::EndingList => self.list_endings(),
+            FromAdmin::EndingsOf { address } => self.endings_of(&address),
             FromAdmin::NameSalts => self.name_salts(),
             FromAdmin::EndingWaits => self.ending_waits(),
             FromAdmin::HoldAdd { part, reason } => self.add_hold(part, &reason),

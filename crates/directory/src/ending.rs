@@ -21,6 +21,7 @@ use crate::Fault;
 use crate::changes::{Changes, no_tenant, refused};
 use crate::endings::{EndingRow, Swept, name_salt};
 use crate::keys::LastOpen;
+use crate::named::tokens_of;
 use compartment::{now_ms, random};
 use evidence::{Body, Digest, Word};
 use std::time::Instant;
@@ -102,6 +103,14 @@ impl Changes<'_> {
     pub fn list_endings(&mut self) -> Result<ToAdmin, Fault> {
         let rows = self.tables.endings(self.key)?;
         Ok(ToAdmin::Endings(rows.into_iter().map(|row| row.ending).collect()))
+    }
+
+    /// Of people who had this address: nothing but its keyed hash is left of it.
+    pub fn endings_of(&mut self, address: &str) -> Result<ToAdmin, Fault> {
+        let tokens = tokens_of(self.key, address);
+        let rows = self.tables.endings(self.key)?;
+        let had_it = |row: &EndingRow| row.addresses.iter().any(|one| tokens.contains(one));
+        Ok(ToAdmin::Endings(rows.into_iter().filter(had_it).map(|row| row.ending).collect()))
     }
 
     /// For certificates: what their entries bind the contracts' names with.

@@ -492,7 +492,9 @@ fn no_certificate_before_the_last_backup_is_noise() {
 fn one_person_ends_and_the_others_stay() {
     let keepers = Keepers::new(i64::MAX);
     let mut world = World::new("person", &keepers);
-    let (user, _) = world.tables.people(&world.key, world.tenant).unwrap().remove(0);
+    let mut people = world.tables.people(&world.key, world.tenant).unwrap();
+    people.retain(|(_, person)| !person.address.starts_with("haru@"));
+    let (user, address) = (people[0].0, people[0].1.address.clone());
     let tenant = world.tenant;
     world.with(|changes| changes.carry(Act::TerminateUser { tenant, user, grace_ms: 0 }));
     for _ in 0..4 {
@@ -504,6 +506,15 @@ fn one_person_ends_and_the_others_stay() {
     assert_eq!(world.tables.people(&world.key, tenant).unwrap().len(), 2);
     let ToAdmin::Patterns { ids, named, .. } = world.ask(FromAdmin::Patterns) else { panic!() };
     assert_eq!((ids, named), (vec![[&[1][..], &user.0].concat()], Vec::new()));
+    // Whoever knows the address finds whose it was, in whichever spelling.
+    let mut of = |address: &str| {
+        let address = address.to_owned();
+        let ToAdmin::Endings(found) = world.ask(FromAdmin::EndingsOf { address }) else { panic!() };
+        found.into_iter().map(|ending| ending.part).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&address), [part]);
+    assert_eq!(of(&address.to_uppercase()), [part]);
+    assert_eq!(of("haru@kaede.example"), []);
 }
 
 /// Stores that begin a new sweep when they are asked again, and never end in the same round.

@@ -36,6 +36,11 @@ impl Tables {
     }
 }
 
+/// As it may have been kept: as it is typed, and folded.
+pub fn tokens_of(key: &RowKey, address: &str) -> [[u8; 16]; 2] {
+    [token(key, address), token(key, &folded(address))]
+}
+
 fn token(key: &RowKey, address: &str) -> [u8; 16] {
     key.token("address", address.to_lowercase().as_bytes())
 }

@@ -199,6 +199,7 @@ pub fn only_tells(question: &FromAdmin) -> bool {
             | FromAdmin::Names { .. }
             | FromAdmin::TraceTokens { .. }
             | FromAdmin::EndingList
+            | FromAdmin::EndingsOf { .. }
             | FromAdmin::HoldList
             | FromAdmin::NameSalts
             | FromAdmin::Patterns

@@ -64,6 +64,22 @@ impl Entry {
         from.is_at_end().then_some(Self { author, start, seq, time_ms, body })
     }
 
+    /// Whether `identity` says that something opens nothing any more, or does again (a credential, a
+    /// person, a freeze), or the warden that it was no identity of ours.
+    pub fn ends_or_lets_in(&self) -> bool {
+        match &self.body {
+            Body::RuleChange { what, credential, .. } => {
+                let is_person = matches!(what.as_str(), "person.disable" | "person.enable");
+                self.author == Kind::Identity && (is_person || credential.is_some())
+            }
+            Body::Freeze { .. } | Body::Unfreeze { .. } => self.author == Kind::Identity,
+            body => {
+                let found = body.off_charter().map(|(kind, _)| kind);
+                self.author == Kind::Warden && found == Some(Kind::Identity)
+            }
+        }
+    }
+
     /// One line of `ledger export`.
     pub fn to_json(&self, index: u64) -> String {
         let mut line = String::with_capacity(256);

@@ -27,6 +27,8 @@ mod voices;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod older_tests;
+#[cfg(test)]
 mod tests;
 
 pub use fault::Fault;

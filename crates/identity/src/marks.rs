@@ -16,6 +16,10 @@ const FREEZES: usize = 10_000;
 /// What the sentinel reads as a decoy's alarm: `vigil::incident::DECOY_TOUCHED`.
 pub const DECOY_TOUCHED: &str = "a decoy was touched";
 
+/// The entry of a new decoy. It names an id and no address: whoever has set these tables back to
+/// before it finds the decoy there again.
+pub const DECOY_ADDED: &str = "decoy.add";
+
 #[derive(Default)]
 pub struct Marks {
     decoys: HashSet<(TenantId, UserId)>,

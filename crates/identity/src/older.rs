@@ -4,18 +4,17 @@
 
 use crate::Fault;
 use crate::friends::Friends;
-use crate::marks;
+use crate::marks::{self, DECOY_ADDED};
 use crate::requests::NOTED;
-use crate::tables::Tables;
+use crate::tables::{Marks as Table, Tables};
 use crate::voices::take_back;
 use evidence::Body;
 use journal::{Behind, Notes};
 use rows::RowKey;
 use std::rc::Rc;
-use terms::{RequestId, UserId};
+use terms::{RequestId, TenantId, UserId};
 use wire::approval::State;
 
-/// An intruder's word ends and frees nobody: the tables are as they were before it.
 /// People who are named in an alarm; of more, how many.
 const NAMED: usize = 5;
 
@@ -42,6 +41,7 @@ pub struct Again {
     deeds: u64,
     revoked: u64,
     requests: u64,
+    decoys: u64,
     /// Whose password was another one since: the old one opens nothing.
     void: Vec<UserId>,
 }
@@ -73,23 +73,26 @@ impl Again {
     fn one(&mut self, at: (&Tables, &RowKey), deed: Body, is_blank: bool) -> Result<(), Fault> {
         let (tables, key) = at;
         match deed {
-            Body::RuleChange { what, user, credential, .. } => match (what.as_str(), user) {
-                ("app-password.revoke", _) => {
-                    if let Some(look_up) = credential {
-                        self.revoked += u64::from(tables.revoke(key, look_up.as_str())?);
+            Body::RuleChange { what, tenant, user, credential, .. } => {
+                match (what.as_str(), user) {
+                    ("app-password.revoke", _) => {
+                        if let Some(look_up) = credential {
+                            self.revoked += u64::from(tables.revoke(key, look_up.as_str())?);
+                        }
+                        Ok(())
                     }
-                    Ok(())
+                    ("person.disable", Some(user)) => shut_out(at, user, true),
+                    ("person.enable", Some(user)) => shut_out(at, user, false),
+                    (DECOY_ADDED, Some(user)) => self.mark_decoy(at, tenant, user),
+                    // Tables that remember nothing may be newer than a change of a password.
+                    ("password.change" | "person.reset", Some(user)) if !is_blank => {
+                        self.make_void(at, user)
+                    }
+                    ("approvals.two-persons", _) => tables.keep_two_persons(key, true),
+                    ("approvals.single-operator", _) => tables.keep_two_persons(key, false),
+                    _ => Ok(()),
                 }
-                ("person.disable", Some(user)) => shut_out(at, user, true),
-                ("person.enable", Some(user)) => shut_out(at, user, false),
-                // Tables that remember nothing may be newer than a change of a password.
-                ("password.change" | "person.reset", Some(user)) if !is_blank => {
-                    self.make_void(at, user)
-                }
-                ("approvals.two-persons", _) => tables.keep_two_persons(key, true),
-                ("approvals.single-operator", _) => tables.keep_two_persons(key, false),
-                _ => Ok(()),
-            },
+            }
             Body::CarryOut { request, .. } => self.close(at, request, State::CarriedOut),
             Body::Deny { request, .. } => self.close(at, request, State::Denied),
             Body::Expire { request } => self.close(at, request, State::Expired),
@@ -101,6 +104,18 @@ impl Again {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Its secret is gone, and its name tells.
+    fn mark_decoy(
+        &mut self,
+        (tables, key): (&Tables, &RowKey),
+        tenant: Option<TenantId>,
+        user: UserId,
+    ) -> Result<(), Fault> {
+        let Some(tenant) = tenant else { return Ok(()) };
+        self.decoys += 1;
+        tables.keep_mark(key, Table::Decoy, &user.0, &(tenant, user))
     }
 
     /// A password that was changed since is nobody's any more: whoever knew the old one may be why.
@@ -132,7 +147,7 @@ impl Again {
 
     /// For an alarm.
     pub fn what(&self, is_blank: bool) -> String {
-        let Self { deeds, revoked, requests, void } = self;
+        let Self { deeds, revoked, requests, decoys, void } = self;
         let how = if is_blank { "remember nothing of what was" } else { "are older than what was" };
         let named: Vec<String> = void.iter().take(NAMED).map(ToString::to_string).collect();
         let named = named.join(", ");
@@ -145,7 +160,8 @@ impl Again {
         format!(
             "identity's tables {how} recorded of them: somebody put an older copy of DIR/identity \
              in its place, or removed it; of {deeds} changes what ended something is done again \
-             ({revoked} app passwords, {requests} requests), what was made since is gone{whose}"
+             ({revoked} app passwords, {requests} requests), what was made since is gone but \
+             {decoys} decoys{whose}"
         )
     }
 }

@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::approvals::FIRST;
 use crate::friends::Friends;
-use crate::marks::Marks;
+use crate::marks::{DECOY_ADDED, Marks};
 use crate::sessions::Sessions;
 use crate::tables::{AppPasswordRow, PersonRow, Tables};
 use crate::voices::is_approving;
@@ -408,6 +408,9 @@ impl People<'_> {
 
     fn make_decoy(&mut self, user: UserId) -> Result<ToAdmin, Fault> {
         let Some(person) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
+        if !self.marks.is_decoy(user) {
+            self.record(person.tenant, user, DECOY_ADDED, None)?;
+        }
         self.marks.add_decoy(self.tables, self.key, (person.tenant, user))?;
         Ok(ToAdmin::Done { weakened: None })
     }

@@ -285,7 +285,7 @@ fn stretched(digest: &[u8]) -> Vec<u8> {
 }
 
 /// A peer that gives every question its answer, until the asker is gone.
-fn answering<Q, A>(answer: impl Fn(Q) -> A + Send + 'static) -> Channel
+pub(crate) fn answering<Q, A>(answer: impl Fn(Q) -> A + Send + 'static) -> Channel
 where
     Q: serde::de::DeserializeOwned,
     A: serde::Serialize,

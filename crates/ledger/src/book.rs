@@ -207,6 +207,13 @@ impl<V: Volume> Book<V> {
                 let asked = deeds::Asked { peer, call, kind: label.kind, from_index };
                 self.deeds_asked(asked, now_ms);
             }
+            ToLedger::Ended { from_index, to_index } => {
+                let answer = match label.kind {
+                    Kind::Sentinel => self.ended_of(from_index, to_index),
+                    _ => refused("only the sentinel may ask what was ended"),
+                };
+                self.answer(peer, call, answer);
+            }
             ToLedger::Releases { since_ms, from_index } => {
                 let answer = match label.kind {
                     Kind::Vault => self.releases_since(since_ms, from_index),

@@ -366,6 +366,39 @@ fn who_has_ended_is_not_refused_what_is_forgotten() {
 }
 
 #[test]
+fn the_sentinel_learns_what_was_ended() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let mut identity = author(Kind::Identity, InstanceId([6; 6]));
+    let start = start_of(&identity, Kind::Identity);
+    let start = house.warden.sign(NOW, start).unwrap();
+    house.say(1, label(Kind::Warden, WARDEN), vec![start], false);
+    let mut change = |what: &str, credential: Option<&str>| {
+        let (what, credential) = (Word::new(what), credential.map(Word::new));
+        let (tenant, user) = (Some(TenantId([2; 8])), Some(UserId([3; 8])));
+        let body = Body::RuleChange { what, tenant, user, weakened: None, by: None, credential };
+        identity.sign(NOW, body).unwrap()
+    };
+    let frames = vec![
+        change("app-password.revoke", Some("x")),
+        change("password.change", None),
+        change("person.disable", None),
+    ];
+    let said = house.say(2, label(Kind::Identity, InstanceId([6; 6])), frames, false);
+    assert_eq!(said, "taken 3");
+    let mut ask = |kind, from_index, to_index| {
+        let question = ToLedger::Ended { from_index, to_index };
+        house.book.asked(5, 50, &label(kind, InstanceId([5; 6])), question, house.now_ms);
+        house.carry();
+        house.answer_to(50, &[])
+    };
+    assert_eq!(ask(Kind::Sentinel, 0, u64::MAX), "2 deeds, None");
+    assert_eq!(ask(Kind::Sentinel, 0, 5), "1 deeds, None");
+    assert_eq!(ask(Kind::Sentinel, 4, 6), "1 deeds, None");
+    assert_eq!(ask(Kind::Sentinel, 9, 6), "0 deeds, None");
+    assert!(ask(Kind::Access, 0, 9).starts_with("refused"));
+}
+
+#[test]
 fn only_the_named_author_is_believed() {
     let mut house = House::with_vault(None);
     let (vault, warden) = (label(Kind::Vault, VAULT), label(Kind::Warden, WARDEN));

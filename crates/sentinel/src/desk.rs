@@ -5,6 +5,7 @@ use crate::audit::{self, Domains, Trail};
 use crate::doors::Doors;
 use crate::memory::Memory;
 use crate::message::Line;
+use crate::past::{Heard, Past};
 use crate::sightings::of_seen;
 use crate::tally::Tally;
 use crate::telling::{Pen, syslog_line};
@@ -67,6 +68,7 @@ pub struct Desk {
     begun: Instant,
     kept: Instant,
     stream: Stream,
+    past: Past,
     identity: Option<Peer>,
     decoys_asked: Option<Instant>,
     audit: Option<Peer>,
@@ -93,6 +95,7 @@ impl Desk {
         };
         let mut vigil = Vigil::new(bounds);
         vigil.hours = hours;
+        vigil.await_past();
         let (rules, unread) = rules(further);
         Self {
             pen: Pen::new(&house.start),
@@ -108,6 +111,7 @@ impl Desk {
             begun: Instant::now(),
             kept: Instant::now(),
             stream: Stream::default(),
+            past: Past::new(),
             identity: None,
             decoys_asked: None,
             audit: None,
@@ -274,9 +278,16 @@ impl Desk {
 
     fn hear(&mut self, peer: Peer, frame: &Frame, hub: &mut Hub, warden: Peer) {
         if Some(peer) == self.stream.ledger {
-            return match frame.call == self.stream.call {
-                true => self.follow(frame, hub, warden),
-                false => self.pen.hear(peer, frame),
+            return match self.past.hear(frame, &mut self.vigil) {
+                Heard::All => {
+                    let found = self.vigil.past_is_known(self.steady_ms());
+                    self.tell(found, now_ms(), hub, warden);
+                }
+                Heard::More => {}
+                Heard::NotOurs if frame.call == self.stream.call => {
+                    self.follow(frame, hub, warden);
+                }
+                Heard::NotOurs => self.pen.hear(peer, frame),
             };
         }
         if Some(peer) == self.identity {
@@ -339,6 +350,7 @@ impl Desk {
     fn lost(&mut self, peer: Peer) {
         if Some(peer) == self.stream.ledger {
             self.stream.ledger = None;
+            self.past.lost();
             self.pen.lost();
         }
         if Some(peer) == self.identity {
@@ -354,6 +366,7 @@ impl Desk {
         if self.stream.next.is_none() {
             // The first answer tells where the end is; what stands before it is read, not told.
             self.stream.news_from = first_index;
+            self.past.ends_at(first_index);
             self.stream.next = Some(first_index.saturating_sub(LOOK_BACK));
             return self.ask_on(hub);
         }
@@ -493,6 +506,7 @@ impl Desk {
         if self.stream.asked.is_none_or(is_late) {
             self.ask_on(hub);
         }
+        self.past.tend(self.stream.ledger, hub);
         if self.decoys_asked.is_none_or(|at| at.elapsed() >= DECOYS)
             && let Some(identity) = self.identity
         {

@@ -180,6 +180,11 @@ fn load(control: &Channel) {
                 ledger.send(frame.call, &answer, &[]).unwrap();
                 sent = true;
             }
+            ToLedger::Ended { from_index, to_index } => {
+                assert_eq!((from_index, to_index), (0, 0));
+                let answer = FromLedger::Deeds { entries: Vec::new(), next: None };
+                ledger.send(frame.call, &answer, &[]).unwrap();
+            }
             ToLedger::Append { entries, .. } => {
                 let first = evidence::Frame::parse(&entries[0]).unwrap().entry;
                 assert!(matches!(first.body, Body::Incident { .. }));

@@ -66,6 +66,11 @@ pub fn released(entry: &Entry) -> Option<(TenantId, UserId, u32)> {
     }
 }
 
+/// Whether whoever signs in is the person themselves.
+pub fn is_own(protocol: &str) -> bool {
+    OWN.contains(&protocol)
+}
+
 impl Entries {
     pub fn weigh(
         &mut self,
@@ -91,7 +96,7 @@ impl Entries {
                 instance, protocol, ok, tenant: Some(tenant), user: Some(user), ..
             } => {
                 let person = (*tenant, *user);
-                let is_own = OWN.contains(&protocol.as_str());
+                let is_own = is_own(protocol.as_str());
                 match protocol.as_str() {
                     evidence::DECOY => return self.touched(*instance),
                     _ if !*ok && is_own => return self.turned_away(*instance, person),

@@ -22,6 +22,8 @@ pub enum Cause {
     NoSignIn,
     /// Something was changed without an entry that says so.
     Unrecorded,
+    /// Somebody came in by what a recorded deed had ended.
+    Ended,
     /// A program was started in our tree, and nobody ordered it.
     Program,
     /// A process of ours was traced by another.
@@ -45,6 +47,7 @@ impl Cause {
             Self::Burst => "burst",
             Self::NoSignIn => "no-sign-in",
             Self::Unrecorded => "unrecorded",
+            Self::Ended => "ended",
             Self::Program => "program",
             Self::Traced => "traced",
             Self::Rule => "rule",
@@ -56,7 +59,7 @@ impl Cause {
     /// Whether its words say what happened: they are a compartment's own, and many sorts of deeds
     /// have this cause.
     pub fn is_in_words(self) -> bool {
-        matches!(self, Self::OffCharter | Self::Report | Self::Attention)
+        matches!(self, Self::OffCharter | Self::Report | Self::Attention | Self::Ended)
     }
 
     /// For people: in Japanese, and in English.
@@ -85,6 +88,9 @@ impl Cause {
             ),
             Self::Unrecorded => {
                 ("記録のない変更がありました", "something was changed without a record of it")
+            }
+            Self::Ended => {
+                ("失効した資格で入った者がいます", "somebody came in by what had been ended")
             }
             Self::Program => (
                 "誰も命じていないプログラムが起動しました",
@@ -197,8 +203,9 @@ pub fn raw(instance: InstanceId, kind: Kind, call: &str, what: &str) -> Incident
 
 /// An end by a signal that we did not send, or with a code that says so.
 pub fn ended(instance: InstanceId, kind: Kind, clean: bool, cause: &str) -> Option<Incident> {
-    // What was killed for leaving its charter has been told of already; a kill from outside, or an
-    // end that was seen late, is weather, not an intruder's doing inside.
+    // What was killed for leaving its charter has been told of already; a kill that may be ours or
+    // the kernel's, or an end that was seen late, is weather. The warden says of a keeper when it is
+    // neither: somebody with rights on the host did it.
     let is_told = clean || matches!(cause, "off charter" | "adrift" | "signal 9" | "ended unseen");
     (!is_told).then(|| Incident::new(Cause::Crash, cause).of(instance, kind))
 }

@@ -2,11 +2,11 @@
 //!
 //! Declared behaviour first: whatever leaves a charter is an incident, with no tuning. Then what
 //! only the whole shows: mail opened without a sign-in, keys made without a recorded change, a
-//! burst in an hour that has always been quiet, a decoy touched, a keeper that is silent, a
+//! burst in an hour that has always been quiet, a decoy touched, an ended credential used, a keeper that is silent, a
 //! program that nobody ordered. Sigma rules come last, for what is known of others.
 //!
 //! Reading order: [`Vigil`] (facts in, incidents out), [`incident`] (what is said), `entries` (the
-//! ledger's stream), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
+//! ledger's stream), `ended` (what opens nothing any more), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
 //! `guesses` (passwords at the command line), `strikes` (who comes again and again), `folds` (a
 //! storm is one incident with a number), `words` (what is one sort).
 //!
@@ -19,6 +19,7 @@
 
 pub mod incident;
 
+mod ended;
 mod entries;
 mod folds;
 mod guesses;
@@ -36,6 +37,7 @@ pub use incident::{Action, Cause, Incident, Whose};
 pub use programs::Program;
 pub use words::shape;
 
+use ended::Ended;
 use entries::Entries;
 use evidence::{Body, Entry};
 use folds::Folds;
@@ -118,6 +120,7 @@ pub struct Vigil {
     bounds: Bounds,
     lives: Lives,
     entries: Entries,
+    ended: Ended,
     strikes: Strikes,
     guesses: Guesses,
     folds: Folds,
@@ -134,6 +137,7 @@ impl Vigil {
         Self {
             lives: Lives::default(),
             entries: Entries::default(),
+            ended: Ended::default(),
             strikes: Strikes::default(),
             guesses: Guesses::default(),
             folds: Folds::new(bounds.fold_ms),
@@ -159,6 +163,22 @@ impl Vigil {
     /// From now on entries are old news (`true`), or news.
     pub fn learn(&mut self, is_learning: bool) {
         self.is_learning = is_learning;
+    }
+
+    /// From now on the news of what is ended waits for what was before it.
+    pub fn await_past(&mut self) {
+        self.ended.await_past();
+    }
+
+    /// An entry from before the news that ends something, or lets somebody in; in order.
+    pub fn recall(&mut self, entry: &Entry) {
+        self.ended.recall(entry);
+    }
+
+    /// All of it was told: the news is judged.
+    pub fn past_is_known(&mut self, now_ms: u64) -> Vec<Incident> {
+        let found = self.ended.past_is_known();
+        found.into_iter().filter_map(|one| self.folds.take(now_ms, one)).collect()
     }
 
     /// Weighs one fact that came to light at `now_ms`: by a clock that only goes forward, and not
@@ -219,6 +239,9 @@ impl Vigil {
         }
         let unfounded = self.entries.weigh(entry, &self.bounds, &self.decoys, now_ms);
         let mut found: Vec<Incident> = unfounded.into_iter().collect();
+        if !self.is_learning {
+            found.extend(self.ended.read(entry));
+        }
         if let Body::SignIn { protocol, ok, tenant: Some(tenant), user: Some(user), .. } =
             &entry.body
         {

@@ -234,6 +234,7 @@ impl Household {
             sends: false,
             dismissed: false,
             off_charter: false,
+            killed: false,
             was_adrift: false,
             drilled,
             lives_on: false,

@@ -92,7 +92,8 @@ impl Household {
             self.pidfds.remove(&watch);
         }
         let end = member.end;
-        let (clean, cause) = judge(end, Known::from(&member));
+        let known = Known { from_outside: self.is_from_outside(&member), ..Known::from(&member) };
+        let (clean, cause) = judge(end, known);
         self.recorder.record(recorder::stop(instance, clean, &cause));
         let kind = member.kind;
         let at_ms = recorder::now_ms();
@@ -114,6 +115,15 @@ impl Household {
                 }
             }
         }
+    }
+
+    /// A keeper or a zygote was killed, and not by us, and not for want of memory: whoever did it has
+    /// rights on this host. Of an instance nobody knows it: it dies with its zygote, too.
+    fn is_from_outside(&mut self, member: &Member) -> bool {
+        let was_killed = matches!(member.end, Some(End::Signal(signal)) if is_kill(signal));
+        let is_ours = member.killed || self.stopping.is_some();
+        let is_child = matches!(member.role, Role::Instance(_));
+        was_killed && !is_ours && !is_child && self.shortage.is_none_lately(Instant::now())
     }
 
     fn lose_holder(&mut self, member: &Member, cause: &str) {
@@ -166,8 +176,10 @@ impl Household {
     }
 
     /// SIGKILL by pidfd: it cannot hit a stranger who got the same number.
-    pub fn kill(&self, instance: InstanceId) {
-        if let Some(pidfd) = self.members.get(&instance).and_then(|member| member.pidfd.as_ref()) {
+    pub fn kill(&mut self, instance: InstanceId) {
+        let Some(member) = self.members.get_mut(&instance) else { return };
+        member.killed = true;
+        if let Some(pidfd) = &member.pidfd {
             let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
         }
     }
@@ -179,17 +191,21 @@ struct Known {
     off_charter: bool,
     was_adrift: bool,
     dismissed: bool,
+    from_outside: bool,
 }
 
 impl From<&Member> for Known {
     fn from(member: &Member) -> Self {
         let Member { off_charter, was_adrift, dismissed, .. } = *member;
-        Self { off_charter, was_adrift, dismissed }
+        Self { off_charter, was_adrift, dismissed, from_outside: false }
     }
 }
 
 /// The cause of an end: whoever leaves so is started again until there is room.
 pub const NO_ROOM: &str = "the disk is full";
+
+/// Neither we nor the kernel did it.
+pub const FROM_OUTSIDE: &str = "killed from outside the house";
 
 /// Whether an end was clean, and its cause in words. They accuse nobody of what load may have done.
 fn judge(end: Option<End>, known: Known) -> (bool, String) {
@@ -200,6 +216,7 @@ fn judge(end: Option<End>, known: Known) -> (bool, String) {
         _ if known.was_adrift => (false, "adrift".to_owned()),
         _ if known.dismissed => (true, "dismissed".to_owned()),
         Some(End::Left(0)) => (true, "left".to_owned()),
+        Some(End::Signal(_)) if known.from_outside => (false, FROM_OUTSIDE.to_owned()),
         Some(End::Left(code)) if code == i32::from(compartment::NO_ROOM) => {
             (false, NO_ROOM.to_owned())
         }
@@ -229,6 +246,11 @@ mod tests {
         check(Some(End::Left(0)), adrift, (false, "adrift"));
         check(None, adrift, (false, "adrift"));
         check(Some(End::Signal(11)), adrift, (false, "signal 11"));
+        let from_outside = Known { from_outside: true, ..Known::default() };
+        check(Some(End::Signal(9)), from_outside, (false, "killed from outside the house"));
+        check(Some(End::Signal(9)), Known::default(), (false, "signal 9"));
+        let dismissed = Known { dismissed: true, ..from_outside };
+        check(Some(End::Signal(9)), dismissed, (true, "dismissed"));
         let off_charter = Known { off_charter: true, ..adrift };
         check(Some(End::Signal(9)), off_charter, (false, "off charter"));
         check(Some(End::Left(0)), Known::default(), (true, "left"));

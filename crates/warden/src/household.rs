@@ -12,6 +12,7 @@ use crate::recorder::Recorder;
 use crate::reports::printable;
 use crate::resolvers::Allowance;
 use crate::roster::{Member, Part};
+use crate::shortage::Shortage;
 use crate::stopping::Stopping;
 use crate::wants::Wants;
 use crate::{Fault, ports, recorder};
@@ -71,6 +72,7 @@ pub struct Household {
     pub feeds: Feeds,
     pub counts: Counts,
     pub crowds: Crowds,
+    pub shortage: Shortage,
     pub carried: Carried,
     pub looked_at_listeners: Option<Instant>,
     /// When it was last said that nobody more is born.
@@ -200,6 +202,7 @@ impl Household {
             feeds: Feeds::default(),
             counts: Counts::default(),
             crowds: Crowds::default(),
+            shortage: Shortage::begin(),
             carried: Carried::default(),
             looked_at_listeners: None,
             said_full: None,

@@ -7,7 +7,7 @@
 //! # Never          parses a byte from outside; waits for a compartment; opens a key
 //!
 //! Reading order: [`plan`] (what to run), [`household`] (the loop), `roster` (who is alive),
-//! `wants`, `births`, `joins`, `endings`, `ears` (refused calls), `eyes` (programs that are
+//! `wants`, `births`, `joins`, `endings`, `shortage` (of memory), `ears` (refused calls), `eyes` (programs that are
 //! started), `feeds` (what the sentinel is told), `isolations`, `troubles`, `recorder` (evidence),
 //! `stopping`.
 
@@ -38,6 +38,7 @@ mod recorder;
 mod reports;
 mod resolvers;
 mod roster;
+mod shortage;
 mod stopping;
 mod troubles;
 mod wants;

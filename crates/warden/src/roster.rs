@@ -56,6 +56,8 @@ pub struct Member {
     /// We ended it ourselves: no cause for alarm.
     pub dismissed: bool,
     pub off_charter: bool,
+    /// We sent it SIGKILL, for whatever reason.
+    pub killed: bool,
     /// We ended it because it lived on without its control channel.
     pub was_adrift: bool,
     /// Hostile code, in a drill; whether a call off charter leaves it alive; whether its first

@@ -170,6 +170,10 @@ pub enum Request {
         name: String,
     },
     Endings,
+    /// Of people who have left, by an address that they had.
+    EndingsOf {
+        address: String,
+    },
     HoldAdd {
         name: String,
         reason: String,

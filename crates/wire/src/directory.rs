@@ -360,6 +360,10 @@ pub enum FromAdmin {
     /// A termination taken back before its grace ended.
     Cancel(Part),
     EndingList,
+    /// Of people who had this address, answered by `Endings`.
+    EndingsOf {
+        address: String,
+    },
     /// What binds the names in certificates of destruction, answered by `NameSalts`.
     NameSalts,
     /// What endings wait for that others must do, answered by `EndingWaits`.

@@ -27,6 +27,9 @@ pub enum ToLedger {
     LastDeeds,
     /// From a keeper whose tables are older than that: all such entries, from this index on.
     Deeds { from_index: u64 },
+    /// From `sentinel` at its start: what of this stretch ends something or lets somebody in
+    /// (`evidence::Entry::ends_or_lets_in`). Answered by `Deeds`.
+    Ended { from_index: u64, to_index: u64 },
 }
 
 /// The newest entries of a kind that changed what it keeps.

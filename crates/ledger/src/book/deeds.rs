@@ -3,7 +3,7 @@
 
 use super::{Book, SEND_BYTES, refused};
 use crate::keepers::KEEPERS;
-use evidence::Frame;
+use evidence::{Entry, Frame};
 use terms::Kind;
 use tlog::Volume;
 use wire::Peer;
@@ -48,8 +48,25 @@ impl<V: Volume> Book<V> {
     }
 
     fn deeds_of(&self, kind: Kind, from_index: u64) -> FromLedger {
-        let size = self.store.size();
-        let left = usize::try_from(size.saturating_sub(from_index)).unwrap_or(usize::MAX);
+        self.chosen(from_index, u64::MAX, |entry| {
+            entry.author == kind && entry.body.changes_tables()
+        })
+    }
+
+    /// What the sentinel must know to tell that somebody came in by what had been ended.
+    pub(super) fn ended_of(&self, from_index: u64, to_index: u64) -> FromLedger {
+        self.chosen(from_index, to_index, Entry::ends_or_lets_in)
+    }
+
+    /// A piece of what stands from here to there, as far as it is meant.
+    fn chosen(
+        &self,
+        from_index: u64,
+        to_index: u64,
+        is_meant: impl Fn(&Entry) -> bool,
+    ) -> FromLedger {
+        let to_index = to_index.min(self.store.size());
+        let left = usize::try_from(to_index.saturating_sub(from_index)).unwrap_or(usize::MAX);
         if left == 0 {
             return FromLedger::Deeds { entries: Vec::new(), next: None };
         }
@@ -57,12 +74,9 @@ impl<V: Volume> Book<V> {
             return FromLedger::Away;
         };
         let next = from_index + found.len().max(1) as u64;
-        let is_its = |bytes: &Vec<u8>| {
-            Frame::parse(bytes).is_some_and(|Frame { entry, .. }| {
-                entry.author == kind && entry.body.changes_tables()
-            })
-        };
+        let is_its =
+            |bytes: &Vec<u8>| Frame::parse(bytes).is_some_and(|frame| is_meant(&frame.entry));
         let entries = found.into_iter().filter(is_its).collect();
-        FromLedger::Deeds { entries, next: (next < size).then_some(next) }
+        FromLedger::Deeds { entries, next: (next < to_index).then_some(next) }
     }
 }

@@ -34,6 +34,7 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ),
     ("person.disable", "利用の停止", "a person disabled"),
     ("person.enable", "利用の再開", "a person enabled"),
+    ("decoy.add", "おとりの設置", "a decoy made"),
     ("user.add", "利用者の追加", "a person added"),
     ("user.disable", "利用の停止", "a person disabled"),
     ("user.enable", "利用の再開", "a person enabled"),

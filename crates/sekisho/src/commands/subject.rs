@@ -9,8 +9,9 @@ use wire::admin::Request;
 
 const TENANT_HINT: &str =
     "see `tenant list`; an id of 16 characters is taken while the service is stopped";
-const PERSON_HINT: &str = "see `user list`; of a person who has left no address is kept, only the \
-                           id that `tenant endings` tells: --person ID";
+const PERSON_HINT: &str = "see `user list`; a person who has left is found by an address that they \
+                           had or the id that `tenant endings` tells, whoever left with their \
+                           contract by --tenant";
 
 /// A contract, or one person of it.
 pub struct Subject {
@@ -91,7 +92,11 @@ fn person_of(data: &Path, address: &str) -> Result<Subject, Trouble> {
         return Ok(Subject { tenant, user: UserId::parse(&word(found, "user")), left });
     }
     let endings = client::value(data, &Request::Endings)?;
-    left_person(&endings, address)
+    if let Some(left) = left_person(&endings, address) {
+        return Ok(left);
+    }
+    let endings = client::value(data, &Request::EndingsOf { address: address.to_owned() })?;
+    left_by_address(&endings)?
         .ok_or_else(|| Trouble::refused("the address of a person", address, PERSON_HINT))
 }
 
@@ -117,7 +122,20 @@ fn left_contract(endings: &Value, name: &str) -> Result<Option<Subject>, Trouble
     Ok(found.pop())
 }
 
-/// Nothing is written down of a person who has left but their id.
+/// Whoever had the address that was asked for. Addresses are given again.
+fn left_by_address(endings: &Value) -> Result<Option<Subject>, Trouble> {
+    let mut found: Vec<Subject> =
+        left(endings).map(|(_, one)| one).filter(|one| one.user.is_some()).collect();
+    if found.len() > 1 {
+        let ids: Vec<String> =
+            found.iter().filter_map(|one| one.user.map(|user| user.to_string())).collect();
+        let hint = "several who had this address have left: give the id of one";
+        return Err(Trouble::refused("the address of one person", ids.join(", "), hint));
+    }
+    Ok(found.pop())
+}
+
+/// By the id, which is written down of a person who has left.
 fn left_person(endings: &Value, id: &str) -> Option<Subject> {
     let user = UserId::parse(id)?;
     left(endings).map(|(_, one)| one).find(|one| one.user == Some(user))
@@ -126,7 +144,7 @@ fn left_person(endings: &Value, id: &str) -> Option<Subject> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{left_contract, left_person};
+    use super::{left_by_address, left_contract, left_person};
     use serde_json::{Value, json};
 
     fn ending(name: Option<&str>, ids: (u8, Option<u8>), state: &str) -> Value {
@@ -155,5 +173,17 @@ mod tests {
         assert_eq!(person.tenant, terms::TenantId([3; 8]));
         assert!(left_person(&endings, &terms::UserId([1; 8]).to_string()).is_none());
         assert!(left_person(&endings, "aoi@kaede.example").is_none());
+    }
+
+    #[test]
+    fn who_had_an_address_is_one_person_or_the_id_says_which() {
+        let gone = |user: u8, state| ending(None, (3, Some(user)), state);
+        let found = |items: Vec<Value>| {
+            let found = left_by_address(&json!({ "items": items }));
+            found.map(|found| found.and_then(|one| one.user)).ok()
+        };
+        assert_eq!(found(vec![gone(4, "destroyed")]), Some(Some(terms::UserId([4; 8]))));
+        assert_eq!(found(vec![gone(4, "grace")]), Some(None), "they are still here");
+        assert_eq!(found(vec![gone(4, "destroyed"), gone(5, "destroyed")]), None, "which?");
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 const ALARM: [&str; 2] = ["alarms", "list"];
 const OF_IDENTITY: &str = "identity's tables are older";
+const OF_REVOKED: &str = "a revoked app password opened the door";
 const OF_DIRECTORY: &str = "the directory's tables are older";
 
 fn copy(from: &Path, to: &Path) {
@@ -75,6 +76,35 @@ fn what_was_revoked_stays_revoked_with_older_tables() {
     assert!(!reads(&demo, secret));
     assert!(reads(&demo, &demo.account("aoi@example.jp").imap));
     assert_eq!(alarms(&demo, OF_IDENTITY), before);
+}
+
+/// One row of the older copy among the newer ones: every note of a deed is as new as it was.
+#[test]
+fn a_revoked_row_put_back_by_itself_is_an_incident() {
+    let mut demo = Demo::fresh("older-row");
+    let words = ["app-password", "add", "aoi@example.jp", "--protocol", "imap", "--device", "lost"];
+    let made = must(&demo, &words);
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    demo.stop();
+    keep(&demo, "identity");
+    let mut demo = demo.again();
+    must(&demo, &["app-password", "revoke", id]);
+    assert!(!reads(&demo, secret));
+    demo.stop();
+    let older = demo.data().with_file_name("older").join("identity.db");
+    let newer = rusqlite::Connection::open(demo.data().join("identity/identity.db")).unwrap();
+    newer.execute("ATTACH ?1 AS older", [older.to_str().unwrap()]).unwrap();
+    let put_back = "REPLACE INTO main.app_password SELECT was.* FROM older.app_password was
+                    JOIN main.app_password now USING (token) WHERE now.revoked AND NOT was.revoked";
+    assert_eq!(newer.execute(put_back, []).unwrap(), 1);
+    drop(newer);
+    let demo = demo.again();
+    assert!(reads(&demo, &demo.account("aoi@example.jp").imap));
+    assert_eq!(alarms(&demo, OF_REVOKED), 0, "another secret of the same person");
+    assert!(reads(&demo, secret), "the row is as good as any other");
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_REVOKED) > 0);
+    within(PATIENCE, "the freeze", || !reads(&demo, secret));
+    assert_eq!(alarms(&demo, OF_IDENTITY), 0);
 }
 
 #[test]

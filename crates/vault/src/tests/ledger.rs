@@ -102,6 +102,7 @@ impl Ledger {
                     | ToLedger::Show { .. }
                     | ToLedger::LastDeeds
                     | ToLedger::Deeds { .. }
+                    | ToLedger::Ended { .. }
                     | ToLedger::Follow { .. } => None,
                 };
                 if let Some(answer) = answer {
