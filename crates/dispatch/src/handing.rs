@@ -153,6 +153,11 @@ fn examine(received: Received, house: &mut Neighbours) -> Step<Examined> {
 
 fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<Allowed> {
     let Examined { received, seen } = examined;
+    // A customer's server may hand back what our gateway brought it.
+    if seen.header.as_ref().is_some_and(|header| header.received > terms::HOPS) {
+        let text = "this message comes through too many hosts: it goes round in a circle";
+        return Err(Stop::no(554, (4, 6), text));
+    }
     if !may_be_spread(&received.offered, &seen) {
         let text = "a mailing list takes no mail of programs or of other lists";
         return Err(Stop::no(550, (7, 1), text));

@@ -229,6 +229,9 @@ fn what_stands_once_stands_once() {
         check(&send(&format!("{name}: a\r\n")), "queued");
     }
     check(&send("Received: a\r\nReceived: b\r\nComments: a\r\nComments: b\r\n"), "queued");
+    // RFC 5321 §6.3: a customer's server hands back what a gateway brought it, and so on.
+    check(&send(&"Received: a\r\n".repeat(50)), "queued");
+    check(&send(&"Received: a\r\n".repeat(51)), "554 5.4.6 this message comes through too many");
     check(&send("Bcc: a@b.example\r\nBcc: c@d.example\r\n"), "queued");
     for blank in
         ["Subject: a\r\n \r\n\tb\r\n", "Subject: a\r\n\t \t\r\n", "Subject:\r\n \r\n b\r\n"]

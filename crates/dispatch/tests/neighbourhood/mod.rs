@@ -614,6 +614,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 summary: postcard::to_stdvec(&mime::summarise(&message)).unwrap(),
                 trace_digests: vec![[5; 32]],
                 header: Some(wire::scanner::Header {
+                    received: String::from_utf8_lossy(&message).matches("Received:").count() as u32,
                     is_automatic: message.windows(14).any(|part| part == b"Auto-Submitted"),
                     passed: String::from_utf8_lossy(&message)
                         .lines()
