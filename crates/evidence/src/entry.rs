@@ -65,7 +65,8 @@ impl Entry {
     }
 
     /// Whether `identity` says that something opens nothing any more, or does again (a credential,
-    /// a person, a freeze), or the warden that it was no identity of ours.
+    /// a person, a freeze), or the warden that it was no identity of ours, or that a part is out of
+    /// the house.
     pub fn ends_or_lets_in(&self) -> bool {
         match &self.body {
             Body::RuleChange { what, credential, .. } => {
@@ -73,6 +74,7 @@ impl Entry {
                 self.author == Kind::Identity && (is_person || credential.is_some())
             }
             Body::Freeze { .. } | Body::Unfreeze { .. } => self.author == Kind::Identity,
+            Body::Isolate { .. } | Body::Rejoin { .. } => self.author == Kind::Warden,
             body => {
                 let found = body.off_charter().map(|(kind, _)| kind);
                 self.author == Kind::Warden && found == Some(Kind::Identity)

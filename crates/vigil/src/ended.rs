@@ -1,5 +1,5 @@
 //! What a recorded deed ended opens nothing any more: revoked credentials, people who are shut out,
-//! freezes. Whoever comes in by one of them found the tables of `identity` changed: a row of an
+//! freezes; and a part that is out of the house is not started. Whoever comes in by one of them found the tables of `identity` changed: a row of an
 //! older copy among the newer ones, or a mark that somebody took off.
 //!
 //! The ledger tells at each start everything of it that it has, from its first entry on. Until that
@@ -17,6 +17,11 @@ const WAITING: usize = 20_000;
 /// Starts of `identity` that were found off charter. Each ends with that.
 const INTRUDERS: usize = 1_024;
 
+/// Births that were under way when their kind was isolated.
+const UNDER_WAY_MS: u64 = 5_000;
+
+pub const ISOLATED: &str = "a part that is isolated runs again, and nobody let it in: \
+    see who can write to DIR/isolated; `isolate list`";
 pub const REVOKED: &str = "a revoked app password opened the door: revoke it again \
     (`app-password list`), and see who can write to DIR/identity";
 pub const SHUT_OUT: &str = "somebody came in who is shut out: disable them again \
@@ -39,6 +44,8 @@ pub struct Ended {
     in_order: BTreeMap<u64, Ending>,
     next: u64,
     intruders: HashSet<InstanceId>,
+    /// Who is out of the house, and since when.
+    isolated: HashMap<Kind, u64>,
     /// `None`: everything before is known.
     waiting: Option<VecDeque<Entry>>,
 }
@@ -62,7 +69,7 @@ impl Ended {
 
     /// News.
     pub fn read(&mut self, entry: &Entry) -> Option<Incident> {
-        if !is_of_it(entry) {
+        if !self.is_of_it(entry) {
             return None;
         }
         let Some(waiting) = &mut self.waiting else { return self.weigh(entry) };
@@ -76,11 +83,7 @@ impl Ended {
 
     fn weigh(&mut self, entry: &Entry) -> Option<Incident> {
         if entry.author == Kind::Warden {
-            // What an intruder recorded in identity's name the true tables do not know of.
-            if let Some((Kind::Identity, start)) = entry.body.off_charter() {
-                self.disown(start);
-            }
-            return None;
+            return self.of_warden(entry);
         }
         if let Body::SignIn { .. } = &entry.body {
             return self.used(&entry.body);
@@ -93,6 +96,41 @@ impl Ended {
             }
         }
         None
+    }
+
+    fn of_warden(&mut self, entry: &Entry) -> Option<Incident> {
+        match &entry.body {
+            Body::Isolate { kind, .. } => drop(self.isolated.insert(*kind, entry.time_ms)),
+            Body::Rejoin { kind, .. } => drop(self.isolated.remove(kind)),
+            Body::ProcessStart { kind, instance, .. } => {
+                let since = self.isolated.get(kind)?;
+                if entry.time_ms <= since + UNDER_WAY_MS {
+                    return None;
+                }
+                let incident = Incident::new(Cause::Ended, ISOLATED).of(*instance, *kind);
+                // Who acts knows which kinds the house can be without.
+                return Some(incident.then(Action::Isolate(*kind)));
+            }
+            // What an intruder recorded in identity's name the true tables do not know of.
+            body => {
+                if let Some((Kind::Identity, start)) = body.off_charter() {
+                    self.disown(start);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether anything follows from it here. Which parts are out of the house is known once the
+    /// past is.
+    fn is_of_it(&self, entry: &Entry) -> bool {
+        match &entry.body {
+            Body::SignIn { ok, credential, .. } => *ok && credential.is_some(),
+            Body::ProcessStart { kind, .. } => {
+                self.waiting.is_some() || self.isolated.contains_key(kind)
+            }
+            _ => entry.ends_or_lets_in(),
+        }
     }
 
     fn used(&self, body: &Body) -> Option<Incident> {
@@ -152,12 +190,6 @@ impl Ended {
     }
 }
 
-/// Whether anything follows from it here.
-fn is_of_it(entry: &Entry) -> bool {
-    let is_sign_in = matches!(entry.body, Body::SignIn { ok: true, credential: Some(_), .. });
-    is_sign_in || entry.ends_or_lets_in()
-}
-
 /// What a deed ends (`true`), or lets in again.
 fn deed(body: &Body) -> Option<(Ending, bool)> {
     match body {
@@ -189,7 +221,7 @@ fn frozen(what: &str, tenant: Option<TenantId>, user: Option<UserId>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::{ENDINGS, Ended, FROZEN, REVOKED, SHUT_OUT, WAITING};
+    use super::{ENDINGS, Ended, FROZEN, ISOLATED, REVOKED, SHUT_OUT, WAITING};
     use crate::{Action, Cause, Whose};
     use evidence::{Body, Entry, REFUSED, Word};
     use terms::{InstanceId, Kind, TenantId, UserId};
@@ -268,6 +300,41 @@ mod tests {
         // Only identity ends anything.
         let another = Entry { author: Kind::Directory, ..revoke() };
         check(&[another, came()], &[]);
+    }
+
+    #[test]
+    fn a_part_that_is_out_of_the_house_is_not_started() {
+        let at = |time_ms: u64, body: Body| Entry {
+            author: Kind::Warden,
+            start: TRUE,
+            seq: 0,
+            time_ms,
+            body,
+        };
+        let out = |kind| at(1_000, Body::Isolate { kind, by: Word::new("admin") });
+        let back = |kind| at(2_000, Body::Rejoin { kind, by: Word::new("admin") });
+        let starts = |time_ms: u64, kind| {
+            let (version, zygote) = (Word::new("1"), None);
+            let (key, serves) = (None, None);
+            let body =
+                Body::ProcessStart { instance: A, kind, pid: 7, version, zygote, key, serves };
+            at(time_ms, body)
+        };
+        let (access, late) = (Kind::Access, 1_000 + super::UNDER_WAY_MS + 1);
+        check(&[out(access), starts(late, access)], &[ISOLATED]);
+        check(&[out(access), starts(late - 1, access)], &[]);
+        check(&[out(access), starts(late, Kind::Edge)], &[]);
+        check(&[out(access), back(access), starts(late, access)], &[]);
+        let another = Entry { author: Kind::Sentinel, ..out(access) };
+        check(&[another, starts(late, access)], &[]);
+        // It started before we had read who is out.
+        let mut ended = Ended::default();
+        ended.await_past();
+        assert!(ended.read(&starts(late, access)).is_none());
+        ended.recall(&out(access));
+        let found = ended.past_is_known();
+        let actions: Vec<Action> = found.into_iter().flat_map(|one| one.actions).collect();
+        assert_eq!(actions, [Action::Isolate(access)]);
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Cause {
                 ("記録のない変更がありました", "something was changed without a record of it")
             }
             Self::Ended => {
-                ("失効した資格で入った者がいます", "somebody came in by what had been ended")
+                ("終わらせたものが、また使われています", "what had been ended was used again")
             }
             Self::Program => (
                 "誰も命じていないプログラムが起動しました",
