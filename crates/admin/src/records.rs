@@ -9,6 +9,7 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId, UserId};
+use wire::directory;
 use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
 use wire::signer::ToSigner;
@@ -233,10 +234,14 @@ pub fn mailbox(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, R
 }
 
 /// What the keepers say of themselves. Whoever is away keeps nobody waiting: it is said instead.
+/// Of a directory that cannot go on.
+const OLDER: &str = "the directory is older than what was recorded of it: all mail waits; put the \
+                     newest copy of DIR/directory back, or: ledger acknowledge-loss";
+
 pub fn status(peers: &mut Peers<'_>) -> Answer {
     peers.hurry();
     // Of these the warden knows that they do not answer.
-    let (isolated, unable) = (crate::watch::isolated(peers), crate::watch::unable(peers));
+    let (isolated, mut unable) = (crate::watch::isolated(peers), crate::watch::unable(peers));
     let named = |item: &Value| Kind::parse(item.get("component")?.as_str()?);
     let those = |list: &Value| list.as_array().into_iter().flatten().filter_map(named).collect();
     let (cut_off, cannot): (Vec<Kind>, Vec<Kind>) = (those(&isolated), those(&unable));
@@ -258,6 +263,12 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         }),
         _ => Value::Null,
     };
+    if let Ok(directory::ToAdmin::IsOlder(true)) =
+        peers.ask(Kind::Directory, &directory::FromAdmin::IsOlder)
+        && let Some(unable) = unable.as_array_mut()
+    {
+        unable.push(json!({ "component": "directory", "since": null, "what": OLDER }));
+    }
     let approvals = crate::approvals::mode_of_house(peers);
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");
     let (sentinel, frozen) = (crate::watch::status(peers), crate::watch::frozen(peers));

@@ -87,6 +87,8 @@ impl Changes<'_> {
             FromAdmin::TraceTokens { digests } => self.trace_tokens(&digests),
             FromAdmin::Settings { tenant, settings } => self.protect(&tenant, &settings),
             FromAdmin::Cancel(part) => self.cancel_ending(part),
+            // Else nothing is carried out.
+            FromAdmin::IsOlder => Ok(ToAdmin::IsOlder(false)),
             FromAdmin::EndingList => self.list_endings(),
             FromAdmin::EndingsOf { address } => self.endings_of(&address),
             FromAdmin::NameSalts => self.name_salts(),

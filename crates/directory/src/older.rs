@@ -128,6 +128,10 @@ impl Desk {
         };
         self.known = match self.friends.journal.remember_in(notes) {
             Ok(Age::Current) => Known::Sure,
+            Ok(Age::Ahead { known, stands }) => {
+                self.alarm(journal::ahead(Kind::Directory, known, stands));
+                Known::Sure
+            }
             Ok(Age::Intruded(last)) => {
                 // Mail does not wait for an intruder's word. If it cannot be kept that this was
                 // said, the next start says it again.
@@ -180,7 +184,15 @@ fn what(behind: &Behind) -> String {
     )
 }
 
-pub fn refusal() -> ToAdmin {
+/// What these tables do not carry out.
+pub fn answer(question: &FromAdmin) -> ToAdmin {
+    match question {
+        FromAdmin::IsOlder => ToAdmin::IsOlder(true),
+        _ => refusal(),
+    }
+}
+
+fn refusal() -> ToAdmin {
     let found = "tables that are older than what was recorded of them";
     let hint = "stop the house and put the newest copy of DIR/directory back; or, if there is \
                 none, sekisho ledger acknowledge-loss, and make anew what is missing";

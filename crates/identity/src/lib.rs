@@ -190,6 +190,10 @@ impl Desk {
             },
             Waking::Unsure(key, notes) => match self.friends.journal.remember_in(notes) {
                 Ok(Age::Current) => (Waking::Sure(key), true),
+                Ok(Age::Ahead { known, stands }) => {
+                    self.alarm(journal::ahead(Kind::Identity, known, stands));
+                    (Waking::Sure(key), true)
+                }
                 Ok(Age::Intruded(last)) => {
                     // An intruder's word ends and frees nobody. If it cannot be kept that this was
                     // said, the next start says it again.

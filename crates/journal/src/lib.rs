@@ -14,7 +14,7 @@ mod noted;
 mod rounds;
 
 pub use carrier::{Carrier, Heard};
-pub use noted::{Age, Behind, Notes, intruded};
+pub use noted::{Age, Behind, Notes, ahead, intruded};
 pub use rounds::{Deed, Rounds, Stored};
 
 use compartment::{now_ms, random};

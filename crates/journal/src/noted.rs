@@ -42,6 +42,10 @@ impl Noted {
 
     /// How tables that remember this (`is_blank`: nothing) stand to what is recorded of them.
     fn age(&self, deeds: LastDeeds, is_blank: bool) -> Age {
+        let stands = newest(deeds).map_or(0, |deed| deed.index + 1);
+        if stands < self.known {
+            return Age::Ahead { known: self.known, stands };
+        }
         let unknown = |deed: Option<Deed>| deed.filter(|deed| !self.covers(deed));
         match (unknown(deeds.own), unknown(deeds.foreign)) {
             (None, None) => Age::Current,
@@ -77,6 +81,9 @@ pub enum Age {
     /// All that they do not know of was recorded by processes that the warden found off charter:
     /// nothing of it need be done. This is the newest deed there is.
     Intruded(Deed),
+    /// The log is what is older: it had `known` entries when its newest deed was seen here, and the
+    /// newest of now is one of the first `stands`.
+    Ahead { known: u64, stands: u64 },
     /// They do not: they are an older copy, or somebody began them anew.
     Older(Behind),
 }
@@ -98,6 +105,17 @@ pub fn intruded(keeper: Kind) -> String {
         "changes are recorded in the name of {} that its tables do not know of, by a process that \
          was found off charter: they are not carried out; see `scope` of that instance",
         keeper.word()
+    )
+}
+
+/// For an alarm: the log that was shown is older than a keeper's tables.
+pub fn ahead(keeper: Kind, known: u64, stands: u64) -> String {
+    format!(
+        "the evidence is older than what {} knows of it: entry {} was there, and of its changes \
+         none stands beyond entry {}: somebody put older copies of the logs in their place",
+        keeper.word(),
+        known.saturating_sub(1),
+        stands.saturating_sub(1)
     )
 }
 
@@ -147,7 +165,7 @@ impl Journal {
             }
         }
         let mut memory = Memory { notes, noted };
-        if age == Age::Current {
+        if matches!(age, Age::Current | Age::Ahead { .. }) {
             let known = newest(deeds).map_or(0, |deed| deed.index + 1);
             // Kept with the next deed: until then what stood before says the same.
             memory.noted = Noted { known, starts: Vec::new() };
@@ -246,13 +264,16 @@ mod tests {
         let noted = Noted { known: 11, starts: vec![(start(3), 2)] };
         let age = |own, foreign| noted.age(LastDeeds { own, foreign }, false);
         let (known, new) = (Some(deed(3, 2, 15)), Some(deed(4, 0, 16)));
-        assert_eq!(age(None, None), Age::Current);
+        assert_eq!(age(None, None), Age::Ahead { known: 11, stands: 0 });
         assert_eq!(age(known, None), Age::Current);
         assert_eq!(age(known, new), Age::Intruded(deed(4, 0, 16)));
         // What is noted of later deeds is not forgotten with it.
         assert_eq!(age(known, Some(deed(4, 0, 12))), Age::Intruded(deed(3, 2, 15)));
         // A keeper that became an intruder: what it did before is in the tables.
         assert_eq!(age(None, known), Age::Current);
+        // The log that knew of more is gone.
+        let short = Age::Ahead { known: 11, stands: 5 };
+        assert_eq!(age(Some(deed(3, 0, 4)), None), short);
         let older = |last| Age::Older(Behind { last, from_index: 11, is_blank: false });
         assert_eq!(age(new, known), older(deed(4, 0, 16)));
         assert_eq!(age(new, Some(deed(5, 0, 17))), older(deed(5, 0, 17)));

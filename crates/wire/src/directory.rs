@@ -471,6 +471,8 @@ pub enum FromAdmin {
         without: Vec<String>,
         none: bool,
     },
+    /// Whether its tables are older than the evidence: then all mail waits.
+    IsOlder,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -511,6 +513,7 @@ pub enum ToAdmin {
     /// Nothing was changed: it has mail of this part go to others, or others speak for it, and is
     /// an act for two persons ([`crate::redirection`]).
     ForTwo(Part),
+    IsOlder(bool),
 }
 
 impl ToAdmin {

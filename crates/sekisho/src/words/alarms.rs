@@ -106,6 +106,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("are older than what was", "より古いものです"),
     ("; {} passwords that were changed since are void until `user reset` ({})", "。その後に変更された {} 人のパスワードは、`user reset` まで使えません（{}）"),
     ("the directory's tables {} recorded of them: somebody put an older copy of DIR/directory in its place, or removed it; all mail waits and nothing is changed until the right folder is back, or until `ledger acknowledge-loss`", "ディレクトリの表が記録{}。DIR/directory が古い複製に置き換えられたか、取り除かれています。正しいフォルダーが戻るか、`ledger acknowledge-loss` で承知されるまで、メールはすべて待ち、何も変更できません"),
+    ("the evidence is older than what {} knows of it: entry {} was there, and of its changes none stands beyond entry {}: somebody put older copies of the logs in their place", "記録が、{} の知っているものより古くなっています。記録 {} 番があったのに、その変更は記録 {} 番より後に残っていません。台帳と写しが古い複製に置き換えられています"),
     ("changes are recorded in the name of {} that its tables do not know of, by a process that was found off charter: they are not carried out; see `scope` of that instance", "{} の名で、その表にない変更が、許されていない動作をしたプロセスによって記録されました。変更は行われません。その実体の `scope` を見てください"),
     ("the ledger and the mirror", "台帳と写し"),
     ("{} tells another history: {} entries were cosigned with the root {}", "{0}が別の履歴になっています: 連署されていたのは根 {2} の {1} 件です"),
