@@ -65,8 +65,8 @@ impl Entry {
     }
 
     /// Whether `identity` says that something opens nothing any more, or does again (a credential,
-    /// a person, a freeze), or the warden that it was no identity of ours, or that a part is out of
-    /// the house.
+    /// a person, a freeze), or the vault of keys, or the warden that it was none of ours, or that a
+    /// part is out of the house.
     pub fn ends_or_lets_in(&self) -> bool {
         match &self.body {
             Body::RuleChange { what, credential, .. } => {
@@ -75,9 +75,10 @@ impl Entry {
             }
             Body::Freeze { .. } | Body::Unfreeze { .. } => self.author == Kind::Identity,
             Body::Isolate { .. } | Body::Rejoin { .. } => self.author == Kind::Warden,
+            Body::KeySeal { .. } | Body::KeyFreeze { .. } => self.author == Kind::Vault,
             body => {
                 let found = body.off_charter().map(|(kind, _)| kind);
-                self.author == Kind::Warden && found == Some(Kind::Identity)
+                self.author == Kind::Warden && matches!(found, Some(Kind::Identity | Kind::Vault))
             }
         }
     }

@@ -6,7 +6,7 @@
 //! is read, news waits here, so that all is judged in the ledger's order.
 
 use crate::incident::{Action, Cause, Incident, Whose};
-use evidence::{Body, Entry};
+use evidence::{Body, Entry, Released};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use terms::{InstanceId, Kind, TenantId, UserId};
 
@@ -14,7 +14,7 @@ use terms::{InstanceId, Kind, TenantId, UserId};
 const ENDINGS: usize = 100_000;
 /// Entries that wait for what was before them: a busy house's of some minutes.
 const WAITING: usize = 20_000;
-/// Starts of `identity` that were found off charter. Each ends with that.
+/// Starts of `identity` and `vault` that were found off charter. Each ends with that.
 const INTRUDERS: usize = 1_024;
 
 /// Births that were under way when their kind was isolated.
@@ -24,6 +24,8 @@ pub const ISOLATED: &str = "a part that is isolated runs again, and nobody let i
     see who can write to DIR/isolated; `isolate list`";
 pub const REVOKED: &str = "a revoked app password opened the door: revoke it again \
     (`app-password list`), and see who can write to DIR/identity";
+pub const CLOSED: &str = "mail was opened with keys that are sealed or frozen: seal or freeze \
+    them again (`keys seal`, `keys freeze`), and see who can write to DIR/vault";
 pub const SHUT_OUT: &str = "somebody came in who is shut out: disable them again \
     (`user disable`), and see who can write to DIR/identity";
 pub const FROZEN: &str = "somebody came in whose grants are frozen: freeze them again \
@@ -35,11 +37,14 @@ enum Ending {
     ShutOut(UserId),
     /// A person, a tenant, or with neither all who read.
     Frozen(Option<TenantId>, Option<UserId>),
+    /// Keys in the vault: of a tenant that is sealed, of a tenant or a person that is frozen.
+    Sealed(TenantId),
+    KeysFrozen(TenantId, Option<UserId>),
 }
 
 #[derive(Default)]
 pub struct Ended {
-    /// When each came, as a number that rises, and which start of `identity` recorded it.
+    /// When each came, as a number that rises, and which start of a keeper recorded it.
     standing: HashMap<Ending, (u64, InstanceId)>,
     in_order: BTreeMap<u64, Ending>,
     next: u64,
@@ -88,8 +93,20 @@ impl Ended {
         if let Body::SignIn { .. } = &entry.body {
             return self.used(&entry.body);
         }
-        if entry.author == Kind::Identity && !self.intruders.contains(&entry.start) {
-            match deed(&entry.body) {
+        if let Body::Release { instance, tenant, user, released, .. } = &entry.body {
+            // What leaves is sealed to no keys of theirs.
+            return match released {
+                Released::Transit(_) => None,
+                _ => self.opened(entry.author, *instance, (*tenant, *user)),
+            };
+        }
+        if !self.intruders.contains(&entry.start) {
+            let found = match entry.author {
+                Kind::Identity => deed(&entry.body),
+                Kind::Vault => deed_of_vault(&entry.body),
+                _ => None,
+            };
+            match found {
                 Some((ending, true)) => self.end(ending, entry.start),
                 Some((ending, false)) => self.lift(&ending),
                 None => {}
@@ -111,9 +128,9 @@ impl Ended {
                 // Who acts knows which kinds the house can be without.
                 return Some(incident.then(Action::Isolate(*kind)));
             }
-            // What an intruder recorded in identity's name the true tables do not know of.
+            // What an intruder recorded in a keeper's name the true tables do not know of.
             body => {
-                if let Some((Kind::Identity, start)) = body.off_charter() {
+                if let Some((Kind::Identity | Kind::Vault, start)) = body.off_charter() {
                     self.disown(start);
                 }
             }
@@ -126,6 +143,7 @@ impl Ended {
     fn is_of_it(&self, entry: &Entry) -> bool {
         match &entry.body {
             Body::SignIn { ok, credential, .. } => *ok && credential.is_some(),
+            Body::Release { .. } => self.waiting.is_some() || !self.standing.is_empty(),
             Body::ProcessStart { kind, .. } => {
                 self.waiting.is_some() || self.isolated.contains_key(kind)
             }
@@ -160,6 +178,26 @@ impl Ended {
             true => incident.then(Action::Freeze(Whose::Person(*tenant, *user))),
             false => incident,
         })
+    }
+
+    /// The vault says itself, truly, that it opened what it had closed: its keys' marks are gone.
+    fn opened(
+        &self,
+        by: Kind,
+        instance: InstanceId,
+        (tenant, user): (TenantId, UserId),
+    ) -> Option<Incident> {
+        let closed = [
+            Ending::Sealed(tenant),
+            Ending::KeysFrozen(tenant, None),
+            Ending::KeysFrozen(tenant, Some(user)),
+        ];
+        if by != Kind::Vault || !closed.iter().any(|one| self.standing.contains_key(one)) {
+            return None;
+        }
+        let incident = Incident::new(Cause::Ended, CLOSED).of(instance, Kind::Access);
+        let incident = incident.about(tenant, user).then(Action::Replace(instance));
+        Some(incident.then(Action::Freeze(Whose::Person(tenant, user))))
     }
 
     fn end(&mut self, ending: Ending, by: InstanceId) {
@@ -213,6 +251,16 @@ fn deed(body: &Body) -> Option<(Ending, bool)> {
     }
 }
 
+fn deed_of_vault(body: &Body) -> Option<(Ending, bool)> {
+    match body {
+        Body::KeySeal { sealed, tenant } => Some((Ending::Sealed(*tenant), *sealed)),
+        Body::KeyFreeze { on, tenant: Some(tenant), user, instance: None } => {
+            Some((Ending::KeysFrozen(*tenant, *user), *on))
+        }
+        _ => None,
+    }
+}
+
 /// Of kinds, everybody comes in through `access`.
 fn frozen(what: &str, tenant: Option<TenantId>, user: Option<UserId>) -> Option<Ending> {
     let is_theirs = tenant.is_some() || what == Kind::Access.word();
@@ -221,9 +269,9 @@ fn frozen(what: &str, tenant: Option<TenantId>, user: Option<UserId>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::{ENDINGS, Ended, FROZEN, ISOLATED, REVOKED, SHUT_OUT, WAITING};
+    use super::{CLOSED, ENDINGS, Ended, FROZEN, ISOLATED, REVOKED, SHUT_OUT, WAITING};
     use crate::{Action, Cause, Whose};
-    use evidence::{Body, Entry, REFUSED, Word};
+    use evidence::{Body, Entry, REFUSED, Released, Word};
     use terms::{InstanceId, Kind, TenantId, UserId};
 
     const T: TenantId = TenantId([1; 8]);
@@ -300,6 +348,35 @@ mod tests {
         // Only identity ends anything.
         let another = Entry { author: Kind::Directory, ..revoke() };
         check(&[another, came()], &[]);
+    }
+
+    #[test]
+    fn what_the_vault_closed_is_not_opened() {
+        let at = |author, body| Entry { author, ..by(TRUE, body) };
+        let said = |body| at(Kind::Vault, body);
+        let seal = |sealed| said(Body::KeySeal { sealed, tenant: T });
+        let freeze =
+            |on, user, instance| said(Body::KeyFreeze { on, tenant: Some(T), user, instance });
+        let release = |author, tenant| {
+            let (instance, grant, user) = (A, terms::GrantId([4; 16]), AOI);
+            let released = Released::Bodies(Vec::new());
+            at(author, Body::Release { vault_seq: 1, instance, grant, tenant, user, released })
+        };
+        let opens = || release(Kind::Vault, T);
+        check(&[seal(true), opens()], &[CLOSED]);
+        check(&[opens(), seal(true)], &[]);
+        check(&[seal(true), seal(false), opens()], &[]);
+        check(&[seal(true), release(Kind::Vault, TenantId([9; 8]))], &[]);
+        // Nobody else releases anything.
+        check(&[seal(true), release(Kind::Access, T)], &[]);
+        check(&[freeze(true, Some(AOI), None), opens()], &[CLOSED]);
+        check(&[freeze(true, None, None), opens()], &[CLOSED]);
+        check(&[freeze(true, None, None), freeze(false, None, None), opens()], &[]);
+        check(&[freeze(true, Some(UserId([9; 8])), None), opens()], &[]);
+        // Of one process: it ends with it.
+        check(&[freeze(true, None, Some(A)), opens()], &[]);
+        let another = Entry { author: Kind::Identity, ..seal(true) };
+        check(&[another, opens()], &[]);
     }
 
     #[test]

@@ -98,6 +98,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the directory was older than what was recorded of it, up to entry {}: acknowledged at {} by {}", "ディレクトリが記録（{} 番まで）より古かったことを、{} に承知しました: {}"),
     ("killed from outside the house", "サービスの外から強制終了されました"),
     ("a part that is isolated runs again, and nobody let it in: see who can write to DIR/isolated; `isolate list`", "切り離した部分が、だれも戻していないのに再び動いています。DIR/isolated に書き込める者を確かめてください（`isolate list`）"),
+    ("mail was opened with keys that are sealed or frozen: seal or freeze them again (`keys seal`, `keys freeze`), and see who can write to DIR/vault", "封印または凍結した鍵でメールが開かれました。もう一度封印・凍結し（`keys seal`、`keys freeze`）、DIR/vault に書き込める者を確かめてください"),
     ("a revoked app password opened the door: revoke it again (`app-password list`), and see who can write to DIR/identity", "失効させたアプリパスワードで入った者がいます。もう一度失効させ（`app-password list`）、DIR/identity に書き込める者を確かめてください"),
     ("somebody came in who is shut out: disable them again (`user disable`), and see who can write to DIR/identity", "締め出されている利用者が入りました。もう一度止め（`user disable`）、DIR/identity に書き込める者を確かめてください"),
     ("somebody came in whose grants are frozen: freeze them again (`freeze`), and see who can write to DIR/identity", "許可を凍結されている利用者が入りました。もう一度凍結し（`freeze`）、DIR/identity に書き込める者を確かめてください"),
