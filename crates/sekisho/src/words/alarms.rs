@@ -105,6 +105,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("are older than what was", "より古いものです"),
     ("; {} passwords that were changed since are void until `user reset` ({})", "。その後に変更された {} 人のパスワードは、`user reset` まで使えません（{}）"),
     ("the directory's tables {} recorded of them: somebody put an older copy of DIR/directory in its place, or removed it; all mail waits and nothing is changed until the right folder is back, or until `ledger acknowledge-loss`", "ディレクトリの表が記録{}。DIR/directory が古い複製に置き換えられたか、取り除かれています。正しいフォルダーが戻るか、`ledger acknowledge-loss` で承知されるまで、メールはすべて待ち、何も変更できません"),
+    ("the vault's keys {} recorded of them: somebody put an older copy of DIR/vault in its place, or removed it; of {} changes what ended something is done again ({} destructions of keys, {} seals, freezes and holds); what was lifted since is not, {} rotations are undone (rotate again), and keys made since are gone{}", "vault の鍵が記録{}。DIR/vault が古い複製に置き換えられたか、取り除かれています。記録にある {} 件の変更のうち、何かを終わらせたものは行い直しました（鍵の破棄 {} 件、封印・凍結・保留 {} 件）。その後の解除は行い直していません。鍵の更新 {} 件は失われたので、もう一度更新してください。その後に作られた鍵も失われています{}"),
+    ("; {} that this vault did not sign are told and not done", "。この vault が署名していない {} 件は、知らせるだけで行っていません"),
     ("changes are recorded in the name of {} that its tables do not know of, by a process that was found off charter: they are not carried out; see `scope` of that instance", "{} の名で、その表にない変更が、許されていない動作をしたプロセスによって記録されました。変更は行われません。その実体の `scope` を見てください"),
     ("the ledger and the mirror", "台帳と写し"),
     ("{} tells another history: {} entries were cosigned with the root {}", "{0}が別の履歴になっています: 連署されていたのは根 {2} の {1} 件です"),
