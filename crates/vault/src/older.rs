@@ -3,9 +3,8 @@
 //! Until a start has held its rows against the ledger nothing is signed, and so nothing opens.
 
 use crate::Fault;
-use crate::credentials::SORT;
 use crate::keys::Keys;
-use crate::offline::without_sign_ins;
+use crate::offline::{Destroyed, Shred, without_sign_ins};
 use crate::record::PATIENCE;
 use crate::rows::{Row, State, TenantRow};
 use crate::vault::{Asker, Vault};
@@ -159,21 +158,13 @@ impl Keys {
 
     /// Destroys again what was destroyed, if it is here; or learns what this entry marks.
     fn do_again(&mut self, entry: &Entry, forgotten: &mut Forgotten) -> Result<(), Fault> {
+        if let Some(shred) = Shred::of(entry) {
+            let is_done = self.shred_again(shred)?;
+            forgotten.again.shreds += u64::from(is_done);
+            return Ok(());
+        }
         let (state, at_ms) = (&self.state, entry.time_ms);
-        let again = &mut forgotten.again;
         let act = match entry.body {
-            Body::KeyShred { ref what, tenant: Some(tenant), .. } if what.as_str() == SORT => {
-                let (records, gone) = without_sign_ins(self.journal.records()?, tenant, at_ms)?;
-                again.shreds += u64::from(gone > 0);
-                return if gone > 0 { self.replace(&records, None) } else { Ok(()) };
-            }
-            Body::KeyShred { tenant: Some(tenant), user, .. } => {
-                if state.shredded.contains_key(&(tenant, user)) {
-                    return Ok(());
-                }
-                again.shreds += 1;
-                shredding(tenant, user)
-            }
             Body::KeyRotate { ref what, epoch, .. } if what.as_str() == "transit-expired" => {
                 let last = u32::try_from(epoch).unwrap_or(0);
                 let is_here = state.transits.keys().any(|(_, day)| *day < last);
@@ -187,7 +178,7 @@ impl Keys {
                     // Rows that remember nothing may be newer.
                     _ => !forgotten.behind.is_blank,
                 };
-                again.rotations += u64::from(is_undone);
+                forgotten.again.rotations += u64::from(is_undone);
                 return Ok(());
             }
             Body::KeyBackup { ref what, epoch } => {
@@ -208,6 +199,27 @@ impl Keys {
             }
         };
         self.carry_out(state.next_intent, &act, at_ms, 0).map(drop)
+    }
+
+    /// Whether there was anything to destroy. Sign-ins that were set later stay.
+    fn shred_again(&mut self, Shred { tenant, what, at_ms }: Shred) -> Result<bool, Fault> {
+        match what {
+            Destroyed::SignIns => {
+                let (records, gone) = without_sign_ins(self.journal.records()?, tenant, at_ms)?;
+                if gone > 0 {
+                    self.replace(&records, None)?;
+                }
+                Ok(gone > 0)
+            }
+            Destroyed::Keys(user) => {
+                let is_new = !self.state.shredded.contains_key(&(tenant, user));
+                if is_new {
+                    let act = shredding(tenant, user);
+                    self.carry_out(self.state.next_intent, &act, at_ms, 0)?;
+                }
+                Ok(is_new)
+            }
+        }
     }
 
     /// Only what closes. Whoever has the ledger could tell of what was lifted once and closed again
@@ -258,17 +270,12 @@ impl Vault {
     /// Takes the comparison as far as it goes now.
     pub(crate) fn compare(&mut self) {
         let past = std::mem::replace(&mut self.recorder.past, Past::Unknown);
-        let (next, was_known) = match past {
-            Past::Told(deeds) => (self.weigh_age(deeds), false),
-            Past::Piece(forgotten, entries, next) => {
-                (self.catch_up(forgotten, &entries, next), false)
-            }
-            past => (past, true),
+        self.recorder.past = match past {
+            Past::Told(deeds) => self.weigh_age(deeds),
+            Past::Piece(forgotten, frames, next) => self.catch_up(forgotten, &frames, next),
+            past => past,
         };
-        self.recorder.past = next;
-        if !was_known || !self.early.acts.is_empty() {
-            self.take_up_early();
-        }
+        self.take_up_early();
     }
 
     /// Whether these rows know all that was recorded of them.
@@ -314,7 +321,9 @@ impl Vault {
                 forgotten.again.strange += 1;
             } else if let Err(fault) = self.keys.do_again(&frame.entry, &mut forgotten) {
                 return self.catch_up_later(&fault);
-            } else if let Body::KeyShred { tenant: Some(tenant), user, .. } = frame.entry.body {
+            } else if let Some(Shred { tenant, what: Destroyed::Keys(user), .. }) =
+                Shred::of(&frame.entry)
+            {
                 self.after(&shredding(tenant, user));
             }
         }

@@ -42,6 +42,10 @@ impl Scene {
     fn with_copy(name: &str, start: u8) -> (Self, std::path::PathBuf) {
         let mut scene = Self::open(name, start);
         scene.acted(KeyAct::StartBackupEpoch);
+        let (host, user) = ("relay.example".to_owned(), "kaede".to_owned());
+        let credential = Credential { host, port: 465, user, password: "open".to_owned() };
+        let set = FromAdmin::SetCredential { tenant: TENANT, credential };
+        assert!(matches!(ask(&mut scene.admin, &set), ToAdmin::Acted(_)));
         let old = folder(&format!("{name}-old"));
         std::fs::copy(scene.folder.join("keys"), old.join("keys")).unwrap();
         (scene, old)
@@ -54,13 +58,15 @@ fn what_was_ended_stays_ended_with_older_keys() {
     let (tenant, user) = (SECOND, Some(THIRD));
     let freeze = |on| KeyAct::Freeze(Freeze { on, tenant: Some(tenant), user, instance: None });
     scene.acted(KeyAct::Rotate(Rotation::Root));
+    let forget = FromAdmin::ForgetCredentials(TENANT);
+    assert!(matches!(ask(&mut scene.admin, &forget), ToAdmin::Acted(_)));
     scene.acted(freeze(true));
     scene.acted(KeyAct::ShredUser { tenant: TENANT, user: OTHER });
     scene.acted(KeyAct::SealTenant { tenant: TENANT });
     let mut scene = scene.set_back(111, &old);
     assert_eq!(scene.read(), "evidence away");
     let alarms = scene.alarms();
-    let told = "of 5 changes what ended something is done again (1 destructions of keys, 2 seals, \
+    let told = "of 6 changes what ended something is done again (2 destructions of keys, 2 seals, \
                 freezes and holds); what was lifted since is not, 1 rotations are undone (rotate \
                 again), and keys made since are gone";
     assert!(alarms.len() == 1 && alarms[0].starts_with(OLDER), "{alarms:?}");
@@ -68,7 +74,7 @@ fn what_was_ended_stays_ended_with_older_keys() {
     let state = scene.state();
     assert!(state.sealed.contains(&TENANT) && state.frozen.contains(&(Some(tenant), user)));
     assert!(state.shredded.contains_key(&(TENANT, Some(OTHER))) && state.backup_epoch() == 3);
-    assert!(!state.users.contains_key(&(TENANT, OTHER)));
+    assert!(!state.users.contains_key(&(TENANT, OTHER)) && state.credentials.is_empty());
     let closed = folder("older-closed");
     std::fs::copy(scene.folder.join("keys"), closed.join("keys")).unwrap();
     // What it caught up with it knows.
