@@ -118,7 +118,7 @@ pub fn waiting(peers: &mut Peers<'_>) -> Vec<String> {
     if waits(peers).is_ok_and(|waits| waits.is_empty()) {
         return Vec::new();
     }
-    let told = list(peers).unwrap_or_default();
+    let told = list(peers, None).unwrap_or_default();
     let all = told.get("items").and_then(Value::as_array).into_iter().flatten();
     let waiting = all.filter_map(|one| {
         let word = |field: &str| one.get(field).and_then(Value::as_str);

@@ -64,8 +64,8 @@ impl Entry {
         from.is_at_end().then_some(Self { author, start, seq, time_ms, body })
     }
 
-    /// Whether `identity` says that something opens nothing any more, or does again (a credential, a
-    /// person, a freeze), or the warden that it was no identity of ours.
+    /// Whether `identity` says that something opens nothing any more, or does again (a credential,
+    /// a person, a freeze), or the warden that it was no identity of ours.
     pub fn ends_or_lets_in(&self) -> bool {
         match &self.body {
             Body::RuleChange { what, credential, .. } => {

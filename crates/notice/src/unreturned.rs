@@ -1,5 +1,6 @@
-//! What is said of mail that was passed on, came to nothing, and cannot be returned, because
-//! nothing proves who sent it: to whoever passes it on, or to who answers for their organisation.
+//! What is said of mail that was passed on, came to nothing, and is not returned, because nothing
+//! proves who sent it, or it is in the mailbox that it was for: to whoever passes it on, or to who
+//! answers for their organisation.
 
 use crate::absence::{subject, with_text};
 use crate::write::washed;
@@ -66,14 +67,21 @@ fn said(letter: &Letter<'_>, is_japanese: bool) -> String {
         false => english.to_owned(),
     };
     let Letter { address, onward, .. } = letter;
-    let opening = match is_japanese {
-        true => format!(
-            "{address} 宛のメールを、下の転送先に届けられませんでした。\n\
-             差出人が本物かどうか確かめられないため、差出人には知らせていません。"
+    let untold = of(match letter.left {
+        // Whether its sender is proven is another question there.
+        Left::Copied => (
+            "メールボックスに控えがあるため、差出人には知らせていません。",
+            "A copy of it is in the mailbox, so its sender was not told.",
         ),
+        Left::Kept | Left::Nowhere => (
+            "差出人が本物かどうか確かめられないため、差出人には知らせていません。",
+            "Nothing proves who sent it, so its sender was not told.",
+        ),
+    });
+    let opening = match is_japanese {
+        true => format!("{address} 宛のメールを、下の転送先に届けられませんでした。\n{untold}"),
         false => format!(
-            "Mail for {address} could not be delivered to where it is passed on, below.\n\
-             Nothing proves who sent it, so its sender was not told."
+            "Mail for {address} could not be delivered to where it is passed on, below.\n{untold}"
         ),
     };
     let fact = |name: (&str, &str), value: &str| format!("  {}: {}\n", of(name), washed(value));
@@ -85,7 +93,11 @@ fn said(letter: &Letter<'_>, is_japanese: bool) -> String {
     if let Some(answer) = letter.answer {
         facts.push_str(&fact(("相手の応答", "The answer"), answer));
     }
-    facts.push_str(&fact(("差出人（確認できません）", "From (not proven)"), letter.from));
+    let from = match letter.left {
+        Left::Copied => ("差出人", "From"),
+        Left::Kept | Left::Nowhere => ("差出人（確認できません）", "From (not proven)"),
+    };
+    facts.push_str(&fact(from, letter.from));
     if let Some(subject) = letter.subject {
         facts.push_str(&fact(("件名", "Subject"), subject));
     }
@@ -152,8 +164,9 @@ mod tests {
             assert!(octets.is_ascii());
         };
         let own = "<mina@kaede.example>";
-        check(Left::Kept, Some("hi"), own, &["入れました", "is in this mailbox", "件名: hi"]);
-        check(Left::Copied, Some("hi"), own, &["控え", "A copy of the mail is in"]);
+        check(Left::Kept, Some("hi"), own, &["入れました", "is in this mailbox", "(not proven)"]);
+        let copied = ["控え", "A copy of the mail is in", "差出人: eve@x.example", "From: eve"];
+        check(Left::Copied, Some("hi"), own, &copied);
         let theirs = "<postmaster@mx.kaede.example>";
         check(Left::Nowhere, None, theirs, &["残っていません", "not kept", "10通"]);
     }

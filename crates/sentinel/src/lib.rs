@@ -14,11 +14,11 @@
 //! # Never          holds a capability; sees mail, a name, an address; lifts a freeze or an
 //! #                isolation; reads a stranger's rule
 //!
-//! Reading order: `desk` (facts come, incidents go), `past` (what was ended before), `telling` (our own entries, the line for a
-//! log), `doors` (the ways out together, and their test), `outward` (one route: gathered, tried
-//! again), `message` (what is told), `log` (syslog), `audit` (records of the kernel), `sightings`
-//! (what is seen in the words of rules, and which rules can match), `memory` (what outlives a
-//! restart).
+//! Reading order: `desk` (facts come, incidents go), `past` (what was ended before), `telling`
+//! (our own entries, the line for a log), `doors` (the ways out together, and their test),
+//! `outward` (one route: gathered, tried again), `message` (what is told), `log` (syslog), `audit`
+//! (records of the kernel), `sightings` (what is seen in the words of rules, and which rules can
+//! match), `memory` (what outlives a restart).
 
 #![cfg_attr(
     test,

@@ -204,8 +204,8 @@ pub fn raw(instance: InstanceId, kind: Kind, call: &str, what: &str) -> Incident
 /// An end by a signal that we did not send, or with a code that says so.
 pub fn ended(instance: InstanceId, kind: Kind, clean: bool, cause: &str) -> Option<Incident> {
     // What was killed for leaving its charter has been told of already; a kill that may be ours or
-    // the kernel's, or an end that was seen late, is weather. The warden says of a keeper when it is
-    // neither: somebody with rights on the host did it.
+    // the kernel's, or an end that was seen late, is weather. The warden says of a keeper when it
+    // is neither: somebody with rights on the host did it.
     let is_told = clean || matches!(cause, "off charter" | "adrift" | "signal 9" | "ended unseen");
     (!is_told).then(|| Incident::new(Cause::Crash, cause).of(instance, kind))
 }

@@ -2,13 +2,15 @@
 //!
 //! Declared behaviour first: whatever leaves a charter is an incident, with no tuning. Then what
 //! only the whole shows: mail opened without a sign-in, keys made without a recorded change, a
-//! burst in an hour that has always been quiet, a decoy touched, an ended credential used, a keeper that is silent, a
-//! program that nobody ordered. Sigma rules come last, for what is known of others.
+//! burst in an hour that has always been quiet, a decoy touched, an ended credential used, a
+//! keeper that is silent, a program that nobody ordered. Sigma rules come last, for what is known
+//! of others.
 //!
 //! Reading order: [`Vigil`] (facts in, incidents out), [`incident`] (what is said), `entries` (the
-//! ledger's stream), `ended` (what opens nothing any more), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
-//! `guesses` (passwords at the command line), `strikes` (who comes again and again), `folds` (a
-//! storm is one incident with a number), `words` (what is one sort).
+//! ledger's stream), `ended` (what opens nothing any more), `lives` (who lives, and since when),
+//! `hours` (learned quiet), `programs`, `guesses` (passwords at the command line), `strikes` (who
+//! comes again and again), `folds` (a storm is one incident with a number), `words` (what is one
+//! sort).
 //!
 //! # Never  fails; asks anybody; knows a clock of its own; learns a name, an address, a subject
 

@@ -316,7 +316,8 @@ fn ends() {
     assert_eq!(end(false, "adrift"), []);
     assert_eq!(end(false, "signal 9"), []);
     assert_eq!(end(false, "signal 11"), [Cause::Crash]);
-    let from_outside = crate::incident::ended(A, Kind::Vault, false, "killed from outside the house");
+    let what = "killed from outside the house";
+    let from_outside = crate::incident::ended(A, Kind::Vault, false, what);
     assert_eq!(from_outside.map(|one| one.cause), Some(Cause::Crash));
 }
 

@@ -117,8 +117,8 @@ impl Household {
         }
     }
 
-    /// A keeper or a zygote was killed, and not by us, and not for want of memory: whoever did it has
-    /// rights on this host. Of an instance nobody knows it: it dies with its zygote, too.
+    /// A keeper or a zygote was killed, and not by us, and not for want of memory: whoever did it
+    /// has rights on this host. Of an instance nobody knows it: it dies with its zygote, too.
     fn is_from_outside(&mut self, member: &Member) -> bool {
         let was_killed = matches!(member.end, Some(End::Signal(signal)) if is_kill(signal));
         let is_ours = member.killed || self.stopping.is_some();

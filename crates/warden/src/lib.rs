@@ -7,9 +7,9 @@
 //! # Never          parses a byte from outside; waits for a compartment; opens a key
 //!
 //! Reading order: [`plan`] (what to run), [`household`] (the loop), `roster` (who is alive),
-//! `wants`, `births`, `joins`, `endings`, `shortage` (of memory), `ears` (refused calls), `eyes` (programs that are
-//! started), `feeds` (what the sentinel is told), `isolations`, `troubles`, `recorder` (evidence),
-//! `stopping`.
+//! `wants`, `births`, `joins`, `endings`, `shortage` (of memory), `ears` (refused calls), `eyes`
+//! (programs that are started), `feeds` (what the sentinel is told), `isolations`, `troubles`,
+//! `recorder` (evidence), `stopping`.
 
 #![cfg_attr(
     test,

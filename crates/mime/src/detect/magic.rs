@@ -36,6 +36,17 @@ pub const KINDS: &[Kind] = &[
     kind("arj", 0, b"\x60\xEA"),
     kind("ace", 7, b"**ACE**"),
     kind("lzh", 2, b"-lh"),
+    kind("alz", 0, b"ALZ\x01"),
+    kind("egg", 0, b"EGGA\0\x01"),
+    kind("cpio", 0, b"070701"),
+    kind("cpio", 0, b"070702"),
+    kind("cpio", 0, b"070707"),
+    kind("xar", 0, b"xar!"),
+    kind("zpaq", 0, b"7kSt\xA0\x31\x83\xD3\x8C\xB2\x28\xB0\xD3"),
+    kind("zpaq", 0, b"zPQ"),
+    // A file for whoever has a password (RFC 9580 §5.3), in the old and in the new framing.
+    kind("gpg", 0, b"\x8C\x0D\x04"),
+    kind("gpg", 0, b"\xC3\x0D\x04"),
     kind("tar", 257, b"ustar"),
     kind("ole", 0, b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"),
     kind("rtf", 0, b"{\\rt"),
@@ -130,6 +141,13 @@ fn is_real(kind: &Kind, octets: &[u8]) -> bool {
         "exe" | "bmp" | "arj" => cursor.slice(0, 64).iter().any(|byte| *byte == 0 || *byte > 0xF0),
         "bzip2" => matches!(octets.get(3), Some(b'1'..=b'9')),
         "lzh" => octets.get(6) == Some(&b'-'),
+        // Digits are words of text as well: such a head has a hundred of them in octal or hex.
+        "cpio" => {
+            cursor.slice(0, 76).len() == 76 && cursor.slice(0, 76).iter().all(u8::is_ascii_hexdigit)
+        }
+        "zpaq" if kind.octets.len() == 3 => {
+            octets.get(3).is_some_and(|level| (1..=2).contains(level))
+        }
         "ico" => octets.get(5) == Some(&0) && octets.get(4) != Some(&0),
         _ => true,
     }
@@ -162,11 +180,13 @@ fn carries(kind: &str) -> bool {
 }
 
 /// Kinds that are packed in a way that is not unpacked here.
+const PACKED: &[&str] = &[
+    "bzip2", "xz", "zstd", "lz4", "lzip", "compress", "cab", "arj", "ace", "lzh", "alz", "egg",
+    "cpio", "xar", "zpaq", "gpg",
+];
+
 pub(crate) fn packs(kind: &str) -> bool {
-    matches!(
-        kind,
-        "bzip2" | "xz" | "zstd" | "lz4" | "lzip" | "compress" | "cab" | "arj" | "ace" | "lzh"
-    )
+    PACKED.contains(&kind)
 }
 
 /// Compares what a file is with what its name and its declared type say.

@@ -67,7 +67,7 @@ pub fn silent(status: &Value) -> Vec<(String, String)> {
 fn means(kind: &str) -> &'static str {
     match kind {
         "mailbox" => "mail is put off, and nobody can read",
-        "vault" => "mail is put off, and nobody can read",
+        "vault" => "mail for those who had none lately is put off, and nobody can read",
         "directory" => "mail is put off, and nobody can sign in",
         "identity" => "nobody can sign in",
         "signer" => "TLS handshakes fail: nobody can sign in, and mail comes in plain or waits",

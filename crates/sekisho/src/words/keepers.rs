@@ -445,6 +445,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("TLS handshakes fail: nobody can sign in, and mail comes in plain or waits", "TLS のハンドシェイクが失敗します。だれもサインインできず、届くメールは暗号化なしで来るか、待たされます"),
     ("mail that leaves waits", "送信メールは待たされています"),
     ("nobody judges what happens, and no alarm leaves the house", "異常を見張る者がおらず、警報は外に出ません"),
+    ("mail for those who had none lately is put off, and nobody can read", "しばらくメールのなかった人への受け取りは先延ばしにされ、だれも読めません"),
     ("mail is put off, and nobody can read", "メールの受け取りは先延ばしにされ、だれも読めません"),
     ("mail is taken and kept, and nobody can read", "メールは受け取って保管していますが、だれも読めません"),
     ("whoever needs it waits", "それを必要とする処理は待たされています"),

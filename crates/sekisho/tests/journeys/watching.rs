@@ -71,4 +71,8 @@ fn numbers_move_with_what_happens_and_name_nobody() {
     within(limit, "another one tells", || {
         std::panic::catch_unwind(|| demo.number("sekisho_messages_kept_total")).unwrap_or(0) >= 3
     });
+    // Neither the house nor the kernel did it: whoever did has rights here.
+    within(limit, "the kill is told", || {
+        demo.ask(&["alarms", "list"]).0.to_string().contains("killed from outside the house")
+    });
 }

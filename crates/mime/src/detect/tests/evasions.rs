@@ -96,14 +96,25 @@ fn an_archive_of_two_directories_is_looked_at_by_both() {
 
 #[test]
 fn what_is_not_unpacked_says_so() {
-    let packed: [(&str, &[u8]); 4] = [
+    let newc = [b"070701".as_slice(), &[b'0'; 104], b"a.txt\0"].concat();
+    let packed: [(&str, &[u8]); 10] = [
         ("a.bz2", b"BZh91AY&SY0000"),
         ("a.xz", b"\xFD7zXZ\x00aaa"),
         ("a.zst", b"\x28\xB5\x2F\xFD000"),
         ("a.Z", b"\x1F\x9D\x90000"),
+        ("a.alz", b"ALZ\x01\x0A\0\0\0BLZ\x01"),
+        ("a.egg", b"EGGA\0\x01000"),
+        ("a.cpio", &newc),
+        ("a.xar", b"xar!\0\x1C\0\x01"),
+        ("a.zpaq", b"zPQ\x02\x01000"),
+        ("a.gpg", b"\x8C\x0D\x04\x09\x03\x08000"),
     ];
     for (name, octets) in packed {
         check(&with_file(name, octets), &["content.archive.opaque"]);
+    }
+    // Text that begins like a mark.
+    for text in [&b"070701 is a number of ours"[..], b"zPQ is none"] {
+        check(&with_file("a.txt", text), &[]);
     }
     let mut zip = Zip::new().file("a.txt", b"x").done();
     for mark in [&b"PK\x03\x04"[..], b"PK\x01\x02"] {
