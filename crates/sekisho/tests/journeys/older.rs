@@ -155,6 +155,9 @@ fn a_sealed_tenant_stays_sealed_with_an_older_vault() {
     let mut demo = Demo::fresh("older-vault");
     let body = letter("aoi@example.jp");
     assert_eq!(deliver(&demo.port("smtp"), &["aoi@example.jp"], &body).code, 250);
+    for act in ["seal", "unseal"] {
+        must(&demo, &["keys", act, "--tenant", "Example Japan"]);
+    }
     demo.stop();
     keep(&demo, "vault");
     let mut demo = demo.again();
