@@ -373,7 +373,8 @@ impl Body {
     }
 
     /// Deeds that change what their author keeps in tables of its own: an older copy of the tables
-    /// does not know of them, and the log does.
+    /// does not know of them, and the log does. Keys that are made (`KeyCreate`) are none of these:
+    /// there are many, they end nothing, and nobody could make the same ones again.
     pub fn changes_tables(&self) -> bool {
         matches!(
             self,
@@ -389,6 +390,12 @@ impl Body {
                 | Self::LossAcknowledged { .. }
                 | Self::Freeze { .. }
                 | Self::Unfreeze { .. }
+                | Self::KeyRotate { .. }
+                | Self::KeyShred { .. }
+                | Self::KeySeal { .. }
+                | Self::KeyHold { .. }
+                | Self::KeyBackup { .. }
+                | Self::KeyFreeze { .. }
         )
     }
 

@@ -14,13 +14,13 @@ mod noted;
 mod rounds;
 
 pub use carrier::{Carrier, Heard};
-pub use noted::{Age, Behind, Notes, ahead, intruded};
+pub use noted::{Age, Behind, Doubt, Noted, Notes, ahead, intruded};
 pub use rounds::{Deed, Rounds, Stored};
 
 use compartment::{now_ms, random};
 use evidence::{Author, Body};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::Channel;
 use wire::ledger::{FromLedger, LostAt, Proof, ToLedger};
@@ -58,17 +58,16 @@ pub struct Journal {
     memory: Option<noted::Memory>,
     /// There will be one, and nothing of that sort is signed before.
     awaits_notes: bool,
-    /// Since when the tables seem older than what is recorded.
-    doubted: Option<Instant>,
+    doubt: noted::Doubt,
 }
 
 impl Journal {
     pub fn new(kind: Kind, instance: InstanceId) -> Self {
         let author = Author::new(kind, instance, &random());
         let (pending, taken) = Default::default();
-        let (ledger, memory, doubted) = (None, None, None);
+        let (ledger, memory, doubt) = (None, None, noted::Doubt::default());
         let (is_anew, awaits_notes) = (false, false);
-        Self { author, ledger, pending, taken, is_anew, memory, awaits_notes, doubted }
+        Self { author, ledger, pending, taken, is_anew, memory, awaits_notes, doubt }
     }
 
     /// For `Report::Ready`: what the ledger will believe.

@@ -28,7 +28,7 @@ pub trait Notes {
 
 /// Everything that the tables know of their deeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Noted {
+pub struct Noted {
     /// The ledger's newest deed when that was last compared: its index and one.
     known: u64,
     /// Since then: starts, and the number up to which each signed, or was about to.
@@ -36,6 +36,40 @@ struct Noted {
 }
 
 impl Noted {
+    pub fn read(kept: &[u8]) -> Option<Self> {
+        postcard::from_bytes(kept).ok()
+    }
+
+    pub fn write(&self) -> Option<Vec<u8>> {
+        postcard::to_stdvec(self).ok()
+    }
+
+    /// How tables that remember this (`None`: nothing) stand to what is recorded of them, and what
+    /// they remember from now on.
+    pub fn compare(kept: Option<Self>, deeds: LastDeeds) -> (Self, Age) {
+        let (is_blank, noted) = (kept.is_none(), kept.unwrap_or_default());
+        let age = noted.age(deeds, is_blank);
+        if !matches!(age, Age::Current | Age::Ahead { .. }) {
+            return (noted, age);
+        }
+        // Kept with the next deed: until then what stood before says the same.
+        let known = newest(deeds).map_or(0, |deed| deed.index + 1);
+        (Self { known, starts: Vec::new() }, age)
+    }
+
+    /// Everything up to `last` is known.
+    pub fn up_to(last: Deed) -> Self {
+        Self { known: last.index + 1, starts: Vec::new() }
+    }
+
+    /// The same, and that this start is about to use this number.
+    #[must_use]
+    pub fn with(&self, start: InstanceId, seq: u64) -> Self {
+        let mut noted = self.clone();
+        noted.add(start, seq);
+        noted
+    }
+
     fn covers(&self, deed: &Deed) -> bool {
         deed.index < self.known || self.has_noted(deed.start, deed.seq)
     }
@@ -57,7 +91,7 @@ impl Noted {
         }
     }
 
-    fn has_signed(&self, entry: &Entry) -> bool {
+    pub fn has_signed(&self, entry: &Entry) -> bool {
         self.has_noted(entry.start, entry.seq)
     }
 
@@ -99,6 +133,17 @@ pub struct Behind {
     pub is_blank: bool,
 }
 
+/// Since when tables seem older than what is recorded.
+#[derive(Default)]
+pub struct Doubt(Option<Instant>);
+
+impl Doubt {
+    /// Whether it is too early to say this of them.
+    pub fn is_about(&mut self, age: &Age) -> bool {
+        matches!(age, Age::Older(_)) && self.0.get_or_insert_with(Instant::now).elapsed() < DOUBT
+    }
+}
+
 /// For an alarm: what an intruder recorded in a keeper's name.
 pub fn intruded(keeper: Kind) -> String {
     format!(
@@ -132,13 +177,11 @@ pub(crate) struct Memory {
 impl Memory {
     /// `false`: it could not be kept, and the deed must not be done.
     pub fn before(&mut self, start: InstanceId, seq: u64) -> bool {
-        let mut noted = self.noted.clone();
-        noted.add(start, seq);
-        self.keep(noted)
+        self.keep(self.noted.with(start, seq))
     }
 
     fn keep(&mut self, noted: Noted) -> bool {
-        let kept = postcard::to_stdvec(&noted).is_ok_and(|bytes| self.notes.keep(&bytes));
+        let kept = noted.write().is_some_and(|bytes| self.notes.keep(&bytes));
         if kept {
             self.noted = noted;
         }
@@ -155,22 +198,12 @@ impl Journal {
     /// act upon these tables, and the notes are handed back for another try.
     pub fn remember_in(&mut self, mut notes: Box<dyn Notes>) -> Result<Age, Box<dyn Notes>> {
         let Ok(deeds) = self.last_deeds() else { return Err(notes) };
-        let kept = notes.read().and_then(|bytes| postcard::from_bytes::<Noted>(&bytes).ok());
-        let (is_blank, noted) = (kept.is_none(), kept.unwrap_or_default());
-        let age = noted.age(deeds, is_blank);
-        if matches!(age, Age::Older(_)) {
-            let doubted = *self.doubted.get_or_insert_with(Instant::now);
-            if doubted.elapsed() < DOUBT {
-                return Err(notes);
-            }
+        let kept = notes.read().and_then(|bytes| Noted::read(&bytes));
+        let (noted, age) = Noted::compare(kept, deeds);
+        if self.doubt.is_about(&age) {
+            return Err(notes);
         }
-        let mut memory = Memory { notes, noted };
-        if matches!(age, Age::Current | Age::Ahead { .. }) {
-            let known = newest(deeds).map_or(0, |deed| deed.index + 1);
-            // Kept with the next deed: until then what stood before says the same.
-            memory.noted = Noted { known, starts: Vec::new() };
-        }
-        self.memory = Some(memory);
+        self.memory = Some(Memory { notes, noted });
         Ok(age)
     }
 
@@ -178,7 +211,7 @@ impl Journal {
     /// again, or somebody who decides said that they know. `false`: it could not be kept.
     pub fn catch_up(&mut self, last: Deed) -> bool {
         let Some(memory) = &mut self.memory else { return false };
-        memory.keep(Noted { known: last.index + 1, starts: Vec::new() })
+        memory.keep(Noted::up_to(last))
     }
 
     /// What the tables do not know of, from `from_index` on, oldest first; where to go on.

@@ -9,7 +9,7 @@ use terms::{Cursor, InstanceId, Kind};
 use wire::ledger::{Deed, LastDeeds};
 
 /// Keepers whose tables follow from what they recorded.
-pub(crate) const KEEPERS: [Kind; 2] = [Kind::Identity, Kind::Directory];
+pub(crate) const KEEPERS: [Kind; 3] = [Kind::Identity, Kind::Directory, Kind::Vault];
 /// Deeds of one keeper that are told apart until a batch is written: more than an append holds.
 const DEEDS: usize = 20_000;
 /// Starts of one keeper of which the newest deed is kept. An intruder has one.
@@ -124,7 +124,8 @@ impl Keepers {
         Some(())
     }
 
-    fn is_off_charter(&self, start: InstanceId) -> bool {
+    /// Whether the warden found this start off charter.
+    pub fn is_off_charter(&self, start: InstanceId) -> bool {
         self.off_charter.iter().any(|(one, _)| *one == start)
     }
 }

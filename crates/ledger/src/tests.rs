@@ -399,6 +399,37 @@ fn the_sentinel_learns_what_was_ended() {
 }
 
 #[test]
+fn a_vault_learns_what_it_did_and_not_what_an_intruder_did() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let mut vault = author(Kind::Vault, InstanceId([6; 6]));
+    let start = house.warden.sign(NOW, start_of(&vault, Kind::Vault)).unwrap();
+    house.say(1, label(Kind::Warden, WARDEN), vec![start], false);
+    let seal = Body::KeySeal { sealed: true, tenant: TenantId([2; 8]) };
+    let frames = vec![vault.sign(NOW, seal.clone()).unwrap(), vault.sign(NOW, seal).unwrap()];
+    assert_eq!(house.say(2, label(Kind::Vault, InstanceId([6; 6])), frames, false), "taken 3");
+    let ask = |house: &mut House, kind, question| {
+        house.book.asked(5, 50, &label(kind, InstanceId([5; 6])), question, house.now_ms);
+        house.carry();
+        house.answer_to(50, &[])
+    };
+    let deeds = || ToLedger::Deeds { from_index: 0 };
+    assert_eq!(ask(&mut house, Kind::Vault, deeds()), "2 deeds, None");
+    assert!(ask(&mut house, Kind::Access, deeds()).starts_with("refused"));
+    let body = Body::Alarm {
+        instance: InstanceId([6; 6]),
+        kind: Kind::Vault,
+        pid: 1,
+        call: Word::new("execve"),
+        what: Word::new(evidence::REFUSED),
+    };
+    let frame = house.warden.sign(NOW, body).unwrap();
+    house.say(1, label(Kind::Warden, WARDEN), vec![frame], false);
+    assert_eq!(ask(&mut house, Kind::Vault, deeds()), "0 deeds, None");
+    let last = ask(&mut house, Kind::Vault, ToLedger::LastDeeds);
+    assert!(last.contains("own: None") && last.contains("seq: 1"), "{last}");
+}
+
+#[test]
 fn only_the_named_author_is_believed() {
     let mut house = House::with_vault(None);
     let (vault, warden) = (label(Kind::Vault, VAULT), label(Kind::Warden, WARDEN));

@@ -50,6 +50,14 @@ impl Vault {
 
     /// Takes an act up: also for the sentinel, which waits for no answer.
     pub(crate) fn act(&mut self, asker: Option<Asker>, act: KeyAct) {
+        if !self.is_compared() {
+            if let KeyAct::Freeze(freeze) = &act
+                && freeze.on
+            {
+                self.stop(freeze);
+            }
+            return self.wait_for_past(asker, act);
+        }
         if let Some((expected, found, hint)) = self.keys.objection(&act) {
             let (expected, hint) = (expected.to_owned(), hint.to_owned());
             return self.answer_act(asker, &ToAdmin::Refused { expected, found, hint });
@@ -117,7 +125,7 @@ impl Vault {
         self.answer_act(asker, &ToAdmin::EvidenceAway);
     }
 
-    fn after(&mut self, act: &KeyAct) {
+    pub(crate) fn after(&mut self, act: &KeyAct) {
         match act {
             KeyAct::ShredTenant { tenant } => {
                 self.grants.drop_whose(Some(*tenant), None);
@@ -161,6 +169,10 @@ impl Vault {
         if let Err(fault) = self.keys.give_up(number) {
             self.alarm(fault.to_string());
         }
+        self.answer_act(asker, &ToAdmin::EvidenceAway);
+    }
+
+    pub(crate) fn answer_act_away(&mut self, asker: Option<Asker>) {
         self.answer_act(asker, &ToAdmin::EvidenceAway);
     }
 

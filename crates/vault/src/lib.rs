@@ -52,6 +52,7 @@ mod sighted;
 mod stood;
 
 mod offline;
+mod older;
 mod owned;
 
 #[cfg(test)]
@@ -133,8 +134,7 @@ fn live(mut house: House) -> Result<(), Fault> {
         _ => None,
     };
     house.jail().map_err(Fault::House)?;
-    let seed = Zeroizing::new(compartment::random::<32>());
-    let author = Author::new(Kind::Vault, house.start.instance, &seed);
+    let author = keys.author(house.start.instance)?;
     let public = keys.statement.public();
     house.ready(Some(author.public_key().0), Some(public)).map_err(Fault::House)?;
     let mut hub = Hub::new().map_err(Fault::Channel)?;

@@ -395,8 +395,15 @@ pub(crate) fn changed(
 ) -> Result<(Records, u64), Fault> {
     let mut count = 0;
     let mut after = Records::with_capacity(records.len() + rows.len());
+    let mut noted = None;
     for record in records {
-        match change(Row::read(&record).ok_or(Fault::Torn { at: after.len() as u64 })?)? {
+        let row = Row::read(&record).ok_or(Fault::Torn { at: after.len() as u64 })?;
+        if matches!(row, Row::Noted { .. }) {
+            // The last one says it all.
+            noted = Some(record);
+            continue;
+        }
+        match change(row)? {
             Change::Not => after.push(record),
             Change::To(row) => {
                 count += 1;
@@ -405,6 +412,7 @@ pub(crate) fn changed(
             Change::Gone => {}
         }
     }
+    after.extend(noted);
     for row in rows {
         after.push(record_of(&row)?);
     }

@@ -171,22 +171,22 @@ pub fn apply_shreds(folder: &Path, shreds: &[Shred]) -> Result<u64, Fault> {
 }
 
 /// What was forgotten then; one that was set later stays.
-fn without_sign_ins(
+pub(crate) fn without_sign_ins(
     records: Records,
     whose: TenantId,
     until_ms: u64,
 ) -> Result<(Records, u64), Fault> {
-    let before = records.len();
+    let mut gone = 0;
     let (records, _) = changed(records, Vec::new(), |row| {
         Ok(match row {
             Row::Credential { tenant, at_ms, .. } if tenant == whose && at_ms <= until_ms => {
+                gone += 1;
                 Change::Gone
             }
             _ => Change::Not,
         })
     })?;
-    let gone = before.saturating_sub(records.len());
-    Ok((records, gone as u64))
+    Ok((records, gone))
 }
 
 /// Puts the store under another credential; the old one opens nothing of it any more. What is

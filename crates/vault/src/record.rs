@@ -5,6 +5,8 @@
 //! behind it is given up after six seconds and then only its record remains: more is recorded
 //! than was released, never less.
 
+use crate::keys::Keys;
+use crate::older::Past;
 use crate::sighted::Sighted;
 use crate::vault::Then;
 use compartment::now_ms;
@@ -14,7 +16,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use terms::{GrantId, InstanceId, TenantId, UserId};
 use tlog::{Trust, Trusted};
-use wire::control::Keys;
+use wire::control;
 use wire::ledger::{FromLedger, Proof, ToLedger};
 use wire::{Hub, Peer};
 
@@ -116,6 +118,8 @@ enum Call {
     /// The newest entry that was taken, once more, for its proof: nobody waits for it.
     Probe,
     Releases,
+    /// What these rows may have forgotten.
+    Past,
 }
 
 impl Call {
@@ -166,6 +170,7 @@ pub(crate) struct Recorder {
     last_seen: Option<u64>,
     told_from: u64,
     seen_size: u64,
+    pub past: Past,
     done: Vec<(Then, Outcome)>,
     told: Vec<Told>,
     /// Lies of the ledger, for the warden's ear.
@@ -196,6 +201,7 @@ impl Recorder {
             last_seen: None,
             told_from: 0,
             seen_size: 0,
+            past: Past::Unknown,
             done: Vec::new(),
             told: Vec::new(),
             alarms: Vec::new(),
@@ -203,7 +209,7 @@ impl Recorder {
     }
 
     /// Believes keys that were not known at the start, and none in the place of known ones.
-    pub fn learn(&mut self, keys: Keys) {
+    pub fn learn(&mut self, keys: control::Keys) {
         if let (None, Some(ledger), Some(mirror)) = (&self.trust, keys.ledger, keys.mirror) {
             self.trust = Trust::new(&ledger, &mirror);
         }
@@ -211,7 +217,8 @@ impl Recorder {
 
     /// Whether ledger and mirror stand behind what is told them, as far as is known.
     pub fn is_here(&self) -> bool {
-        self.ledger.is_some() && self.away_since.is_none() && !self.is_unproven
+        let is_known = matches!(self.past, Past::Known(_));
+        is_known && self.ledger.is_some() && self.away_since.is_none() && !self.is_unproven
     }
 
     /// Whether an entry of somebody else's stands in the ledger, cosigned by the mirror.
@@ -275,7 +282,7 @@ impl Recorder {
     }
 
     /// Gives up what has waited too long, and sends what can be sent.
-    pub fn pump(&mut self, hub: &mut Hub, window_ms: u64) {
+    pub fn pump(&mut self, hub: &mut Hub, keys: &mut Keys, window_ms: u64) {
         let now = Instant::now();
         if self.flight.as_ref().is_some_and(|flight| now - flight.sent > SILENCE) {
             self.is_unproven |= self.flight.take().is_some_and(|flight| flight.what.proves());
@@ -292,6 +299,9 @@ impl Recorder {
             self.send(hub, ledger, &question, Call::Releases);
             return;
         }
+        if let Some(question) = self.past.question() {
+            return self.send(hub, ledger, &question, Call::Past);
+        }
         if self.is_anew {
             let entries = self.taken.iter().cloned().collect();
             let append = ToLedger::Append { entries, prove: false };
@@ -300,7 +310,7 @@ impl Recorder {
         if !self.company_left(now).is_zero() {
             return;
         }
-        self.sign();
+        self.sign(keys);
         if self.signed.is_empty() {
             if let Some(last) = self.taken.back().filter(|_| self.is_unproven) {
                 let probe = ToLedger::Append { entries: vec![last.clone()], prove: true };
@@ -342,7 +352,8 @@ impl Recorder {
             || !self.pending.is_empty()
             || !self.owed.is_empty()
             || self.is_unproven
-            || self.next_release.is_none();
+            || self.next_release.is_none()
+            || !matches!(self.past, Past::Known(_));
         if busy { RETRY / 4 } else { Duration::from_secs(1) }
     }
 
@@ -356,7 +367,7 @@ impl Recorder {
         }
     }
 
-    fn mark_away(&mut self) {
+    pub fn mark_away(&mut self) {
         let now = Instant::now();
         self.not_before = now + RETRY;
         self.away_since.get_or_insert(now);
@@ -379,7 +390,7 @@ impl Recorder {
     }
 
     /// Signs what waits. Nothing new is signed while older frames have found no taker.
-    fn sign(&mut self) {
+    fn sign(&mut self, keys: &mut Keys) {
         if self.away_since.is_some() && !self.signed.is_empty() {
             return;
         }
@@ -397,7 +408,8 @@ impl Recorder {
                     (Body::Release { vault_seq, instance, grant, tenant, user, released }, true)
                 }
             };
-            match self.author.sign(at_ms, body) {
+            let is_noted = self.past.note(keys, (&self.author, &body));
+            match is_noted.then(|| self.author.sign(at_ms, body)).flatten() {
                 Some(frame) => {
                     let (then, proof) = (Some(asked.then), asked.proof);
                     let until = (!asked.lasting).then_some(until);
@@ -473,6 +485,10 @@ impl Recorder {
                 self.is_anew = false;
                 self.away_since = None;
             }
+            (Call::Past, answer) => match self.past.answered(answer) {
+                true => self.away_since = None,
+                false => self.mark_away(),
+            },
             (Call::Releases, FromLedger::Releases { entries, next }) => self.tell(&entries, next),
             (Call::Append { count, .. }, FromLedger::Shut) => self.shut(count),
             (_, FromLedger::Refused { why }) => {

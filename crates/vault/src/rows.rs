@@ -85,6 +85,12 @@ pub(crate) enum Row {
         print: [u8; 32],
         place: String,
     },
+    /// What these rows know of their own deeds, with a sum that only a vault can make. It stands in
+    /// this very file: a copy brings its own.
+    Noted {
+        noted: Vec<u8>,
+        sum: [u8; 32],
+    },
 }
 
 impl Row {
@@ -177,6 +183,8 @@ pub(crate) struct State {
     pub backup_keys: BTreeMap<u32, BackupKey>,
     pub intents: BTreeMap<u64, KeyAct>,
     pub next_intent: u64,
+    /// What was noted of deeds last, and its sum.
+    pub noted: Option<(Vec<u8>, [u8; 32])>,
 }
 
 impl State {
@@ -236,6 +244,7 @@ impl State {
                 self.next_intent = self.next_intent.max(number + 1);
                 self.intents.remove(&number);
             }
+            Row::Noted { noted, sum } => self.noted = Some((noted, sum)),
             Row::Transit { tenant, public, stored } => {
                 let public = PublicKey::parse(&public).ok()?;
                 let row = TransitRow { public, stored: Zeroizing::new(stored) };

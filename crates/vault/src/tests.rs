@@ -60,7 +60,7 @@ impl Running {
         let root = RootKey::from_credential(&[5; 32]).unwrap();
         let keys = Keys::open(folder, root, compartment::now_ms()).unwrap();
         let stood = Stood::open(folder, keys.standing().unwrap()).unwrap();
-        let author = Author::new(Kind::Vault, InstanceId([start; 6]), &[start; 32]);
+        let author = keys.author(InstanceId([start; 6])).unwrap();
         let sighted = crate::sighted::Sighted::new(folder.join(crate::sighted::SIGHTED));
         let thread = thread::spawn(move || {
             let mut hub = Hub::new().unwrap();

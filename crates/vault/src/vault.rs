@@ -7,6 +7,7 @@ use crate::depart::Carry;
 use crate::grants::{Grants, Moment};
 use crate::hands::Hands;
 use crate::keys::{Keys, Made};
+use crate::older::Early;
 use crate::record::{Asked, Deed, Outcome, Recorder};
 use crate::sighted::Sighted;
 use crate::stood::Stood;
@@ -123,6 +124,7 @@ pub(crate) struct Vault {
     expiry: Expiry,
     /// Acts of an earlier start wait for the ledger.
     pub unfinished: bool,
+    pub early: Early,
 }
 
 /// Milliseconds since 1970, as the vault counts them.
@@ -171,13 +173,14 @@ impl Vault {
             demo,
             swept: Instant::now(),
             expiry: Expiry::default(),
-            unfinished: false,
+            // Taken up once these rows are compared with the ledger.
+            unfinished: true,
+            early: Early::default(),
         })
     }
 
     /// Until the warden says stop, or is gone.
     pub fn serve(mut self) -> Result<(), Fault> {
-        self.resume();
         let served = self.serve_until_stopped();
         self.recorder.sighted.get_mut().keep();
         // A clean end forgets no first word of an address.
@@ -345,7 +348,8 @@ impl Vault {
     }
 
     fn keep_evidence(&mut self) {
-        self.recorder.pump(&mut self.hub, WINDOW_MS);
+        self.compare();
+        self.recorder.pump(&mut self.hub, &mut self.keys, WINDOW_MS);
         for told in self.recorder.told() {
             self.budget.rebuild(told.at_ms, told.tenant, told.user, told.bodies);
         }

@@ -47,9 +47,12 @@ impl<V: Volume> Book<V> {
         }
     }
 
+    /// What an intruder recorded is nothing that a keeper does again.
     fn deeds_of(&self, kind: Kind, from_index: u64) -> FromLedger {
+        let keepers = &self.memory.keepers;
         self.chosen(from_index, u64::MAX, |entry| {
-            entry.author == kind && entry.body.changes_tables()
+            let is_its = entry.author == kind && !keepers.is_off_charter(entry.start);
+            is_its && entry.body.changes_tables()
         })
     }
 

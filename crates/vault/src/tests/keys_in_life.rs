@@ -1,5 +1,7 @@
 //! Keys rotated, sealed, held, frozen and destroyed, through the vault's own channels.
 
+mod older;
+
 use super::*;
 use crate::journal::Records;
 use crate::life::without;

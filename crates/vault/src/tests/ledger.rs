@@ -12,7 +12,7 @@ use tlog::{
     inclusion_proof, leaf_hash,
 };
 use wire::Channel;
-use wire::ledger::{FromLedger, Proof, ToLedger};
+use wire::ledger::{Deed, FromLedger, LastDeeds, Proof, ToLedger};
 use wire::vault::{Grant, Proven};
 
 pub const TRUE: u8 = 0;
@@ -29,6 +29,8 @@ pub struct Ledger {
     mood: Arc<AtomicU8>,
     entries: Arc<Mutex<Vec<Vec<u8>>>>,
     tree: Arc<Mutex<(CompactRange, RecentNodes)>>,
+    /// Starts of vaults that the warden found off charter.
+    pub intruders: Arc<Mutex<Vec<InstanceId>>>,
     /// As long as two flushes take on a disk.
     pub delay: Duration,
 }
@@ -39,6 +41,7 @@ impl Ledger {
             mood: Arc::new(AtomicU8::new(TRUE)),
             entries: Arc::default(),
             tree: Arc::new(Mutex::new((CompactRange::new(), RecentNodes::new(4_096)))),
+            intruders: Arc::default(),
             delay: Duration::ZERO,
         }
     }
@@ -97,11 +100,22 @@ impl Ledger {
                         let entries = self.entries.lock().unwrap().clone();
                         Some(FromLedger::Releases { entries, next: None })
                     }
+                    ToLedger::LastDeeds | ToLedger::Deeds { .. } if self.is(SILENT) => None,
+                    ToLedger::LastDeeds | ToLedger::Deeds { .. } if self.is(AWAY) => {
+                        Some(FromLedger::Away)
+                    }
+                    ToLedger::LastDeeds => Some(FromLedger::LastDeeds(self.last_deeds())),
+                    ToLedger::Deeds { from_index } => {
+                        let deeds = self.changes().into_iter();
+                        let is_meant = |(deed, _): &(Deed, Vec<u8>)| {
+                            deed.index >= from_index && !self.is_intruder(deed)
+                        };
+                        let entries = deeds.filter(is_meant).map(|(_, frame)| frame).collect();
+                        Some(FromLedger::Deeds { entries, next: None })
+                    }
                     ToLedger::Head
                     | ToLedger::Lost
                     | ToLedger::Show { .. }
-                    | ToLedger::LastDeeds
-                    | ToLedger::Deeds { .. }
                     | ToLedger::Ended { .. }
                     | ToLedger::Follow { .. } => None,
                 };
@@ -110,6 +124,35 @@ impl Ledger {
                 }
             }
         });
+    }
+
+    fn is(&self, mood: u8) -> bool {
+        self.mood.load(Ordering::SeqCst) == mood
+    }
+
+    /// What changed what a vault keeps.
+    fn changes(&self) -> Vec<(Deed, Vec<u8>)> {
+        let mut changes = Vec::new();
+        for (frame, index) in self.entries.lock().unwrap().iter().zip(0..) {
+            let entry = Frame::parse(frame).unwrap().entry;
+            if entry.author == Kind::Vault && entry.body.changes_tables() {
+                let deed = Deed { start: entry.start, seq: entry.seq, index };
+                changes.push((deed, frame.clone()));
+            }
+        }
+        changes
+    }
+
+    fn is_intruder(&self, deed: &Deed) -> bool {
+        self.intruders.lock().unwrap().contains(&deed.start)
+    }
+
+    fn last_deeds(&self) -> LastDeeds {
+        let newest = |is_foreign: bool| {
+            let deeds = self.changes().into_iter().rev().map(|(deed, _)| deed);
+            deeds.into_iter().find(|deed| self.is_intruder(deed) == is_foreign)
+        };
+        LastDeeds { own: newest(false), foreign: newest(true) }
     }
 
     pub fn append(&self, new: Vec<Vec<u8>>, prove: bool) -> Option<FromLedger> {
