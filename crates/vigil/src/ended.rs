@@ -1,6 +1,6 @@
 //! What a recorded deed ended opens nothing any more: revoked credentials, people who are shut out,
-//! freezes, sealed keys; and a part that is out of the house is not started. Whoever comes in by one
-//! of them found a keeper's folder changed: a row of an older copy among the newer ones, or a mark
+//! freezes, sealed keys; and a part that is out of the house is not started. Whoever comes in all
+//! the same found a keeper's folder changed: a row of an older copy among the newer ones, or a mark
 //! that somebody took off.
 //!
 //! The ledger tells at each start everything of it that it has, from its first entry on. Until that
