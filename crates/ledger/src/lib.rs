@@ -15,6 +15,7 @@ mod authors;
 mod book;
 mod clock;
 mod doubt;
+mod endings;
 mod fault;
 mod folder;
 mod followers;

@@ -1,6 +1,7 @@
 //! What the ledger knows of its own entries without reading them again.
 
 use crate::authors::{Authors, number, read_number};
+use crate::endings::Endings;
 use crate::keepers::Keepers;
 use evidence::{Body, Entry};
 use std::collections::VecDeque;
@@ -12,13 +13,14 @@ const RELEASES_MS: u64 = 86_400_000;
 /// No more of them are kept, whatever their time: 3,000 a second for more than an hour.
 const RELEASES: usize = 12_000_000;
 
-/// Authors, where releases stand, and what the keepers did last.
+/// Authors, where releases and endings stand, and what the keepers did last.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub authors: Authors,
     /// Index and time.
     pub releases: VecDeque<(u64, u64)>,
     pub keepers: Keepers,
+    pub endings: Endings,
 }
 
 impl Memory {
@@ -26,6 +28,7 @@ impl Memory {
     pub fn learn(&mut self, entry: &Entry, index: u64, leaf: Hash) {
         self.authors.take(entry, index, leaf);
         self.keepers.learn(entry, index);
+        self.endings.learn(entry, index);
         if matches!(entry.body, Body::Release { .. }) {
             self.releases.push_back((index, entry.time_ms));
             let horizon = entry.time_ms.saturating_sub(RELEASES_MS);
@@ -46,6 +49,7 @@ impl Memory {
             number(&mut to, *at_ms);
         }
         self.keepers.save(&mut to);
+        self.endings.save(&mut to);
         to
     }
 
@@ -58,7 +62,8 @@ impl Memory {
             (0..count).map(|_| Some((read_number(from)?, read_number(from)?))).collect();
         let releases = releases?;
         let keepers = Keepers::load(from)?;
-        from.is_at_end().then_some(Self { authors, releases, keepers })
+        let endings = Endings::load(from)?;
+        from.is_at_end().then_some(Self { authors, releases, keepers, endings })
     }
 
     /// The batch in hand is written.
@@ -72,5 +77,6 @@ impl Memory {
         self.authors.batch_lost();
         self.releases.retain(|(index, _)| *index < before);
         self.keepers.forget(before);
+        self.endings.forget(before);
     }
 }

@@ -20,6 +20,9 @@ pub(super) struct Asked {
 
 /// Entries that are looked at for one answer.
 const LOOKED_AT: usize = 16_384;
+/// Entries that one answer shows of those whose places are known: each is some 300 octets, and is
+/// read by itself.
+const SHOWN: usize = 1_024;
 
 impl<V: Volume> Book<V> {
     /// Nothing is said before the mirror has given back what may be missing here: a keeper would
@@ -56,9 +59,31 @@ impl<V: Volume> Book<V> {
         })
     }
 
-    /// What the sentinel must know to tell that somebody came in by what had been ended.
+    /// What the sentinel must know to tell that somebody came in by what had been ended. Only what
+    /// is older than our memory of it is looked for in the log itself.
     pub(super) fn ended_of(&self, from_index: u64, to_index: u64) -> FromLedger {
-        self.chosen(from_index, to_index, Entry::ends_or_lets_in)
+        let endings = &self.memory.endings;
+        let to_index = to_index.min(self.store.size());
+        let known_from = endings.unknown_before().min(to_index);
+        if from_index < known_from {
+            let mut piece = self.chosen(from_index, known_from, Entry::ends_or_lets_in);
+            if let FromLedger::Deeds { next, .. } = &mut piece
+                && next.is_none()
+            {
+                *next = (known_from < to_index).then_some(known_from);
+            }
+            return piece;
+        }
+        let places = endings.between(from_index, to_index, SHOWN);
+        let Some(entries) = self.standing_at(&places) else { return FromLedger::Away };
+        let next = places.last().map(|last| last + 1);
+        let is_more = |next: &u64| !endings.between(*next, to_index, 1).is_empty();
+        FromLedger::Deeds { entries, next: next.filter(is_more) }
+    }
+
+    fn standing_at(&self, places: &[u64]) -> Option<Vec<Vec<u8>>> {
+        let one = |place: &u64| self.store.entries(*place, 1, SEND_BYTES).ok()?.pop();
+        places.iter().map(one).collect()
     }
 
     /// A piece of what stands from here to there, as far as it is meant.
