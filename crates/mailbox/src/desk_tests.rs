@@ -484,7 +484,7 @@ fn an_older_mailbox_says_so_until_somebody_knows() {
     let after = uid_validity(&mut running.access(AOI));
     assert!(after > before, "{after}");
     let what = next_alarm(&running);
-    let told = ["are older than what was recorded", "2 entries", "2023-11-14", "3 messages"];
+    let told = ["remember nothing of what was recorded", "2 entries", "2023-11-14", "3 messages"];
     assert!(told.iter().all(|part| what.contains(part)), "{what}");
     assert!(lacks(&running) && matches!(keep(&mut edge, AOI, 2), ToEdge::Kept));
     assert_eq!(uids(&mut running.access(AOI)), [1, 2]);
@@ -515,13 +515,13 @@ fn whose_mailbox_is_damaged_is_said() {
     running.stop();
     let path = folder.0.join("index.db");
     let index = rusqlite::Connection::open(&path).unwrap();
-    let page: u64 = index
+    let page: u32 = index
         .query_row("SELECT rootpage FROM sqlite_master WHERE name = 'line'", (), |row| row.get(0))
         .unwrap();
-    let size: u64 = index.query_row("PRAGMA page_size", (), |row| row.get(0)).unwrap();
+    let size: u32 = index.query_row("PRAGMA page_size", (), |row| row.get(0)).unwrap();
     drop(index);
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &[0x55], (page - 1) * size).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0x55], u64::from((page - 1) * size)).unwrap();
     let running = Running::start(&folder.0);
     let rows = FromAccess::Rows { folder: INBOX, since: None };
     let mut aoi = running.access(AOI);

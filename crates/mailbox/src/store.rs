@@ -182,7 +182,7 @@ impl Store {
     }
 
     /// Whether mail went since this was last asked.
-    pub fn let_go(&mut self) -> bool {
+    pub fn has_let_go(&mut self) -> bool {
         std::mem::take(&mut self.lets_go)
     }
 

@@ -8,7 +8,7 @@ mod notices;
 mod older;
 mod turns;
 
-pub use older::{SetBack, Settled};
+pub use older::SetBack;
 pub use turns::Taken;
 
 use crate::Fault;

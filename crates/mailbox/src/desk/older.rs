@@ -5,7 +5,8 @@
 
 use super::{CHORES, Desk};
 use crate::Fault;
-use crate::entry::Arrived;
+use crate::entry::{Arrived, Entry as Told};
+use crate::store::uid_validity;
 use compartment::now_ms;
 use evidence::{Body, Entry, rfc3339};
 use journal::{Found, Lacks, Runs};
@@ -104,9 +105,9 @@ impl Desk {
     }
 
     fn keep_runs(&mut self, runs: Runs, renumbers: bool) -> Result<(), Fault> {
-        self.store.note(runs)?;
-        if renumbers {
-            self.store.renumber(now_ms())?;
+        match renumbers {
+            true => self.store.renumber(runs, now_ms())?,
+            false => self.store.note(runs)?,
         }
         self.store.commit().map(drop)
     }
@@ -148,7 +149,7 @@ impl Desk {
 
     /// Mail went: told beside what is committed now, or within a minute.
     pub(super) fn mark(&mut self) -> Result<(), Fault> {
-        self.standing.has_gone |= self.store.let_go();
+        self.standing.has_gone |= self.store.has_let_go();
         let is_due = self.standing.next_mark.is_none_or(|at| at <= Instant::now());
         let may = is_due || self.leaving.is_some();
         if self.standing.has_gone && may && self.forward.has_begun() {
@@ -178,18 +179,19 @@ impl Desk {
 impl crate::Store {
     /// What the tables know of the entries that tell of them.
     pub(crate) fn note(&mut self, runs: Runs) -> Result<(), Fault> {
-        self.stage(vec![crate::entry::Entry::Noted(runs)])
+        self.stage(vec![Told::Noted(runs)])
     }
 
-    /// Nobody's copy of a folder counts any more: mail that is gone had numbers that come again.
-    pub(crate) fn renumber(&mut self, now_ms: u64) -> Result<(), Fault> {
-        let above = crate::store::uid_validity(now_ms).max(self.index.uid_validity()?);
-        self.stage(vec![crate::entry::Entry::Renumbered { above: above.saturating_add(1) }])
+    /// And nobody's copy of a folder counts any more: mail that is gone had numbers that come
+    /// again. Both or none of it is kept.
+    pub(crate) fn renumber(&mut self, runs: Runs, now_ms: u64) -> Result<(), Fault> {
+        let above = uid_validity(now_ms).max(self.index.uid_validity()?).saturating_add(1);
+        self.stage(vec![Told::Noted(runs), Told::Renumbered { above }])
     }
 
     pub(crate) fn mark(&mut self, now_ms: u64) -> Result<(), Fault> {
         let mark = Arrived::mark(self.next_seq(), now_ms);
-        self.stage(vec![crate::entry::Entry::Arrived(mark)])
+        self.stage(vec![Told::Arrived(mark)])
     }
 }
 

@@ -72,7 +72,7 @@ impl SetBack {
 }
 
 /// What became of it.
-#[derive(Default, Debug, PartialEq, Eq)]
+#[derive(Default)]
 pub struct Settled {
     pub left: usize,
     pub held: usize,
