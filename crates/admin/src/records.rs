@@ -244,8 +244,8 @@ fn of_mailbox(peers: &mut Peers<'_>) -> Vec<Value> {
     };
     let damaged = damaged.into_iter().map(|user| {
         format!(
-            "mailbox of user {user} cannot be read whole: stop the house and put the newest copy \
-             of DIR/mailbox back"
+            "mailbox of user {user} is damaged: stop the house and put the newest copy of \
+             DIR/mailbox back"
         )
     });
     let told = lacks.into_iter().chain(damaged);

@@ -140,8 +140,8 @@ impl Desk {
             && self.standing.damaged.insert(user);
         if is_new {
             self.alarm(format!(
-                "mailbox of user {user} cannot be read whole: {}; its rows in DIR/mailbox/index.db \
-                 are damaged: stop the house and put the newest copy of DIR/mailbox back",
+                "mailbox of user {user} is damaged: stop the house and put the newest copy of \
+                 DIR/mailbox back: {}",
                 fault.story()
             ));
         }
@@ -195,17 +195,18 @@ impl crate::Store {
     }
 }
 
+/// An alarm has 160 characters.
 fn what(lacks: &Lacks) -> String {
-    let how = match lacks.is_blank {
-        true => "remember nothing of what was",
-        false => "are older than what was",
-    };
-    let Lacks { entries, messages, since_ms, .. } = lacks;
-    format!(
-        "the mailbox's tables {how} recorded of them: somebody put an older copy of DIR/mailbox in \
-         its place, or removed it; {entries} entries since {} are not in it, with {messages} \
-         messages, which are gone, and what was deleted since is back; put the newest copy of \
-         DIR/mailbox back, or: ledger acknowledge-loss",
-        rfc3339(*since_ms)
-    )
+    let Lacks { entries, messages, since_ms, is_blank } = lacks;
+    let since = rfc3339(*since_ms);
+    match is_blank {
+        true => format!(
+            "DIR/mailbox was emptied: {entries} entries ({messages} messages) since {since} are \
+             gone: put the newest copy back, or ledger acknowledge-loss"
+        ),
+        false => format!(
+            "DIR/mailbox is older than the evidence: {entries} entries ({messages} messages) since \
+             {since} are gone, deleted mail is back: restore it, or acknowledge-loss"
+        ),
+    }
 }

@@ -59,7 +59,7 @@ impl Desk {
             Ok(settled) => {
                 self.forward.begun();
                 if let Some(is_blank) = older {
-                    self.alarm(settled.what(is_blank));
+                    settled.what(is_blank).into_iter().for_each(|what| self.alarm(what));
                 }
                 (self.standing.recorded, self.standing.is_older) = (SetBack::default(), None);
             }

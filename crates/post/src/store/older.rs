@@ -20,8 +20,9 @@ use wire::post::{AtEnd, Hold, State, Why};
 const HELD_MS: u64 = 4 * 24 * 3_600 * 1_000;
 /// Letters that are not in the queue and are told apart.
 const OTHERS: usize = 200_000;
-/// Of those that are gone so many are named in the alarm; `trace` knows the others.
-const NAMED: usize = 10;
+/// Of those that are gone so many are named in alarms, and so many in one; `trace` knows all.
+const NAMED: usize = 12;
+const ONE_ALARM: usize = 3;
 /// Entries of one note.
 const TOGETHER: usize = 10_000;
 
@@ -80,23 +81,20 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// For an alarm.
-    pub fn what(&self, is_blank: bool) -> String {
-        let how = if is_blank { "remembers nothing of what was" } else { "is older than what was" };
+    /// For alarms, which have 160 characters.
+    pub fn what(&self, is_blank: bool) -> Vec<String> {
+        let how = if is_blank { "was emptied" } else { "is older than the evidence" };
         let Self { left, held, gone } = self;
-        let named: Vec<String> = gone.iter().take(NAMED).map(ToString::to_string).collect();
-        let named = match (gone.len(), named.join(", ")) {
-            (0, _) => String::new(),
-            (many, named) if many > NAMED => format!(": {named} and others, see `trace`"),
-            (_, named) => format!(": {named}"),
-        };
-        format!(
-            "the post's queue {how} recorded of it: somebody put an older copy of DIR/post in its \
-             place, or removed it; {left} letters in it had left and do not leave again, {held} \
-             are held, for nobody can tell what was decided about them since: queue release or \
-             queue cancel; {} that were taken since and are not known to have left are gone{named}",
-            gone.len()
-        )
+        let many = gone.len();
+        let all = format!(
+            "DIR/post {how}: {left} letters had left and do not leave again, {held} are held for a \
+             word (queue release, queue cancel), {many} are gone"
+        );
+        let named = gone.get(..NAMED).unwrap_or(gone).chunks(ONE_ALARM).map(|some| {
+            let some: Vec<String> = some.iter().map(ToString::to_string).collect();
+            format!("letters that DIR/post lacks: {}", some.join(", "))
+        });
+        std::iter::once(all).chain(named).collect()
     }
 }
 

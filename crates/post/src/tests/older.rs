@@ -59,9 +59,10 @@ fn what_left_leaves_no_second_time() {
     let settled = store.begin(Runs::default(), Some(&recorded), NOW).unwrap();
     assert_eq!((settled.left, settled.held), (1, 3));
     assert_eq!(settled.gone, [id(7), id(9)]);
-    let what = settled.what(false);
-    assert!(what.contains("1 letters in it had left") && what.contains("3 are held"), "{what}");
-    assert!(what.ends_with(&format!("{}, {}", id(7), id(9))), "{what}");
+    let told = settled.what(false);
+    let [what, named] = told.as_slice() else { panic!("{told:?}") };
+    assert!(what.contains("1 letters had left") && what.contains("3 are held"), "{what}");
+    assert!(named.ends_with(&format!("{}, {}", id(7), id(9))), "{named}");
     let mut store = reopened(store, &folder.0);
     for now in [NOW, NOW + 60_000] {
         store.tick(now).unwrap();
@@ -89,8 +90,10 @@ fn of_an_emptied_queue_it_is_said_what_is_gone() {
     learn(&mut recorded, &store, came(many));
     let settled = store.begin(Runs::default(), Some(&recorded), NOW).unwrap();
     assert_eq!((settled.left, settled.held, settled.gone.len()), (0, 0, 30));
-    let what = settled.what(true);
-    assert!(what.contains("remembers nothing") && what.ends_with("and others, see `trace`"));
+    let told = settled.what(true);
+    assert_eq!(told.len(), 5);
+    assert!(told[0].contains("was emptied") && told[0].ends_with("30 are gone"), "{told:?}");
+    assert!(told.iter().all(|what| what.len() <= 160), "the evidence cuts it");
     // What comes anew is as ever.
     let again = outgoing(31, &[1], NOW);
     store.queue((&again, DISPATCH, Hand::Own), &[]).unwrap();
