@@ -20,6 +20,8 @@ pub enum Fault {
 pub enum Trouble {
     /// Evidence is away: nothing is shown without proof.
     Unavailable,
+    /// Nothing of this person's opens: keys are sealed or frozen, by somebody's word.
+    Stopped,
     /// Whoever was asked does not answer in time.
     Away(Kind),
     /// The session is over: ended, revoked or too old.
@@ -42,6 +44,7 @@ impl Trouble {
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Unavailable => ("UNAVAILABLE", "this cannot be recorded now, try again later"),
+            Self::Stopped => ("UNAVAILABLE", STOPPED),
             Self::Away(kind) => ("UNAVAILABLE", away(kind)),
             Self::Ended => ("", "the session has ended"),
             Self::Line => ("", "the connection is gone"),
@@ -54,6 +57,8 @@ impl Trouble {
         }
     }
 }
+
+const STOPPED: &str = "the keys of this mail are sealed or frozen, ask who runs this service";
 
 /// What a person hears of it: which part of the house it is, in words of theirs.
 fn away(kind: Kind) -> &'static str {
@@ -78,6 +83,7 @@ mod tests {
             words
         };
         assert!(words(Trouble::Unavailable).contains("cannot be recorded"));
+        assert!(words(Trouble::Stopped).contains("sealed or frozen"));
         assert!(words(Trouble::Away(Kind::Mailbox)).contains("storage of mail does not answer"));
         assert!(words(Trouble::Away(Kind::Vault)).contains("keeper of keys does not answer"));
         assert!(words(Trouble::Away(Kind::Identity)).contains("nobody can be signed in"));

@@ -366,6 +366,7 @@ impl Person {
                 FromVault::Refused(Refusal::Budget) => {
                     return Err(Trouble::No("LIMIT", "too much was opened in too short a time"));
                 }
+                FromVault::Refused(Refusal::Stopped) => return Err(Trouble::Stopped),
                 FromVault::Refused(Refusal::NoGrant | Refusal::Expired) => self.renew(ends)?,
                 _ => return Err(Trouble::Broken),
             }
@@ -389,6 +390,7 @@ impl Person {
                     self.agreed_with = ends.vault_starts;
                 }
                 FromVault::EvidenceAway => return Err(Trouble::Unavailable),
+                FromVault::Refused(Refusal::Stopped) => return Err(Trouble::Stopped),
                 FromVault::Refused(Refusal::NoGrant | Refusal::Expired) => self.renew(ends)?,
                 _ => return Err(Trouble::Broken),
             }

@@ -15,6 +15,7 @@ use wire::admin::Request as Asked;
 use wire::approval::{Act, NEEDED, Permission, Proof, Purpose, Request, WhoseLog};
 use wire::directory::{FromAdmin as ToDirectory, TenantSettings, ToAdmin as FromDirectory};
 use wire::identity::{FromAdmin, ToAdmin, Whose};
+use wire::mailbox;
 use wire::redirection::Redirection;
 
 /// The grounds of this request, with a digest in the password's place.
@@ -200,12 +201,22 @@ pub fn acknowledge(peers: &mut Peers<'_>, whose: &str, size: u64, root: &str) ->
         Refusal::new(expected, found, "sekisho ledger acknowledge-loss finds it itself")
     };
     let found = WhoseLog::ALL.into_iter().find(|one| one.word() == whose);
-    let whose = found.ok_or_else(|| wrong("ledger, mirror, both or directory", whose))?;
+    let whose = found.ok_or_else(|| wrong("ledger, mirror, both, directory or mailbox", whose))?;
     let octets = BASE64.decode(root.as_bytes()).ok();
     let root = octets.and_then(|octets| <[u8; 32]>::try_from(octets).ok());
     let root = root.ok_or_else(|| wrong("the root of a log in base 64", "something else"))?;
+    if whose == WhoseLog::Mailbox && mailbox_lacks(peers)?.is_none() {
+        return Err(wrong("a mailbox that is older than what was recorded", "none"));
+    }
     let permission = permission(peers)?;
     perform(peers, Act::AcknowledgeLoss { whose, size, root }, permission)
+}
+
+fn mailbox_lacks(peers: &mut Peers<'_>) -> Result<Option<String>, Refusal> {
+    match crate::records::mailbox(peers, &mailbox::FromAdmin::Standing)? {
+        mailbox::ToAdmin::Standing { lacks, .. } => Ok(lacks),
+        _ => Err(Refusal::unexpected(Kind::Mailbox)),
+    }
 }
 
 fn acknowledge_under(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answer {
@@ -214,6 +225,9 @@ fn acknowledge_under(peers: &mut Peers<'_>, act: Act, permission: Permission) ->
     };
     match ask(peers, &FromAdmin::Carry { act, permission })? {
         ToAdmin::Done { weakened } => {
+            if whose == WhoseLog::Mailbox {
+                crate::records::mailbox(peers, &mailbox::FromAdmin::Acknowledge)?;
+            }
             let mut value = loss_json(whose, size, &root);
             set(&mut value, "acknowledged", json!(true));
             set(&mut value, "weakened", json!(weakened));

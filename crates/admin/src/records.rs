@@ -233,11 +233,26 @@ pub fn mailbox(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, R
     }
 }
 
-/// What the keepers say of themselves. Whoever is away keeps nobody waiting: it is said instead.
 /// Of a directory that cannot go on.
 const OLDER: &str = "the directory is older than what was recorded of it: all mail waits; put the \
                      newest copy of DIR/directory back, or: ledger acknowledge-loss";
 
+/// What mail the mailbox lacks, and whose cannot be read.
+fn of_mailbox(peers: &mut Peers<'_>) -> Vec<Value> {
+    let Ok(ToAdmin::Standing { lacks, damaged }) = mailbox(peers, &FromAdmin::Standing) else {
+        return Vec::new();
+    };
+    let damaged = damaged.into_iter().map(|user| {
+        format!(
+            "mailbox of user {user} is damaged: stop the house and put the newest copy of \
+             DIR/mailbox back"
+        )
+    });
+    let told = lacks.into_iter().chain(damaged);
+    told.map(|what| json!({ "component": "mailbox", "since": null, "what": what })).collect()
+}
+
+/// What the keepers say of themselves. Whoever is away keeps nobody waiting: it is said instead.
 pub fn status(peers: &mut Peers<'_>) -> Answer {
     peers.hurry();
     // Of these the warden knows that they do not answer.
@@ -268,6 +283,9 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         && let Some(unable) = unable.as_array_mut()
     {
         unable.push(json!({ "component": "directory", "since": null, "what": OLDER }));
+    }
+    if let Some(unable) = unable.as_array_mut() {
+        unable.extend(of_mailbox(peers));
     }
     let approvals = crate::approvals::mode_of_house(peers);
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");

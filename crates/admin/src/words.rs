@@ -103,6 +103,13 @@ fn known_loss(whose: WhoseLog, size: u64) -> [String; 2] {
              house goes on without what was changed since; it stays recorded"
                 .to_owned(),
         ],
+        _ if whose == WhoseLog::Mailbox => [
+            "メールの保管が記録より古いことを承知し、このまま続ける。失われたメールは戻らない。事実は記録に残る"
+                .to_owned(),
+            "that the mailbox is older than what was recorded of it is acknowledged, and the house \
+             goes on without the mail that is gone; it stays recorded"
+                .to_owned(),
+        ],
         0 => [
             "台帳がなくなったことを承知し、このまま続ける。事実は記録に残る".to_owned(),
             "the ledger was gone: that is acknowledged, and the house goes on; it stays recorded"

@@ -20,7 +20,7 @@ const ACKNOWLEDGED: u8 = 45;
 pub struct Acknowledged {
     pub index: u64,
     pub at_ms: u64,
-    /// `ledger`, `mirror`, `both` or `directory`.
+    /// `ledger`, `mirror`, `both`, `directory` or `mailbox`.
     pub whose: String,
     /// Of the checkpoint that was lost; 0: nobody knows. Of the directory: how many entries stand
     /// up to the newest that it had forgotten.
@@ -45,6 +45,11 @@ impl Acknowledged {
                 "the directory was older than what was recorded of it, up to entry {}: \
                  acknowledged at {at} by {who}",
                 self.size.saturating_sub(1)
+            );
+        }
+        if self.whose == "mailbox" {
+            return format!(
+                "the mailbox was older than what was recorded of it: acknowledged at {at} by {who}"
             );
         }
         match self.size {

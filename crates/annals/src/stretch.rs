@@ -74,8 +74,8 @@ impl Acknowledgements {
     /// Files that cannot be read.
     pub fn lost(&self, reader: &Reader) -> Result<Vec<Loss>, Fault> {
         let is_gone = |one: &&Acknowledged| {
-            // The directory is no log: what it forgot stands here.
-            one.whose != "directory"
+            // These are no logs: what they forgot stands here.
+            !["directory", "mailbox"].contains(&one.whose.as_str())
                 && (one.size == 0 || reader.root_at(one.size).is_none_or(|root| root != one.root))
         };
         let gone: Vec<&Acknowledged> = self.0.iter().filter(is_gone).collect();

@@ -201,7 +201,8 @@ deeds! {
         call: Word = 3,
         what: Word = 4,
     }
-    /// The author lives: silence is visible.
+    /// The author lives: silence is visible. A keeper of mail says by it that it let go of some
+    /// lately, by somebody's word or at its end.
     Heartbeat "heartbeat" 17 {}
     /// A tenant's keys leave the vault's memory, or come back.
     KeySeal "key.seal" 30 {
@@ -374,7 +375,8 @@ impl Body {
 
     /// Deeds that change what their author keeps in tables of its own: an older copy of the tables
     /// does not know of them, and the log does. Keys that are made (`KeyCreate`) are none of these:
-    /// there are many, they end nothing, and nobody could make the same ones again.
+    /// there are many, they end nothing, and nobody could make the same ones again. Those of mail
+    /// are told by keepers of mail alone, after their tables have it.
     pub fn changes_tables(&self) -> bool {
         matches!(
             self,
@@ -396,6 +398,11 @@ impl Body {
                 | Self::KeyHold { .. }
                 | Self::KeyBackup { .. }
                 | Self::KeyFreeze { .. }
+                | Self::Deliver { .. }
+                | Self::Queue { .. }
+                | Self::Send { .. }
+                | Self::Sent { .. }
+                | Self::Heartbeat {}
         )
     }
 

@@ -388,6 +388,8 @@ impl People<'_> {
             WhoseLog::Mirror => mirror.contains(at),
             WhoseLog::Both => ledger.contains(at) && mirror.contains(at),
             WhoseLog::Directory => false,
+            // It is asked itself, before and after.
+            WhoseLog::Mailbox => true,
         })
     }
 

@@ -11,11 +11,17 @@ mod carrier;
 #[cfg(test)]
 mod carrier_tests;
 mod noted;
+mod past;
 mod rounds;
+#[cfg(test)]
+mod rounds_tests;
+mod runs;
 
 pub use carrier::{Carrier, Heard};
 pub use noted::{Age, Behind, Doubt, Noted, Notes, ahead, intruded};
+pub use past::Found;
 pub use rounds::{Deed, Rounds, Stored};
+pub use runs::{Lacks, Runs};
 
 use compartment::{now_ms, random};
 use evidence::{Author, Body};

@@ -57,6 +57,11 @@ impl Noted {
         (Self { known, starts: Vec::new() }, age)
     }
 
+    /// As `Runs` reckons it: of each start the last number that it may have used.
+    pub(crate) fn of(known: u64, starts: Vec<(InstanceId, u64)>) -> Self {
+        Self { known, starts }
+    }
+
     /// Everything up to `last` is known.
     pub fn up_to(last: Deed) -> Self {
         Self { known: last.index + 1, starts: Vec::new() }

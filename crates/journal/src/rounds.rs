@@ -4,8 +4,9 @@
 //! handed in until the ledger has taken it, and only then forgotten by its store; a restart hands
 //! in again what was not.
 
-use crate::{Carrier, Heard};
-use evidence::{Author, Body};
+use crate::past::{Found, Kept, Past};
+use crate::{Carrier, Heard, Lacks, Runs};
+use evidence::{Author, Body, Entry};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use terms::Kind;
@@ -53,6 +54,11 @@ pub struct Rounds {
     through: VecDeque<u64>,
     signed_before: u64,
     gathering_since: Option<Instant>,
+    /// What the store's tables know of all this, and how they stand to what the ledger knows.
+    runs: Runs,
+    past: Option<Past>,
+    /// This start stands in them: it may sign.
+    has_begun: bool,
 }
 
 impl Rounds {
@@ -63,7 +69,81 @@ impl Rounds {
             through: VecDeque::new(),
             signed_before: 0,
             gathering_since: None,
+            runs: Runs::default(),
+            past: None,
+            has_begun: true,
         }
+    }
+
+    /// What the tables remember of their entries, and the number of their next record: nothing is
+    /// signed before they are held against the ledger, and this start stands in them.
+    pub fn remember(&mut self, kept: Option<Runs>, next_record: u64) {
+        let known = match &kept {
+            Some(runs) => Kept::Noted(runs.noted(next_record)),
+            None if next_record > 0 => Kept::Unnoted,
+            None => Kept::Nothing,
+        };
+        self.past = Some(Past::new(known));
+        (self.runs, self.has_begun) = (kept.unwrap_or_default(), false);
+    }
+
+    /// A frame from the ledger: tells how the tables stand, once. `learn` is told each entry that
+    /// they do not know of.
+    pub fn compare(
+        &mut self,
+        peer: Peer,
+        frame: &Frame,
+        learn: &mut dyn FnMut(&Entry),
+    ) -> Option<Found> {
+        self.past.as_mut()?.hear((peer, frame), learn)
+    }
+
+    /// What the tables are to keep before this start signs anything; `None`: it need not, or nobody
+    /// knows yet how they stand.
+    pub fn begin(&mut self, records: &VecDeque<impl Stored>, next_record: u64) -> Option<Runs> {
+        let past = self.past.as_ref().filter(|past| past.is_found() && !self.has_begun)?;
+        let first = records.front().map_or(next_record, Stored::seq);
+        self.runs.begin(self.carrier.author().start(), past.known, (first, next_record));
+        Some(self.runs.clone())
+    }
+
+    /// Whether nobody knows yet how the tables stand.
+    pub fn is_asking(&self) -> bool {
+        self.past.as_ref().is_some_and(|past| !past.is_found())
+    }
+
+    /// They have kept it.
+    pub fn begun(&mut self) {
+        self.has_begun = true;
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Whether the tables may turn out to be older, and it will be known in a moment.
+    pub fn is_in_doubt(&self) -> bool {
+        self.past.as_ref().is_some_and(Past::is_in_doubt)
+    }
+
+    /// What the tables are to keep beside something else that is written.
+    pub fn runs(&mut self) -> Option<Runs> {
+        self.past.as_ref().filter(|_| self.has_begun)?;
+        self.runs.told(self.carrier.author().next_seq(), self.signed_before);
+        Some(self.runs.clone())
+    }
+
+    /// What the tables lack, and nobody has acknowledged.
+    pub fn lacks(&self) -> Option<Lacks> {
+        self.runs.lacks()
+    }
+
+    pub fn lack(&mut self, more: Lacks) {
+        self.runs.lack(more);
+    }
+
+    pub fn acknowledge(&mut self) {
+        self.runs.acknowledge();
     }
 
     pub fn public(&self) -> [u8; 32] {
@@ -78,10 +158,16 @@ impl Rounds {
     /// A (new) channel to the ledger.
     pub fn join(&mut self, ledger: Peer) {
         self.carrier.join(ledger);
+        if let Some(past) = &mut self.past {
+            past.join(ledger);
+        }
     }
 
     pub fn gone(&mut self, peer: Peer) {
         self.carrier.gone(peer);
+        if let Some(past) = &mut self.past {
+            past.gone(peer);
+        }
     }
 
     /// Whether the ledger has everything.
@@ -100,12 +186,16 @@ impl Rounds {
         let left = |since: Instant| GATHER.saturating_sub(now.saturating_duration_since(since));
         let gathers = self.may_sign() && self.unsigned(records).next().is_some();
         let gathered = gathers.then(|| self.gathering_since.map_or(GATHER, left));
-        gathered.into_iter().chain(self.carrier.patience(now)).min()
+        let past = self.past.as_ref().and_then(|past| past.patience(now));
+        gathered.into_iter().chain(past).chain(self.carrier.patience(now)).min()
     }
 
     /// Signs and hands in what is due. `at_once`: nothing gathers any more.
     pub fn hand_in(&mut self, records: &VecDeque<impl Stored>, hub: &mut Hub, at_once: bool) {
         let now = Instant::now();
+        if let Some(past) = &mut self.past {
+            past.tend(hub, now);
+        }
         let count = self.unsigned(records).take(ENOUGH).count();
         if count > 0 && self.may_sign() {
             let since = *self.gathering_since.get_or_insert(now);
@@ -120,7 +210,11 @@ impl Rounds {
     /// A frame from the ledger. Returns before which number all records are taken now.
     pub fn hear(&mut self, peer: Peer, frame: &Frame) -> Option<u64> {
         match self.carrier.hear(peer, frame) {
-            Heard::Nothing | Heard::Shown(_) => None,
+            Heard::Nothing => None,
+            Heard::Shown(places) => {
+                places.last().into_iter().for_each(|place| self.runs.shown(*place));
+                None
+            }
             Heard::Taken(count) => {
                 let mut taken = self.through.drain(..count.min(self.through.len()));
                 taken.next_back().filter(|before| *before > 0)
@@ -138,7 +232,7 @@ impl Rounds {
 
     /// One round after the other: what is signed has been taken.
     fn may_sign(&self) -> bool {
-        self.carrier.is_joined() && self.carrier.waiting() == 0
+        self.has_begun && self.carrier.is_joined() && self.carrier.waiting() == 0
     }
 
     fn sign<R: Stored>(&mut self, records: &VecDeque<R>) {

@@ -9,7 +9,8 @@ use terms::{Cursor, InstanceId, Kind};
 use wire::ledger::{Deed, LastDeeds};
 
 /// Keepers whose tables follow from what they recorded.
-pub(crate) const KEEPERS: [Kind; 3] = [Kind::Identity, Kind::Directory, Kind::Vault];
+pub(crate) const KEEPERS: [Kind; 5] =
+    [Kind::Identity, Kind::Directory, Kind::Vault, Kind::Mailbox, Kind::Post];
 /// Deeds of one keeper that are told apart until a batch is written: more than an append holds.
 const DEEDS: usize = 20_000;
 /// Starts of one keeper of which the newest deed is kept. An intruder has one.

@@ -7,6 +7,7 @@ use crate::shelf::row;
 use crate::store::{Store, Whose, uid_validity};
 use crate::{Fault, person::special};
 use body::Key;
+use journal::Runs;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use terms::{FolderId, InstanceId, MessageId, Received, UserId, Verdict};
@@ -475,9 +476,12 @@ impl Store {
         Ok(count)
     }
 
-    /// The ledger has taken every arrival before this number.
-    pub fn forwarded(&mut self, before: u64) -> Result<(), Fault> {
-        self.stage(vec![Entry::Forwarded { before }])?;
+    /// The ledger has taken every arrival before this number: what the tables know of the entries
+    /// that told of them stands beside it.
+    pub fn forwarded(&mut self, before: u64, runs: Option<Runs>) -> Result<(), Fault> {
+        let mut entries = vec![Entry::Forwarded { before }];
+        entries.extend(runs.map(Entry::Noted));
+        self.stage(entries)?;
         while self.arrived.front().is_some_and(|arrived| arrived.seq < before) {
             self.arrived.pop_front();
         }

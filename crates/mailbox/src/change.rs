@@ -103,6 +103,14 @@ impl<'a> Changes<'a> {
                 self.run("DELETE FROM arrived WHERE seq < ?1", (before.cast_signed(),)).map(drop)
             }
             Entry::Once { user, message, at_ms } => self.once(*user, *message, *at_ms),
+            Entry::Noted(runs) => {
+                let bytes = postcard::to_stdvec(runs).unwrap_or_default();
+                self.run("INSERT OR REPLACE INTO noted VALUES (1, ?1)", (bytes,)).map(drop)
+            }
+            Entry::Renumbered { above } => {
+                let sql = "UPDATE folder SET uid_validity = MIN(?1 + folder, 4294967295)";
+                self.run(sql, (above,)).map(drop)
+            }
             Entry::Erased { tenant, users, whole } => self.erased(*tenant, users, *whole),
         }
     }

@@ -1,6 +1,7 @@
 //! One loop over all peers: acts are staged as they come, one commit answers them together.
 
 mod arrivals;
+mod older;
 
 use crate::Fault;
 use crate::acts::{Adornment, FlagChange};
@@ -10,6 +11,7 @@ use crate::person::{folder_id, number};
 use crate::store::{Change, Store, Whose};
 use compartment::now_ms;
 use journal::Rounds;
+use older::Standing;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -79,10 +81,14 @@ pub struct Desk {
     /// The ledger has taken all arrivals before this; noted with the next commit.
     taken_before: Option<u64>,
     judged: Judged,
+    standing: Standing,
+    /// The tables were set back: no folder's numbers are what its readers knew.
+    renumbers: bool,
 }
 
 impl Desk {
-    pub fn new(hub: Hub, store: Store, forward: Rounds, warden: Peer) -> Self {
+    pub fn new(hub: Hub, store: Store, mut forward: Rounds, warden: Peer) -> Self {
+        forward.remember(store.runs.clone(), store.next_record());
         Self {
             hub,
             store,
@@ -102,6 +108,8 @@ impl Desk {
             leaving: None,
             taken_before: None,
             judged: Judged::default(),
+            standing: Standing::default(),
+            renumbers: false,
         }
     }
 
@@ -143,7 +151,8 @@ impl Desk {
         let evidence = self.forward.patience(&self.store.arrived).unwrap_or(chores);
         let leaving =
             self.leaving.map_or(chores, |until| until.saturating_duration_since(Instant::now()));
-        chores.min(quiet).min(evidence).min(leaving)
+        let readers = self.keeps_readers().unwrap_or(chores);
+        chores.min(quiet).min(evidence).min(leaving).min(readers)
     }
 
     fn obey(&mut self, frame: Frame) {
@@ -156,7 +165,12 @@ impl Desk {
                 let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
             }
             Ok(Order::Keys(keys)) => self.forward.learn(keys),
-            Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
+            Ok(Order::Stop) => {
+                self.leaving = Some(Instant::now() + FAREWELL);
+                if self.has_to_mark() {
+                    self.commit();
+                }
+            }
             Ok(Order::Join(label)) => {
                 let kind = label.kind;
                 if let Some(peer) = self.seat(label, frame.descriptors)
@@ -238,8 +252,9 @@ impl Desk {
             let _ = self.hub.send(peer, frame.call, &ToAccess::ReadOnly, Vec::new());
             return Ok(());
         }
-        if is_reading && self.store.has_staged_for(whose.user) {
-            // What is not durable is not shown: it could still be taken back.
+        if self.forward.is_in_doubt() || (is_reading && self.store.has_staged_for(whose.user)) {
+            // What is not durable is not shown: it could still be taken back. Nor are a folder's
+            // numbers, while they may have to change.
             self.later.push((peer, label, frame));
             return Ok(());
         }
@@ -256,6 +271,7 @@ impl Desk {
             }
             Err(Fault::Parcel(fault)) => return Err(fault),
             Err(fault) => {
+                self.note_damage(whose.user, &fault);
                 self.owed.push((peer, call, Owed::Access(ToAccess::Fault)));
                 self.failed(&fault);
             }
@@ -358,7 +374,17 @@ impl Desk {
     }
 
     fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
-        match self.store.administer(question, now_ms()) {
+        let answer = match question {
+            FromAdmin::Standing => {
+                Ok(ToAdmin::Standing { lacks: self.lacks(), damaged: self.damaged() })
+            }
+            FromAdmin::Acknowledge => {
+                let found = self.acknowledge();
+                found.map(|found| if found { ToAdmin::Done } else { ToAdmin::NoSuch })
+            }
+            question => self.store.administer(question, now_ms()),
+        };
+        match answer {
             Ok(answer) => {
                 self.gather.staged_beside(Instant::now());
                 self.owe(peer, call, Owed::Admin(answer));
@@ -391,11 +417,6 @@ impl Desk {
         Ok(())
     }
 
-    fn hear_ledger(&mut self, peer: Peer, frame: &Frame) {
-        let before = self.forward.hear(peer, frame);
-        self.taken_before = before.or(self.taken_before);
-    }
-
     /// Answers now if nothing waits for the disk, else with the commit.
     fn owe(&mut self, peer: Peer, call: u32, owed: Owed) {
         if self.store.has_staged() {
@@ -418,6 +439,9 @@ impl Desk {
     /// One flush for everything staged; then the answers, and word to those who watch.
     fn commit(&mut self) {
         self.note_taken();
+        if let Err(fault) = self.mark() {
+            return self.failed(&fault);
+        }
         match self.store.commit() {
             Ok(changes) => {
                 self.gather.committed();
@@ -435,7 +459,7 @@ impl Desk {
 
     fn note_taken(&mut self) {
         if let Some(before) = self.taken_before.take()
-            && let Err(fault) = self.store.forwarded(before)
+            && let Err(fault) = self.store.forwarded(before, self.forward.runs())
         {
             self.taken_before = Some(before);
             self.failed(&fault);
@@ -520,17 +544,20 @@ impl Desk {
         if pending >= SETTLE || (quiet && pending > 0) {
             self.attempt(|store| store.settle());
         }
+        if !self.later.is_empty() && !self.store.has_staged() && !self.forward.is_in_doubt() {
+            self.answer_later();
+        }
         self.forward.hand_in(&self.store.arrived, &mut self.hub, self.leaving.is_some());
         if let Some(what) = self.forward.take_lie() {
-            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+            self.alarm(what);
         }
         let now = Instant::now();
         if now < self.next_chores || self.store.has_staged() {
             return;
         }
         self.next_chores = now + CHORES;
-        if self.taken_before.is_some() {
-            self.note_taken();
+        self.begin();
+        if self.taken_before.is_some() || self.has_to_mark() {
             self.commit();
         }
         if self.store.wants_checkpoint(quiet) {
@@ -554,6 +581,10 @@ impl Desk {
     }
 
     fn leave(mut self) -> Result<(), Fault> {
+        let runs = self.forward.runs();
+        if runs.is_some() && runs != self.store.runs {
+            self.attempt(|store| runs.map_or(Ok(()), |runs| store.note(runs)));
+        }
         if self.store.has_staged() || self.taken_before.is_some() {
             self.commit();
         }

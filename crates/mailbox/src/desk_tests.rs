@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use terms::{FolderId, InstanceId, Kind, MessageId, UserId};
 use wire::control::{Order, Report};
-use wire::ledger::{FromLedger, ToLedger};
+use wire::ledger::{Deed, FromLedger, LastDeeds, ToLedger};
 use wire::mailbox::{FromAccess, FromAdmin, FromEdge, Place, ToAccess, ToAdmin, ToEdge, flag};
 use wire::vault::Class;
 use wire::{Channel, Hub, Label, Parcel};
@@ -346,8 +346,17 @@ fn who_breaks_the_words_is_cut_and_reported() {
 }
 
 fn deliveries(running: &Running, ledger: &Channel) -> (u32, Vec<(InstanceId, UserId)>) {
-    let frame = ledger.receive(Some(PATIENCE)).unwrap();
-    let ToLedger::Append { entries, prove: false } = frame.read().unwrap() else { panic!() };
+    let (call, entries) = loop {
+        let frame = ledger.receive(Some(PATIENCE)).unwrap();
+        match frame.read().unwrap() {
+            ToLedger::Append { entries, prove: false } => break (frame.call, entries),
+            ToLedger::LastDeeds => {
+                let none = FromLedger::LastDeeds(LastDeeds::default());
+                ledger.send(frame.call, &none, &[]).unwrap();
+            }
+            _ => panic!(),
+        }
+    };
     let mut found = Vec::new();
     for bytes in &entries {
         let entry = Frame::parse(bytes).unwrap();
@@ -355,7 +364,7 @@ fn deliveries(running: &Running, ledger: &Channel) -> (u32, Vec<(InstanceId, Use
         let Body::Deliver { instance, messages, .. } = entry.entry.body else { panic!() };
         found.extend(messages.iter().map(|delivery| (instance, delivery.user)));
     }
-    (frame.call, found)
+    (call, found)
 }
 
 #[test]
@@ -400,6 +409,157 @@ fn evidence_reaches_the_ledger_however_often_it_is_away() {
         std::thread::sleep(Duration::from_millis(20));
     }
     running.stop();
+}
+
+/// A ledger that knows of two entries of a start that is over, with three messages.
+fn knowing_more(running: &Running) {
+    let ledger = running.join(Kind::Ledger, 8, None);
+    let mut author = evidence::Author::new(Kind::Mailbox, InstanceId([66; 6]), &[6; 32]);
+    let mut deliver = |many: u8| {
+        let one = |number| evidence::Delivery {
+            message: MessageId([number; 16]),
+            user: AOI.user,
+            bytes: 7,
+            verdict: terms::Verdict::Deliver,
+        };
+        let (instance, tenant) = (InstanceId([1; 6]), AOI.tenant);
+        let messages = (0..many).map(one).collect();
+        let body = Body::Deliver { instance, tenant, messages, connection: None };
+        author.sign(1_700_000_000_000, body).unwrap()
+    };
+    let entries = vec![deliver(1), deliver(2)];
+    std::thread::spawn(move || {
+        while let Ok(frame) = ledger.receive(None) {
+            let answer = match frame.read().unwrap() {
+                ToLedger::LastDeeds => {
+                    let own = Some(Deed { start: InstanceId([66; 6]), seq: 1, index: 1 });
+                    FromLedger::LastDeeds(LastDeeds { own, foreign: None })
+                }
+                ToLedger::Deeds { .. } => {
+                    FromLedger::Deeds { entries: entries.clone(), next: None }
+                }
+                _ => FromLedger::Away,
+            };
+            if ledger.send(frame.call, &answer, &[]).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn next_alarm(running: &Running) -> String {
+    loop {
+        let frame = running.warden.receive(Some(PATIENCE)).expect("an alarm");
+        if let Ok(Report::Alarm { what }) = frame.read() {
+            return what;
+        }
+    }
+}
+
+fn uid_validity(access: &mut Channel) -> u32 {
+    match ask(access, &FromAccess::Rows { folder: INBOX, since: None }) {
+        ToAccess::Rows { uid_validity, .. } => uid_validity,
+        _ => panic!("no rows"),
+    }
+}
+
+fn lacks(running: &Running) -> bool {
+    let mut admin = running.join(Kind::Admin, 7, None);
+    match admin.ask(&FromAdmin::Standing, &[], PATIENCE).unwrap().0 {
+        ToAdmin::Standing { lacks, .. } => lacks.is_some(),
+        _ => panic!("no standing"),
+    }
+}
+
+/// Mail is taken and read; nobody's copy of a folder counts any more; it is said at each start.
+#[test]
+fn an_older_mailbox_says_so_until_somebody_knows() {
+    let folder = Folder::new("desk-older");
+    let running = Running::start(&folder.0);
+    let mut edge = running.edge(1);
+    assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
+    let before = uid_validity(&mut running.access(AOI));
+    knowing_more(&running);
+    // Readers wait while it is not known whether the numbers stand.
+    let after = uid_validity(&mut running.access(AOI));
+    assert!(after > before, "{after}");
+    let what = next_alarm(&running);
+    let told = ["DIR/mailbox was emptied", "2 entries", "2023-11-14", "3 messages"];
+    assert!(told.iter().all(|part| what.contains(part)) && what.len() <= 160, "{what}");
+    assert!(lacks(&running) && matches!(keep(&mut edge, AOI, 2), ToEdge::Kept));
+    assert_eq!(uids(&mut running.access(AOI)), [1, 2]);
+    running.stop();
+    let running = Running::start(&folder.0);
+    knowing_more(&running);
+    assert_eq!(next_alarm(&running), what, "at each start");
+    assert_eq!(uid_validity(&mut running.access(AOI)), after, "once");
+    let mut admin = running.join(Kind::Admin, 7, None);
+    let mut acknowledge =
+        || admin.ask::<_, ToAdmin>(&FromAdmin::Acknowledge, &[], PATIENCE).unwrap().0;
+    assert!(matches!(acknowledge(), ToAdmin::Done));
+    assert!(matches!(acknowledge(), ToAdmin::NoSuch) && !lacks(&running));
+    running.stop();
+    let running = Running::start(&folder.0);
+    knowing_more(&running);
+    assert_eq!(uid_validity(&mut running.access(AOI)), after);
+    assert!(!lacks(&running));
+    running.stop();
+}
+
+/// One octet of the index is another: it is said whose mail cannot be read, and others read on.
+#[test]
+fn whose_mailbox_is_damaged_is_said() {
+    let folder = Folder::new("desk-damaged");
+    let running = Running::start(&folder.0);
+    assert!(matches!(keep(&mut running.edge(1), AOI, 1), ToEdge::Kept));
+    running.stop();
+    let path = folder.0.join("index.db");
+    let index = rusqlite::Connection::open(&path).unwrap();
+    let page: u32 = index
+        .query_row("SELECT rootpage FROM sqlite_master WHERE name = 'line'", (), |row| row.get(0))
+        .unwrap();
+    let size: u32 = index.query_row("PRAGMA page_size", (), |row| row.get(0)).unwrap();
+    drop(index);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0x55], u64::from((page - 1) * size)).unwrap();
+    let running = Running::start(&folder.0);
+    let rows = FromAccess::Rows { folder: INBOX, since: None };
+    let mut aoi = running.access(AOI);
+    (0..2).for_each(|_| assert!(matches!(ask(&mut aoi, &rows), ToAccess::Fault)));
+    let what = next_alarm(&running);
+    assert!(what.contains(&AOI.user.to_string()) && what.contains("damaged"), "{what}");
+    let mut admin = running.join(Kind::Admin, 7, None);
+    let (answer, _) = admin.ask(&FromAdmin::Standing, &[], PATIENCE).unwrap();
+    let ToAdmin::Standing { damaged, .. } = answer else { panic!() };
+    assert_eq!(damaged, [AOI.user]);
+}
+
+/// That mail went is an entry, though none came: once a minute, and before the house stops.
+#[test]
+fn mail_that_goes_is_marked() {
+    let folder = Folder::new("desk-marked");
+    let running = Running::start(&folder.0);
+    let ledger = running.join(Kind::Ledger, 8, None);
+    let mut edge = running.edge(1);
+    (1..=3).for_each(|number| assert!(matches!(keep(&mut edge, AOI, number), ToEdge::Kept)));
+    let (call, _) = deliveries(&running, &ledger);
+    ledger.send(call, &FromLedger::Taken { first_index: 0 }, &[]).unwrap();
+    let mut aoi = running.access(AOI);
+    let expunge = FromAccess::Expunge { folder: INBOX, uids: None };
+    let mark = |ledger: &Channel| {
+        let frame = ledger.receive(Some(PATIENCE)).unwrap();
+        let ToLedger::Append { entries, .. } = frame.read().unwrap() else { panic!() };
+        let bodies = entries.iter().map(|bytes| Frame::parse(bytes).unwrap().entry.body);
+        assert!(bodies.eq([Body::Heartbeat {}]));
+        ledger.send(frame.call, &FromLedger::Taken { first_index: 9 }, &[]).unwrap();
+    };
+    ask(&mut aoi, &store(1, flag::DELETED));
+    ask(&mut aoi, &expunge);
+    mark(&ledger);
+    ask(&mut aoi, &store(2, flag::DELETED));
+    ask(&mut aoi, &expunge);
+    running.warden.send(0, &Order::Stop, &[]).unwrap();
+    mark(&ledger);
 }
 
 /// Not a test but a measurement: `cargo test --release -p mailbox -- --ignored --nocapture load`.

@@ -3,6 +3,7 @@
 //! Uids, modification sequences and final flags stand in the entry, so that telling it again
 //! after a crash comes to the same state. New variants go to the end: old logs are read.
 
+use journal::Runs;
 use serde::{Deserialize, Serialize};
 use terms::{InstanceId, MessageId, Received, TenantId, UserId, Verdict};
 use wire::mailbox::{Journey, flag};
@@ -69,6 +70,20 @@ pub struct Arrived {
     pub bytes: u64,
     pub verdict: Verdict,
     pub at_ms: u64,
+}
+
+impl Arrived {
+    /// Nothing came: mail went, and the ledger is told that the tables changed.
+    pub fn mark(seq: u64, at_ms: u64) -> Self {
+        let (instance, tenant) = (InstanceId([0; 6]), TenantId([0; 8]));
+        let (user, message) = (UserId([0; 8]), MessageId([0; 16]));
+        let (bytes, verdict) = (0, Verdict::Deliver);
+        Self { seq, instance, tenant, user, message, bytes, verdict, at_ms }
+    }
+
+    pub fn is_mark(&self) -> bool {
+        self.user == UserId([0; 8]) && self.message == MessageId([0; 16])
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -172,9 +187,24 @@ pub enum Entry {
         message: MessageId,
         at_ms: u64,
     },
+    /// What the tables know of the entries that tell of them.
+    Noted(Runs),
+    /// Every folder's numbers count anew, under a UIDVALIDITY above all that was: this and the
+    /// folder's number.
+    Renumbered {
+        above: u32,
+    },
 }
 
 impl Entry {
+    /// Whether mail goes by it.
+    pub fn lets_go(&self) -> bool {
+        matches!(
+            self,
+            Self::Expunged { .. } | Self::Gone { .. } | Self::Freed { .. } | Self::Erased { .. }
+        )
+    }
+
     /// Whose mailbox it changes, and which folder of it.
     pub fn concerns(&self) -> Option<(UserId, Option<u32>)> {
         match self {

@@ -47,6 +47,26 @@ impl Fault {
         }
     }
 
+    /// Whether something lies on the disk that was not written there.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Bodies(source) => {
+                matches!(source, body::Fault::Torn { .. } | body::Fault::Read { .. })
+            }
+            Self::Index { source, .. } => {
+                let code = source.sqlite_error_code();
+                let is_broken = |code| {
+                    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SystemIoFailure};
+                    matches!(code, DatabaseCorrupt | NotADatabase | SystemIoFailure)
+                };
+                // Without a code it is a row that holds something else than it may.
+                !self.is_full() && code.is_none_or(is_broken)
+            }
+            Self::Note { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The fault and what lies under it, for the operator. No fault carries mail or names.
     pub fn story(&self) -> String {
         compartment::story(self, self.is_full())

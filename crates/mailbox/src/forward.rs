@@ -15,10 +15,14 @@ impl Stored for Arrived {
     }
 
     fn told(mut round: Vec<Self>) -> Vec<Deed> {
+        let marked = round.iter().filter(|one| one.is_mark()).map(|one| one.at_ms).max();
+        let mark = marked.map(|at_ms| Deed { at_ms: Some(at_ms), body: Body::Heartbeat {} });
+        round.retain(|one| !one.is_mark());
         let whose = |one: &Self| (one.at_ms, one.instance, one.tenant);
         round.sort_by_key(whose);
         let groups = round.chunk_by(|one, other| whose(one) == whose(other));
-        groups.flat_map(|group| group.chunks(DELIVERIES)).filter_map(deliver).collect()
+        let delivered = groups.flat_map(|group| group.chunks(DELIVERIES)).filter_map(deliver);
+        delivered.chain(mark).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::change::Changes;
 use crate::entry::{At, Entry, Held, Line, Stored};
 use crate::person::{Front, Person};
 use body::{Mark, Place};
+use journal::Runs;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::Path;
@@ -59,6 +60,7 @@ const SCHEMA: &str = "
         PRIMARY KEY (user, message)) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS had_day ON had (day);
     CREATE TABLE IF NOT EXISTS arrived (seq INTEGER PRIMARY KEY, arrived BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS noted (one INTEGER PRIMARY KEY, runs BLOB NOT NULL);
 ";
 
 pub fn fault(doing: &'static str) -> impl Fn(rusqlite::Error) -> Fault {
@@ -309,6 +311,23 @@ impl Index {
         let mut statement = self.database.prepare_cached(sql).map_err(fault(doing))?;
         let found = statement.query_map((), |row| row.get(0)).map_err(fault(doing))?;
         found.map(|row| row.map_err(fault(doing))).collect()
+    }
+
+    /// What these tables know of the entries that tell of them.
+    pub fn runs(&self) -> Result<Option<Runs>, Fault> {
+        let sql = "SELECT runs FROM noted";
+        let found: rusqlite::Result<Option<Vec<u8>>> =
+            self.database.query_row(sql, (), |row| row.get(0)).optional();
+        let bytes = found.map_err(fault("reading what is noted"))?;
+        let octets = bytes.as_ref().map_or(0, Vec::len);
+        let runs = bytes.map(|bytes| postcard::from_bytes(&bytes)).transpose();
+        runs.map_err(|_| Fault::Note { octets })
+    }
+
+    /// The highest UIDVALIDITY of any folder.
+    pub fn uid_validity(&self) -> Result<u32, Fault> {
+        let sql = "SELECT COALESCE(MAX(uid_validity), 0) FROM folder";
+        self.database.query_row(sql, (), |row| row.get(0)).map_err(fault("reading the folders"))
     }
 
     pub fn counts(&self) -> Result<(u64, u64, u64), Fault> {

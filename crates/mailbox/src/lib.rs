@@ -1,7 +1,7 @@
 //! The mailbox keeps sealed mail, flags and numbered folders, and forgets nothing it answered for.
 //!
 //! # Holds          ciphertext, wrapped keys, sizes, times, flags, numbers of folders and people
-//! # May ask        ledger (its own `deliver` entries)
+//! # May ask        ledger (its own `deliver` entries, and which it has)
 //! # Network        none
 //! # If taken over  the intruder learns how much mail came for whom (opaque ids) and when, and
 //! #                can delete or hold back mail, which is noticed; plaintext, subjects, addresses

@@ -165,6 +165,13 @@ impl Person {
             && self.used_messages().saturating_add(messages) <= MESSAGES
     }
 
+    /// The numbers of all folders count anew.
+    pub fn renumber(&mut self, above: u32) {
+        for (folder, front) in &mut self.folders {
+            front.uid_validity = above.saturating_add(*folder);
+        }
+    }
+
     /// Follows an entry that concerns this person.
     pub fn apply(&mut self, entry: &Entry) {
         match entry {

@@ -12,6 +12,7 @@ use crate::person::{Front, Person, QUOTA_BYTES, SPECIAL};
 use crate::refused::Refused;
 use crate::shelf::Shelf;
 use body::{Bodies, Mark, Packs};
+use journal::Runs;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use terms::{LocalTime, MessageId, TenantId, UserId};
@@ -74,6 +75,10 @@ pub struct Store {
     /// Tenants that ended in this life, likewise.
     pub(crate) ended: HashSet<TenantId>,
     pub(crate) refused: Refused,
+    /// What the tables know of the entries that tell of them, as it was kept last.
+    pub(crate) runs: Option<Runs>,
+    /// Mail went by what is staged.
+    lets_go: bool,
 }
 
 impl Store {
@@ -106,6 +111,7 @@ impl Store {
         for bytes in index.arrived()? {
             arrived.extend(postcard::from_bytes::<Arrived>(&bytes).ok());
         }
+        let runs = index.runs()?;
         index.checkpoint()?;
         bodies.forget(again.position.mark)?;
         Ok(Self {
@@ -128,6 +134,8 @@ impl Store {
             erased: HashSet::new(),
             ended: HashSet::new(),
             refused: Refused::default(),
+            runs,
+            lets_go: false,
         })
     }
 
@@ -173,6 +181,16 @@ impl Store {
         Ok(())
     }
 
+    /// Whether mail went since this was last asked.
+    pub fn has_let_go(&mut self) -> bool {
+        std::mem::take(&mut self.lets_go)
+    }
+
+    /// The number of the next arrival.
+    pub fn next_record(&self) -> u64 {
+        self.position.next_seq
+    }
+
     /// Entries that wait for the index.
     pub fn pending(&self) -> usize {
         self.pending.len()
@@ -214,6 +232,7 @@ impl Store {
     pub(crate) fn fail(&mut self) {
         self.bodies.abandon();
         self.staged.clear();
+        self.lets_go = false;
         self.people.clear();
         self.shelves.clear();
         self.fresh.clear();
@@ -236,6 +255,7 @@ impl Store {
         }
         for entry in entries {
             self.follow(&entry);
+            self.lets_go |= entry.lets_go();
             self.staged.push((entry, self.origin));
         }
         Ok(())
@@ -247,6 +267,12 @@ impl Store {
             users.iter().for_each(|user| drop(self.people.remove(user)));
             self.shelves.retain(|(user, _), _| !users.contains(user));
             self.erased.extend(users);
+        }
+        if let Entry::Noted(runs) = entry {
+            self.runs = Some(runs.clone());
+        }
+        if let Entry::Renumbered { above } = entry {
+            self.people.values_mut().for_each(|person| person.renumber(*above));
         }
         remember(&mut self.fresh, &mut self.had, entry);
         let Some((user, folder)) = entry.concerns() else { return };
@@ -270,6 +296,9 @@ impl Store {
             for entry in self.untold() {
                 if matches!(entry, Entry::Erased { users, .. } if users.contains(&user)) {
                     person = None;
+                }
+                if let (Some(person), Entry::Renumbered { above }) = (&mut person, entry) {
+                    person.renumber(*above);
                 }
                 if entry.concerns().is_none_or(|(who, _)| who != user) {
                     continue;

@@ -582,7 +582,7 @@ fn evidence_waits_until_the_ledger_has_taken_it() {
                 assert_eq!(store.arrived.len(), 5);
                 assert_eq!(store.arrived[0].message, copy(AOI, 0, Place::Inbox).message);
                 let before = store.arrived[3].seq;
-                store.forwarded(before).unwrap();
+                store.forwarded(before, None).unwrap();
             },
             &|store| arrive(store, BEN, 1),
             &|store| {
@@ -808,7 +808,7 @@ fn what_ended_leaves_no_octet_and_others_keep_all() {
         keep(&mut store, copies, &[journey(AOI, 1, 3), journey(BEN, 2, 4)]);
         let held = copy(AOI, 5, Place::Quarantine { expires_ms: NOW + 1_000 });
         keep(&mut store, vec![held], &[]);
-        store.forwarded(3).unwrap();
+        store.forwarded(3, None).unwrap();
         store.commit().unwrap();
         let whole =
             || FromDirectory::Erase { tenant: AOI.tenant, users: vec![AOI.user], whole: true };

@@ -118,6 +118,8 @@ impl Store {
                 }
             }
             FromAdmin::QuarantineRelease { message, user } => self.let_go(message, user),
+            // Its desk knows.
+            FromAdmin::Standing | FromAdmin::Acknowledge => Ok(ToAdmin::NoSuch),
             FromAdmin::Status => {
                 self.settle()?;
                 let (users, messages, bytes) = self.index.counts()?;

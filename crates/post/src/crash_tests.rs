@@ -10,10 +10,12 @@ use crate::senders::Senders;
 use crate::table::{Hand, Telling, is_over, seconds};
 use body::Packs;
 use durable::{Dice, How, Tape};
-use std::collections::{BTreeMap, BTreeSet};
+use journal::{Age, Rounds, Runs, Stored};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use terms::{InstanceId, MessageId, TenantId, UserId};
-use wire::Parcel;
+use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
+use wire::ledger::{Deed, FromLedger, LastDeeds, ToLedger};
+use wire::{Channel, Event, Hub, Label, Parcel, Peer};
 use wire::mailbox::SealedPart;
 use wire::post::*;
 
@@ -192,8 +194,79 @@ fn by_the_clock(row: &Row, now_ms: u64) -> Row {
     row
 }
 
+/// What the ledger has been told by this start, and by which number of its entries.
+struct Told {
+    rounds: Rounds,
+    hub: Hub,
+    peer: Peer,
+    ledger: Channel,
+    log: Vec<Deed>,
+}
+
+/// Of a promise: so many entries stand in the log.
+const LOGGED: u64 = 1 << 32;
+
+impl Told {
+    fn new(kept: Option<Runs>, next: u64) -> Self {
+        let instance = InstanceId([77; 6]);
+        let start = wire::control::Start { instance, ..Default::default() };
+        let mut rounds = Rounds::new(Kind::Post, &start);
+        rounds.remember(kept, next);
+        let mut hub = Hub::new().unwrap();
+        let (ours, ledger) = Channel::pair().unwrap();
+        let label = Label { instance: InstanceId([1; 6]), kind: Kind::Ledger, person: None };
+        let peer = hub.seat(ours, label).unwrap();
+        rounds.join(peer);
+        Self { rounds, hub, peer, ledger, log: Vec::new() }
+    }
+
+    /// Tells what is due, and hears that it is in the log. Before which record all is told.
+    fn tell(&mut self, records: &VecDeque<impl Stored>) -> Option<u64> {
+        self.rounds.hand_in(records, &mut self.hub, true);
+        let asked = self.ledger.take().unwrap()?;
+        let answer = match asked.read().unwrap() {
+            ToLedger::Append { entries, .. } => {
+                for frame in &entries {
+                    let evidence::Entry { start, seq, .. } =
+                        evidence::Frame::parse(frame).unwrap().entry;
+                    self.log.push(Deed { start, seq, index: self.log.len() as u64 });
+                }
+                durable::said(LOGGED + self.log.len() as u64);
+                FromLedger::Taken { first_index: 0 }
+            }
+            _ => FromLedger::LastDeeds(LastDeeds::default()),
+        };
+        self.ledger.send(asked.call, &answer, &[]).unwrap();
+        let mut before = None;
+        for event in self.hub.wait(Some(std::time::Duration::from_secs(5))).unwrap() {
+            let Event::Frame(_, frame) = event else { continue };
+            self.rounds.compare(self.peer, &frame, &mut |_| {});
+            before = self.rounds.hear(self.peer, &frame).or(before);
+        }
+        before
+    }
+}
+
+/// What is left knows of all that the ledger was told by then; a copy of it does not know of what
+/// was told when everything in it was told already.
+fn compare_with_log(runs: Option<&Runs>, (next, waiting): (u64, usize), said: &[u64], (log, which): (&[Deed], &str)) {
+    let logged = said.iter().filter_map(|said| said.checked_sub(LOGGED)).max().unwrap_or(0);
+    let age = |own: Option<&Deed>| {
+        let deeds = LastDeeds { own: own.copied(), foreign: None };
+        runs.map_or(Age::Current, |runs| runs.age(next, deeds))
+    };
+    assert!(runs.is_some() || logged == 0, "{which}: this start is not in it");
+    let newest = logged.checked_sub(1).and_then(|last| log.get(last as usize));
+    assert_eq!(age(newest), Age::Current, "{which}: {logged} entries");
+    let unknown = log.get(logged as usize + waiting..).and_then(|rest| rest.first());
+    if let Some(deed) = unknown.filter(|_| runs.is_some()) {
+        assert!(matches!(age(Some(deed)), Age::Older(_)), "{which}: {logged} and {waiting} more");
+    }
+}
+
 struct Life {
     store: Store,
+    told: Told,
     next: u64,
     now: u64,
     /// What could be seen after each act.
@@ -204,10 +277,18 @@ struct Life {
 
 impl Life {
     fn begin(folder: &Path) -> Self {
-        let store = open(folder, NOW).unwrap();
+        let mut store = open(folder, NOW).unwrap();
+        let mut told = Told::new(store.table.runs.clone(), store.table.next_seq);
+        while !told.rounds.has_begun() {
+            told.tell(&store.table.passed);
+            if let Some(runs) = told.rounds.begin(&store.table.passed, store.table.next_seq) {
+                store.begin(runs, None, NOW).unwrap();
+                told.rounds.begun();
+            }
+        }
         durable::said(0);
         let history = vec![View { now_ms: NOW, ..View::default() }];
-        Self { store, next: 1, now: NOW, history, touched: BTreeSet::new() }
+        Self { store, told, next: 1, now: NOW, history, touched: BTreeSet::new() }
     }
 
     fn commit(&mut self) {
@@ -301,9 +382,12 @@ impl Life {
                 };
             }
             15 => {
-                let passed = &self.store.table.passed;
-                let before = passed.get(passed.len() / 2).map_or(0, |one| one.seq + 1);
-                self.store.recorded(before).unwrap();
+                if let Some(before) = self.told.tell(&self.store.table.passed) {
+                    self.store.recorded(before, self.told.rounds.runs()).unwrap();
+                }
+                if dice.once_in(3) {
+                    self.store.mark(self.now).unwrap();
+                }
             }
             16 | 17 => self.store.write_down().unwrap(),
             18 => {
@@ -407,14 +491,22 @@ fn drain(store: &mut Store, found: &View, which: &str) {
     assert!(waiting.is_empty() && store.table.by_id.is_empty(), "{which}: {waiting:?} never leave");
 }
 
-fn check(folder: &Path, told: &[u64], life: &(Vec<View>, u64), which: &str, dice: &mut Dice) {
-    let (history, up_to) = life;
-    let Some(promised) = told.iter().max().map(|promised| *promised as usize) else { return };
+fn check(
+    folder: &Path,
+    told: &[u64],
+    (history, up_to, log): &(Vec<View>, u64, Vec<Deed>),
+    which: &str,
+    dice: &mut Dice,
+) {
+    let promises = told.iter().filter(|said| **said < LOGGED);
+    let Some(promised) = promises.max().map(|promised| *promised as usize) else { return };
     let before = &history[promised];
     let after = history.get(promised + 1).unwrap_or(before);
     let mut store = open(folder, after.now_ms).expect(which);
     let found = view(&mut store, *up_to, after.now_ms);
     compare(&found, before, after, which);
+    let standing = (store.table.next_seq, store.table.passed.len());
+    compare_with_log(store.table.runs.as_ref(), standing, told, (log, which));
     if dice.once_in(4) {
         drain(&mut store, &found, which);
         let left = view(&mut store, *up_to, after.now_ms);
@@ -439,7 +531,7 @@ fn every_point_of_a_crash_keeps_what_was_answered() {
         let (tape, life) = Tape::record(&folder.0, &[], || {
             let mut life = Life::begin(&folder.0);
             (0..ACTS).for_each(|_| life.act(&mut dice));
-            (life.history, life.next)
+            (life.history, life.next, life.told.log)
         });
         for point in 0..=tape.points() {
             let how = if dice.once_in(3) { How::Killed } else { How::PowerCut };

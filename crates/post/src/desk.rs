@@ -4,6 +4,7 @@
 mod awaited;
 mod carrying;
 mod handing;
+mod older;
 mod operator;
 
 use crate::Fault;
@@ -15,6 +16,7 @@ use carrying::{Carried, Idle};
 use compartment::now_ms;
 use handing::{Batch, Letters};
 use journal::Rounds;
+use older::Standing;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use terms::{Kind, MessageId, TenantId, UserId};
@@ -94,10 +96,12 @@ pub struct Desk {
     refused_at: Option<Instant>,
     leaving: Option<Instant>,
     taken_before: Option<u64>,
+    standing: Standing,
 }
 
 impl Desk {
-    pub fn new(hub: Hub, store: Store, forward: Rounds, warden: Peer) -> Self {
+    pub fn new(hub: Hub, store: Store, mut forward: Rounds, warden: Peer) -> Self {
+        forward.remember(store.table.runs.clone(), store.table.next_seq);
         Self {
             hub,
             store,
@@ -123,6 +127,7 @@ impl Desk {
             refused_at: None,
             leaving: None,
             taken_before: None,
+            standing: Standing::default(),
         }
     }
 
@@ -186,7 +191,12 @@ impl Desk {
             Ok(Order::Count) => self.tell_counts(),
             Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Keys(keys)) => self.forward.learn(keys),
-            Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
+            Ok(Order::Stop) => {
+                self.leaving = Some(Instant::now() + FAREWELL);
+                if self.has_to_mark() {
+                    self.commit();
+                }
+            }
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return };
                 let kind = label.kind;
@@ -345,11 +355,6 @@ impl Desk {
         ToSender::QueuedAndMay
     }
 
-    fn hear_ledger(&mut self, peer: Peer, frame: &Frame) {
-        let before = self.forward.hear(peer, frame);
-        self.taken_before = before.or(self.taken_before);
-    }
-
     // ---- commits and chores --------------------------------------------------------------------
 
     fn note_staged(&mut self, waited_for: bool) {
@@ -393,9 +398,12 @@ impl Desk {
     /// One flush for everything staged; then the answers.
     fn commit(&mut self) {
         if let Some(before) = self.taken_before.take()
-            && let Err(fault) = self.store.recorded(before)
+            && let Err(fault) = self.store.recorded(before, self.forward.runs())
         {
             self.taken_before = Some(before);
+            return self.failed(&fault);
+        }
+        if let Err(fault) = self.mark() {
             return self.failed(&fault);
         }
         match self.store.commit(now_ms()) {
@@ -458,7 +466,7 @@ impl Desk {
     fn tend(&mut self) {
         self.forward.hand_in(&self.store.table.passed, &mut self.hub, self.leaving.is_some());
         if let Some(what) = self.forward.take_lie() {
-            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+            self.alarm(what);
         }
         let now = seconds(now_ms());
         if self.store.table.next_tick().is_some_and(|at| at <= now) {
@@ -472,7 +480,8 @@ impl Desk {
         }
         self.next_chores = Instant::now() + CHORES;
         self.store.disk.look();
-        if self.taken_before.is_some() {
+        self.begin();
+        if self.taken_before.is_some() || self.has_to_mark() {
             self.commit();
         }
         self.store.table.senders.forget_quiet(now);
@@ -502,6 +511,11 @@ impl Desk {
     }
 
     fn leave(mut self) -> Result<(), Fault> {
+        let runs = self.forward.runs();
+        if runs.is_some() && runs != self.store.table.runs {
+            let noted = runs.map_or(Ok(()), |runs| self.store.note(runs));
+            noted.unwrap_or_else(|fault| self.tell_operator(&fault));
+        }
         if self.store.has_staged() || self.taken_before.is_some() {
             self.commit();
         }

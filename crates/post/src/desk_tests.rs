@@ -11,6 +11,7 @@ use std::time::Duration;
 use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::guest_of;
+use wire::ledger::{FromLedger, LastDeeds, ToLedger};
 use wire::post::{
     AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outcome, Outgoing, TlsFlaw, ToAdmin,
     ToDepart, ToSender, WayIn, Why,
@@ -30,6 +31,12 @@ fn start(folder: &Folder) -> (Channel, Channel, Channel) {
 
 /// And a depart.
 fn start_with(store: Store) -> (Channel, Channel, Channel, Channel) {
+    let started = start_without_ledger(store);
+    join_ledger(&started.0);
+    started
+}
+
+fn start_without_ledger(store: Store) -> (Channel, Channel, Channel, Channel) {
     let mut hub = Hub::new().unwrap();
     let label = |kind, person| Label { instance: InstanceId([8; 6]), kind, person };
     let (control, theirs) = Channel::pair().unwrap();
@@ -43,6 +50,22 @@ fn start_with(store: Store) -> (Channel, Channel, Channel, Channel) {
     let forward = Rounds::new(Kind::Post, &wire::control::Start::default());
     std::thread::spawn(move || Desk::new(hub, store, forward, warden).serve());
     (control, dispatch, depart, admin)
+}
+
+/// One that knows of nothing, and takes nothing: mail leaves once it has said so.
+fn join_ledger(control: &Channel) {
+    let (ledger, theirs) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([3; 6]), kind: Kind::Ledger, person: None };
+    control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+    std::thread::spawn(move || {
+        while let Ok(frame) = ledger.receive(None) {
+            let answer = match frame.read() {
+                Ok(ToLedger::LastDeeds) => FromLedger::LastDeeds(LastDeeds::default()),
+                _ => FromLedger::Away,
+            };
+            let _ = ledger.send(frame.call, &answer, &[]);
+        }
+    });
 }
 
 fn ask(dispatch: &mut Channel, question: &FromSender) -> ToSender {
@@ -76,6 +99,22 @@ fn who_may_send_again_is_told_so_with_the_answer() {
     // What was asked last counts, and it was yes.
     assert_eq!(may(&mut dispatch, 2, 100), ToSender::May(None));
     assert_eq!(queue(&mut dispatch, 5), ToSender::QueuedAndMay);
+}
+
+/// It may have left long ago: that is asked first, and mail is taken meanwhile.
+#[test]
+fn nothing_leaves_before_the_queue_was_held_against_the_ledger() {
+    let folder = Folder::new("asked-first");
+    let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
+    let (control, mut dispatch, depart, _admin) = start_without_ledger(store);
+    let (vault, theirs) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
+    control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+    depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
+    assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+    assert!(vault.receive(Some(Duration::from_millis(300))).is_err(), "nobody knows yet");
+    join_ledger(&control);
+    vault.receive(Some(LIMIT)).unwrap();
 }
 
 /// What it would write beyond that is mail like any other, and others' share is full here.

@@ -56,6 +56,8 @@ pub enum Way {
     In,
     /// A `depart` has sent it.
     Out,
+    /// Nothing passed: letters ended otherwise, and the ledger is told that the queue changed.
+    Mark,
 }
 
 /// A message that passed through an instance, for the ledger.
@@ -149,9 +151,20 @@ pub enum Entry {
         message: u32,
         at_s: u32,
     },
+    /// What the queue knows of the entries that tell of it.
+    Noted(journal::Runs),
 }
 
 impl Entry {
+    /// Whether a letter ends by it, or may, and the evidence does not say so.
+    pub fn gives_up(&self) -> bool {
+        match self {
+            Self::Over { state, .. } => *state != State::Sent,
+            Self::Held { .. } | Self::Decided { .. } | Self::Erased { .. } => true,
+            _ => false,
+        }
+    }
+
     /// What it puts into the queue.
     pub fn new_message(&self) -> Option<&NewMessage> {
         match self {

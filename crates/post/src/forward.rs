@@ -14,13 +14,21 @@ impl Stored for Passage {
     }
 
     fn told(mut round: Vec<Self>) -> Vec<Deed> {
+        let is_mark = |one: &Self| one.way == Way::Mark;
+        let marked = round.iter().copied().filter(is_mark).map(|one| one.at_ms).max();
+        let mark = marked.map(|at_ms| Deed {
+            at_ms: Some(at_ms).filter(|at_ms| *at_ms > 0),
+            body: Body::Heartbeat {},
+        });
+        round.retain(|one| !is_mark(one));
         let whose = |one: &Self| {
             let is_out = one.way == Way::Out;
             (one.at_ms, is_out, one.instance, one.tenant, is_out.then_some(one.user))
         };
         round.sort_by_key(whose);
         let groups = round.chunk_by(|one, other| whose(one) == whose(other));
-        groups.flat_map(|group| group.chunks(TOGETHER)).filter_map(deed).collect()
+        let passed = groups.flat_map(|group| group.chunks(TOGETHER)).filter_map(deed);
+        passed.chain(mark).collect()
     }
 }
 
@@ -37,6 +45,7 @@ fn deed(group: &[Passage]) -> Option<Deed> {
         group.iter().map(one).collect()
     };
     let body = match (first.way, group.len()) {
+        (Way::Mark, _) => return None,
         (Way::In, _) => Body::Queue { instance, tenant, messages: messages() },
         (Way::Out, 2..) => Body::Sent { instance, tenant, messages: messages() },
         (Way::Out, _) => Body::Send {

@@ -2,7 +2,7 @@
 //!
 //! # Holds          ciphertext, wrapped keys, route tokens, sizes, times and states of mail that
 //! #                leaves
-//! # May ask        ledger (its own `queue` and `send` entries)
+//! # May ask        ledger (its own `queue` and `send` entries, and which it has)
 //! # Network        none
 //! # If taken over  the intruder learns how much mail left from whom (opaque ids), how large and
 //! #                when, and that two letters went to one place; can hold back, drop or send

@@ -62,6 +62,12 @@ struct LetGo {
     from_s: Vec<(u32, u32)>,
 }
 
+/// And behind that: what the queue knows of the entries that tell of it.
+#[derive(Default, Serialize, Deserialize)]
+struct Told {
+    runs: Option<journal::Runs>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct TriedLeg {
     slot: u32,
@@ -135,7 +141,8 @@ fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
     let notices = Notices { slots: notices.map(|(slot, _)| *slot).collect() };
     let let_go = written.messages.iter().filter(|(_, row)| row.from_s != row.at_s);
     let let_go = LetGo { from_s: let_go.map(|(slot, row)| (*slot, row.from_s)).collect() };
-    postcard::to_stdvec(&(written, later, latest, tried, notices, let_go))
+    let told = Told { runs: table.runs.clone() };
+    postcard::to_stdvec(&(written, later, latest, tried, notices, let_go, told))
         .map_err(|_| Fault::Note { octets: 0 })
 }
 
@@ -179,12 +186,14 @@ pub fn read(folder: &Path, late_seconds: u32) -> Result<(Table, u64), Fault> {
     let (latest, rest) = behind::<Latest>(rest).map_err(others)?;
     let (tried, rest) = behind::<Tried>(rest).map_err(others)?;
     let (notices, rest) = behind::<Notices>(rest).map_err(others)?;
-    let (let_go, _) = behind::<LetGo>(rest).map_err(others)?;
+    let (let_go, rest) = behind::<LetGo>(rest).map_err(others)?;
+    let (told, _) = behind::<Told>(rest).map_err(others)?;
     let from_s: std::collections::HashMap<u32, u32> = let_go.from_s.into_iter().collect();
     for (slot, row) in &mut written.messages {
         row.from_s = from_s.get(slot).copied().unwrap_or(row.at_s);
     }
     let mut table = table_of(written, late_seconds);
+    table.runs = told.runs;
     later.decided.into_iter().for_each(|(slot, decided)| table.decide(slot, Some(decided)));
     for slot in latest.of_others {
         if let Some(row) = table.message_mut(slot) {

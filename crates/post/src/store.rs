@@ -5,8 +5,10 @@
 mod chores;
 mod deciding;
 mod notices;
+mod older;
 mod turns;
 
+pub use older::SetBack;
 pub use turns::Taken;
 
 use crate::Fault;
@@ -21,6 +23,7 @@ use crate::snapshot;
 use crate::state::{OURS_SECONDS, pause_seconds};
 use crate::table::{Hand, Leg, Message, Table, seconds};
 use body::{Bodies, Key, Mark, Packs, Place};
+use journal::Runs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId, TenantId};
@@ -55,6 +58,8 @@ pub struct Store {
     next_seq: u64,
     pasts: Pasts,
     pub(crate) sweep: Sweep,
+    /// Letters ended otherwise than by leaving, by what is staged.
+    gives_up: bool,
 }
 
 impl Store {
@@ -112,6 +117,7 @@ impl Store {
             next_seq,
             pasts,
             sweep: Sweep::default(),
+            gives_up: false,
         };
         this.settle(now_ms)?;
         Ok(this)
@@ -132,6 +138,7 @@ impl Store {
             self.abandon();
             return Err(fault.into());
         }
+        self.gives_up |= entries.iter().any(Entry::gives_up);
         self.staged.extend(entries);
         Ok(())
     }
@@ -139,6 +146,7 @@ impl Store {
     /// Drops what was staged: nothing of it is kept.
     pub fn abandon(&mut self) {
         self.bodies.abandon();
+        self.gives_up = false;
         self.next_seq = self.table.next_seq;
         for entry in std::mem::take(&mut self.staged) {
             if let Some(new) = entry.new_message() {
@@ -473,9 +481,12 @@ impl Store {
         if entries.is_empty() { Ok(()) } else { self.stage(entries) }
     }
 
-    /// The ledger has everything before this number.
-    pub fn recorded(&mut self, before: u64) -> Result<(), Fault> {
-        self.stage(vec![Entry::Recorded { before }])
+    /// The ledger has everything before this number: what the queue knows of the entries that told
+    /// it stands beside it.
+    pub fn recorded(&mut self, before: u64, runs: Option<Runs>) -> Result<(), Fault> {
+        let mut entries = vec![Entry::Recorded { before }];
+        entries.extend(runs.map(Entry::Noted));
+        self.stage(entries)
     }
 
     /// Reads a leg's sealed parts; large ones become descriptors.

@@ -12,6 +12,7 @@ use crate::room::{NOBODY, Owner, Room};
 use crate::schedule::{Schedule, Side};
 use crate::senders::Senders;
 use crate::shared::Shared;
+use journal::Runs;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -117,6 +118,8 @@ pub struct Table {
     /// What the ledger has not taken, oldest first.
     pub passed: VecDeque<Passage>,
     pub next_seq: u64,
+    /// What it knows of the entries that tell of it.
+    pub runs: Option<Runs>,
     /// Bytes that nobody refers to any more; the store frees them.
     pub freed: Vec<At>,
     /// Messages whose last leg is over, with the legs that were sent, for those who ask later.
@@ -203,6 +206,7 @@ impl Table {
                     self.passed.pop_front();
                 }
             }
+            Entry::Noted(runs) => self.runs = Some(runs.clone()),
             Entry::Moved { message, leg, to } => self.moved(*message, *leg, *to),
             Entry::Decided { message, decided } => self.decide(*message, Some(*decided)),
             Entry::Erased { users } => users.iter().for_each(|user| {

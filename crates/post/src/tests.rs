@@ -1,6 +1,7 @@
 //! The queue as cases: what is kept, what comes back after a crash, who is told when.
 
 mod bounds;
+mod older;
 mod tellings;
 
 use crate::Store;
@@ -684,7 +685,7 @@ fn an_ending_leaves_nothing_in_the_queue() {
             } else {
                 let told = store.table.next_seq;
                 if steps > 5 {
-                    store.recorded(told).unwrap();
+                    store.recorded(told, None).unwrap();
                     store.commit(NOW).unwrap();
                 }
                 let answer = store.sweep().unwrap();

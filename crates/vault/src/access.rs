@@ -33,8 +33,8 @@ impl Vault {
         };
         let is_reading = !matches!(question, FromAccess::Current);
         if is_reading && self.keys.state.is_stopped(person.0, person.1) {
-            // Sealed or frozen: as good as no evidence, and no reason to end the session.
-            return self.answer(asker, &ToAccess::EvidenceAway);
+            // No reason to end the session.
+            return self.answer(asker, &ToAccess::Refused(Refusal::Stopped));
         }
         match question {
             FromAccess::Open(grant) => self.open_grant(asker, label, person, grant),

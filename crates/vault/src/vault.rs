@@ -401,8 +401,8 @@ impl Vault {
     fn open(&mut self, release: Release) {
         let Release { asker, agreed, tenant, user, class, items } = release;
         if self.keys.state.is_stopped(tenant, user) {
-            // Sealed or frozen while it was recorded.
-            return self.answer(asker, &ToAccess::EvidenceAway);
+            // While it was recorded.
+            return self.answer(asker, &ToAccess::Refused(wire::vault::Refusal::Stopped));
         }
         let mut pairs = HashMap::new();
         let mut openings = Vec::with_capacity(items.len());

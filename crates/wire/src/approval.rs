@@ -109,10 +109,13 @@ pub enum WhoseLog {
     /// Its size is the number of entries up to the newest that the directory has forgotten; 0 in
     /// an act: whichever that is.
     Directory,
+    /// Likewise; its size is 0.
+    Mailbox,
 }
 
 impl WhoseLog {
-    pub const ALL: [Self; 4] = [Self::Ledger, Self::Mirror, Self::Both, Self::Directory];
+    pub const ALL: [Self; 5] =
+        [Self::Ledger, Self::Mirror, Self::Both, Self::Directory, Self::Mailbox];
 
     /// As the evidence has it.
     pub fn word(self) -> &'static str {
@@ -121,6 +124,7 @@ impl WhoseLog {
             Self::Mirror => "mirror",
             Self::Both => "both",
             Self::Directory => "directory",
+            Self::Mailbox => "mailbox",
         }
     }
 }

@@ -362,6 +362,10 @@ pub enum FromAdmin {
         tenant: TenantId,
         user: UserId,
     },
+    /// Whether the tables have what was recorded of them, and can be read.
+    Standing,
+    /// Those who decide know what they lack.
+    Acknowledge,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -373,6 +377,8 @@ pub enum ToAdmin {
     Status { users: u64, messages: u64, bytes: u64, pending_evidence: u64 },
     Fault(String),
     Quota { used_bytes: u64, limit_bytes: u64 },
+    /// What they lack, in words; and whose mailboxes could not be read.
+    Standing { lacks: Option<String>, damaged: Vec<UserId> },
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -203,6 +203,8 @@ pub enum Refusal {
     Expired,
     NotYours,
     Budget,
+    /// Keys of this person, or of all of their tenant, are sealed or frozen: the session goes on.
+    Stopped,
 }
 
 /// From `signer`: once per start, recorded.

@@ -113,7 +113,7 @@ impl<V: Volume> Book<V> {
     /// An entry is durable: whether by it somebody says that they know of a loss.
     pub(super) fn acknowledged(&mut self, entry: &Entry) {
         let Body::LossAcknowledged { whose, size, root, .. } = &entry.body else { return };
-        let is_ours = !["mirror", "directory"].contains(&whose.as_str());
+        let is_ours = !["mirror", "directory", "mailbox"].contains(&whose.as_str());
         if entry.author != Kind::Identity || !is_ours || !self.is_shut() {
             return;
         }

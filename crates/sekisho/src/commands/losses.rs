@@ -18,8 +18,9 @@ use terms::UserId;
 use tlog::Hash;
 use wire::admin::{Grounds, Request};
 
-/// As the evidence names it.
+/// As the evidence names them.
 const DIRECTORY: &str = "directory";
+const MAILBOX: &str = "mailbox";
 
 /// What was lost, and what of it is known.
 fn found(data: &Path) -> Result<(Vec<Loss>, Acknowledgements), Trouble> {
@@ -110,7 +111,7 @@ pub fn acknowledge(mut arguments: Arguments, data: &Path) -> Answer {
     let (losses, _) = found(data)?;
     let wanted = not_acknowledged(&losses);
     if wanted.is_empty() {
-        return acknowledge_directory(data, &grounds);
+        return acknowledge_tables(data, &grounds);
     }
     let mut done = Vec::new();
     for (whose, size, root) in wanted {
@@ -124,18 +125,19 @@ pub fn acknowledge(mut arguments: Arguments, data: &Path) -> Answer {
     Ok(Outcome::Done(json!({ "items": done })))
 }
 
-/// The directory's tables are no log: only the house that runs knows how old they are.
-fn acknowledge_directory(data: &Path, grounds: &Grounds) -> Answer {
-    let root = Hash([0; 32]).to_base64();
-    let request = Request::AcknowledgeLoss { whose: DIRECTORY.to_owned(), size: 0, root };
-    match ask_on(data, &request, grounds) {
-        Ok(Outcome::Done(value)) => Ok(Outcome::Done(json!({ "items": [value] }))),
-        Err(Trouble::Refused { .. }) => {
-            let hint = "sekisho ledger verify tells what is missing, and what is acknowledged";
-            Err(Trouble::refused("a loss that nobody has acknowledged", "none", hint))
+/// Tables are no log: only the house that runs knows how old they are.
+fn acknowledge_tables(data: &Path, grounds: &Grounds) -> Answer {
+    for whose in [DIRECTORY, MAILBOX] {
+        let root = Hash([0; 32]).to_base64();
+        let request = Request::AcknowledgeLoss { whose: whose.to_owned(), size: 0, root };
+        match ask_on(data, &request, grounds) {
+            Ok(Outcome::Done(value)) => return Ok(Outcome::Done(json!({ "items": [value] }))),
+            Err(Trouble::Refused { .. }) => {}
+            other => return other,
         }
-        other => other,
     }
+    let hint = "sekisho ledger verify tells what is missing, and what is acknowledged";
+    Err(Trouble::refused("a loss that nobody has acknowledged", "none", hint))
 }
 
 /// Whose, size and root of each, once however often it is remembered.

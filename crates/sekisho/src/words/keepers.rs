@@ -406,6 +406,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("{} cannot go on: the disk is full; make room where the data lies, and it goes on by itself", "{} を続けられません。ディスクがいっぱいです。データのある場所に空きを作ると、自動で再開します"),
     ("the disk below {} is full ({} KiB left): mail is taken and kept, and nobody can read until there is room", "{} のディスクがいっぱいです（残り {} KiB）。空きができるまで、メールは受け取って保管しますが、だれも読めません"),
     ("the disk below {} is full ({} KiB left): mail is put off, and parts that cannot write start again until there is room", "{} のディスクがいっぱいです（残り {} KiB）。メールの受信を保留させており、書き込めない部分は空きができるまで起動し直します"),
+    ("mailbox of user {} is damaged: stop the house and put the newest copy of DIR/mailbox back", "利用者 {} のメールボックスが壊れています。サービスを止め、DIR/mailbox の最も新しい複製を戻してください"),
+    ("a mailbox that is older than what was recorded", "記録より古いメール保管"),
     ("the directory is older than what was recorded of it: all mail waits; put the newest copy of DIR/directory back, or: ledger acknowledge-loss", "ディレクトリが記録より古いため、メールはすべて待っています。DIR/directory の最も新しい複製を戻すか、ledger acknowledge-loss で承知してください"),
     ("{} cannot start: {}; mail is taken and kept, and nobody can read until that is mended: it is tried again", "{} を起動できません: {}。直るまで、メールは受け取って保管しますが、誰も読めません。起動は自動で繰り返します"),
     ("{} cannot start: {}; mail is put off, and nobody can read until that is mended: it is tried again", "{} を起動できません: {}。直るまで、メールの受信は保留し、誰も読めません。起動は自動で繰り返します"),

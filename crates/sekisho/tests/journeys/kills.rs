@@ -296,6 +296,8 @@ fn kills_lose_nothing() {
         reader.is_ok_and(|mut reader| reader.ask("EXAMINE INBOX").is_ok_and(|end| end.is_ok()))
     });
     check_books(&demo, &notebook);
+    let (told, _) = demo.ask(&["alarms", "list"]);
+    assert!(!told.to_string().contains("older than"), "tables look older: {told}");
     let (value, code) = demo.ask(&["ledger", "verify"]);
     assert_eq!(code, 0, "{value}");
     assert!(descendants(demo.pid()).len() > 12);

@@ -2,10 +2,15 @@
 //! The evidence knows better.
 
 use super::house::{Account, Demo, within};
-use super::post::deliver;
+use super::kills::kill_all;
+use super::leaving::{letter as letter_of, signed_in, with_sink};
+use super::post::{Sender, deliver};
 use super::reader::Reader;
-use std::path::Path;
+use super::sink::Sink;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -14,6 +19,11 @@ const OF_IDENTITY: &str = "identity's tables are older";
 const OF_REVOKED: &str = "a revoked app password opened the door";
 const OF_DIRECTORY: &str = "the directory's tables are older";
 const OF_VAULT: &str = "the vault's keys are older";
+const OF_MAILBOX: &str = "DIR/mailbox is older than the evidence";
+const OF_POST: &str = "DIR/post is older than the evidence";
+const OF_LOG: &str = "the evidence is older than what mailbox knows of it";
+/// Whole houses that are killed under load.
+const KILLS: usize = 12;
 
 fn copy(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
@@ -180,4 +190,202 @@ fn a_sealed_tenant_stays_sealed_with_an_older_vault() {
     must(&demo, &["keys", "unseal", "--tenant", "Example Japan"]);
     assert!(opens(&demo));
     assert_eq!(alarms(&demo, OF_VAULT), before);
+}
+
+fn count(sink: &Sink, subject: &str) -> usize {
+    sink.came().iter().filter(|came| came.field("Subject").as_deref() == Some(subject)).count()
+}
+
+/// Its id in the queue, where it waits.
+fn handed_in(demo: &Demo, subject: &str) -> String {
+    let before = waiting(demo);
+    hand_in(demo, subject);
+    waiting(demo).into_iter().find(|id| !before.contains(id)).expect("it waits")
+}
+
+fn hand_in(demo: &Demo, subject: &str) {
+    let (from, to) = ("aoi@example.jp", "friend@outside.example");
+    let octets = letter_of(from, to, subject, "");
+    let reply = signed_in(demo, from).letter(from, &[to], &octets).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+}
+
+fn waiting(demo: &Demo) -> Vec<String> {
+    let list = must(demo, &["queue", "list"]);
+    let items = list["items"].as_array().into_iter().flatten();
+    items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What left leaves no second time, what was called back does not leave, and what is gone is named.
+#[test]
+fn an_older_post_sends_nothing_twice() {
+    let (mut demo, sink) = with_sink("older-post");
+    let delayed = |demo: &Demo, seconds: &str| {
+        must(demo, &["tenant", "set", "Example Japan", "--send-delay", seconds]);
+    };
+    delayed(&demo, "30");
+    handed_in(&demo, "leaves once");
+    let called_back = handed_in(&demo, "called back");
+    demo.stop();
+    keep(&demo, "post");
+    let mut demo = demo.again();
+    must(&demo, &["queue", "cancel", &called_back]);
+    sink.wait_for_subject("leaves once");
+    delayed(&demo, "600");
+    let is_gone = handed_in(&demo, "is gone");
+    within(PATIENCE, "the ledger knows all", || {
+        must(&demo, &["status"])["mailbox"]["pending_evidence"] == 0
+    });
+    demo.stop();
+    put_back(&demo, "post");
+    let mut demo = demo.again();
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_POST) > 0);
+    let (told, _) = demo.ask(&ALARM);
+    let told = told.to_string();
+    assert!(told.contains("1 letters had left") && told.contains("1 are held"), "{told}");
+    assert!(told.contains(&is_gone), "{is_gone} is gone: {told}");
+    assert_eq!(waiting(&demo), [called_back.clone()]);
+    assert_eq!(must(&demo, &["queue", "show", &called_back])["state"], "held");
+    let trace = must(&demo, &["queue", "show", &is_gone]);
+    assert_eq!(trace["sent"], 0, "{trace}");
+    // Mail leaves as ever, and the time of both is over.
+    delayed(&demo, "0");
+    hand_in(&demo, "leaves as ever");
+    sink.wait_for_subject("leaves as ever");
+    assert_eq!((count(&sink, "leaves once"), count(&sink, "called back")), (1, 0));
+    let before = alarms(&demo, OF_POST);
+    demo.stop();
+    let demo = demo.again();
+    hand_in(&demo, "leaves again");
+    sink.wait_for_subject("leaves again");
+    assert_eq!(alarms(&demo, OF_POST), before, "once");
+    assert_eq!((count(&sink, "leaves once"), count(&sink, "called back")), (1, 0));
+}
+
+fn uid_validity(demo: &Demo) -> u64 {
+    let mut reader = Reader::sign_in(demo, "aoi@example.jp");
+    let answer = reader.must("STATUS INBOX (UIDVALIDITY)");
+    let text = answer.text();
+    let digits = text.split("UIDVALIDITY").nth(1).unwrap();
+    let digits: String = digits
+        .chars()
+        .skip_while(|one| !one.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().unwrap()
+}
+
+/// Mail is taken and read, and everybody who asks hears what is missing, until somebody knows.
+#[test]
+fn an_older_mailbox_says_what_it_lacks() {
+    let mut demo = Demo::fresh("older-mailbox");
+    let (to, smtp) = ("aoi@example.jp", demo.port("smtp"));
+    assert_eq!(deliver(&smtp, &[to], &letter(to)).code, 250);
+    let before = uid_validity(&demo);
+    demo.stop();
+    keep(&demo, "mailbox");
+    let mut demo = demo.again();
+    for _ in 0..2 {
+        assert_eq!(deliver(&smtp, &[to], &letter(to)).code, 250);
+    }
+    demo.stop();
+    put_back(&demo, "mailbox");
+    let mut demo = demo.again();
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_MAILBOX) == 1);
+    assert!(uid_validity(&demo) > before, "numbers that were another letter's");
+    let (status, code) = demo.ask(&["status"]);
+    assert_eq!(code, 1, "{status}");
+    let lacks = status["unable"].to_string();
+    assert!(lacks.contains("mailbox") && lacks.contains("2 messages"), "{lacks}");
+    let (doctor, code) = demo.ask(&["doctor"]);
+    assert!(code == 1 && doctor.to_string().contains(OF_MAILBOX), "{doctor}");
+    assert_eq!(deliver(&smtp, &[to], &letter(to)).code, 250);
+    assert!(opens(&demo));
+    demo.stop();
+    let mut demo = demo.again();
+    within(PATIENCE, "the alarm of the next start", || alarms(&demo, OF_MAILBOX) == 2);
+    let done = must(&demo, &["ledger", "acknowledge-loss"]);
+    assert_eq!(done["items"][0]["whose"], "mailbox", "{done}");
+    assert_eq!(demo.ask(&["ledger", "acknowledge-loss"]).1, 1, "once");
+    must(&demo, &["status"]);
+    demo.stop();
+    let demo = demo.again();
+    assert!(opens(&demo));
+    assert_eq!(alarms(&demo, OF_MAILBOX), 2);
+    assert!(must(&demo, &["ledger", "verify"])["losses"].is_null());
+}
+
+/// The logs, and all that remembers them, are older together; the mail is of today.
+#[test]
+fn an_older_log_is_told_by_the_mailbox() {
+    let mut demo = Demo::fresh("older-log");
+    let (to, smtp) = ("aoi@example.jp", demo.port("smtp"));
+    assert_eq!(deliver(&smtp, &[to], &letter(to)).code, 250);
+    demo.stop();
+    let mut beside = demo.data().as_os_str().to_owned();
+    beside.push(".seen");
+    let sighted = demo.data().join("vault/sighted");
+    let [own, mirror, seen] = ["ledger", "mirror", "seen"].map(|name| demo.data().join(name));
+    let all: [PathBuf; 5] = [own, mirror, seen, sighted, beside.into()];
+    let all: Vec<PathBuf> = all.into_iter().filter(|path| path.exists()).collect();
+    let kept = |number: usize| demo.data().with_file_name(format!("older-log-kept-{number}"));
+    let kept: Vec<PathBuf> = (0..all.len()).map(kept).collect();
+    for (from, to) in all.iter().zip(&kept) {
+        copy(from, to);
+    }
+    let mut demo = demo.again();
+    assert_eq!(deliver(&smtp, &[to], &letter(to)).code, 250);
+    // Shown under a cosigned checkpoint, and noted beside the next letter.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(deliver(&smtp, &[to], &letter(to)).code, 250);
+    demo.stop();
+    for (to, from) in all.iter().zip(&kept) {
+        let _ = std::fs::remove_file(to);
+        copy(from, to);
+        let _ = std::fs::remove_dir_all(from);
+        let _ = std::fs::remove_file(from);
+    }
+    let demo = demo.again();
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_LOG) > 0);
+}
+
+/// However the house dies under load, no table looks older than it is.
+#[test]
+fn kills_make_no_tables_older() {
+    let mut demo = Demo::fresh("older-kills");
+    let (is_over, taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let senders: Vec<_> = (0..6)
+        .map(|_| {
+            let (smtp, is_over, taken) = (demo.port("smtp"), is_over.clone(), taken.clone());
+            std::thread::spawn(move || {
+                let to = ["aoi@example.jp", "haru@example.jp"];
+                while !is_over.load(Ordering::SeqCst) {
+                    let sent = Sender::connect(&smtp).and_then(|mut sender| {
+                        sender.ask("EHLO sender.example")?;
+                        sender.letter("a@sender.example", &to, &letter(to[0]))
+                    });
+                    match sent {
+                        Ok(reply) if reply.code == 250 => drop(taken.fetch_add(1, Ordering::SeqCst)),
+                        _ => std::thread::sleep(Duration::from_millis(50)),
+                    }
+                }
+            })
+        })
+        .collect();
+    for number in 0..KILLS {
+        let before = taken.load(Ordering::SeqCst);
+        within(Duration::from_secs(60), "letters pass", || {
+            taken.load(Ordering::SeqCst) > before + 20 + number * 3
+        });
+        demo = kill_all(demo);
+    }
+    is_over.store(true, Ordering::SeqCst);
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    demo.stop();
+    let demo = demo.again();
+    let told = must(&demo, &["alarms", "list"]).to_string();
+    assert!(!told.contains("older"), "{told}");
+    let (status, _) = demo.ask(&["status"]);
+    assert_eq!(status["unable"], serde_json::json!([]), "{status}");
+    println!("{} letters", taken.load(Ordering::SeqCst));
 }
