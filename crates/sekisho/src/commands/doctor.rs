@@ -182,7 +182,10 @@ fn unproven(domains: &Value) -> Vec<(String, String)> {
 fn about_keys(data: &Path) -> Value {
     let told = match vault::look(&data.join("vault")) {
         Ok(told) => told,
-        Err(fault) => return json!({ "fault": fault.to_string() }),
+        Err(fault) => {
+            let source = fault.source().map(|source| format!(": {source}"));
+            return json!({ "fault": format!("{fault}{}", source.unwrap_or_default()) });
+        }
     };
     let here = epochs::present(&epochs::beside(data));
     let epochs: Vec<Value> = told
