@@ -134,7 +134,13 @@ fn state_of(
         return Ok("refused");
     }
     if journey.verdict < terms::Verdict::Quarantine {
-        return Ok("kept");
+        let is_junk = journey.verdict == terms::Verdict::Junk;
+        // The heaviest verdict is somebody's: of several, one may allow the sender.
+        return Ok(match is_junk {
+            true if journey.recipients.len() == 1 => "junk",
+            true => "kept-or-junk",
+            false => "kept",
+        });
     }
     if *left == 0 {
         return Ok("not-looked-for");
