@@ -247,7 +247,9 @@ mod tests {
 
     #[test]
     fn it_is_said_for_whose_key_an_ending_waits() {
-        let waits = "waits for the key of backup epoch 1, 2: `keys epochs end --epoch-keys DIR`";
+        let waits = "waits for the key of backup epoch 1, 2: where no key backup was made, or the key lies \
+                     beside the data, the house ends it by itself within minutes; elsewhere: `keys \
+                     epochs end --epoch-keys DIR`";
         let endings = json!([
             { "tenant": "house2", "state": "destroying", "waits_for": waits },
             { "tenant": "acme", "state": "destroying", "waits_for": null },
