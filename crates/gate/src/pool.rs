@@ -11,6 +11,10 @@ const IDLE: usize = 4;
 const WAITING: usize = 512;
 /// Waiting longer than this means that no more are born: better said than suffered.
 const WAIT_LIMIT: Duration = Duration::from_secs(15);
+/// Whoever waits longer than this waits for a place.
+const STUCK: Duration = Duration::from_secs(5);
+/// Fewer free places than this are taken again at once by those who wait outside.
+const FEW: usize = 64;
 /// What was asked for and has not come by then is asked for again.
 const BIRTH_LIMIT: Duration = Duration::from_secs(2);
 /// The warden grants at most so many at once.
@@ -144,8 +148,22 @@ impl Pool {
         self.idle.split_off(self.idle.len() - leaving).into()
     }
 
+    /// Whether no place is left: all instances serve, or no more of them are born. What was full
+    /// (`was_so`) is so until some places are free and nobody waits.
+    pub fn is_full(&self, now: Instant, was_so: bool) -> bool {
+        let few = if was_so { FEW } else { 0 };
+        let waits = self.waiting.front().map(|(_, since)| now.duration_since(*since));
+        let is_stuck = waits.is_some_and(|waits| was_so || waits > STUCK);
+        self.busy + few >= INSTANCES || (self.idle.is_empty() && is_stuck)
+    }
+
     pub fn is_quiet(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    #[cfg(test)]
+    pub fn is_taken(&mut self) {
+        self.busy += 1;
     }
 
     pub fn busy(&self) -> usize {

@@ -17,8 +17,8 @@ const LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// Nothing tells whether such a cosignature never was, or was taken away.
-const UNCHECKED: &str = "not checked: no ML-DSA-44 key given, and the mirror's cosignature with one \
-    is not here";
+const UNCHECKED: &str = "not checked: no ML-DSA-44 key given, and the mirror's cosignature with \
+                         one is not here";
 
 /// What was found.
 #[derive(Default)]
@@ -80,8 +80,8 @@ pub fn look(folder: &Path, reader: &Reader, options: &Options) -> Twice {
     twice
 }
 
-/// When the mirror cosigned so, and how many entries; `None`: not yet. The checkpoint must be the ledger's, cosigned by
-/// both keys of the mirror, and stand in this log.
+/// When the mirror cosigned so, and how many entries; `None`: not yet. The checkpoint must be the
+/// ledger's, cosigned by both keys of the mirror, and stand in this log.
 fn cosigned(folder: &Path, reader: &Reader, key: &str) -> Result<Option<(u64, u64)>, &'static str> {
     let Some(key) = LatticeKey::parse(key) else {
         return Err("the mirror's ML-DSA-44 key cannot be read");
