@@ -160,16 +160,16 @@ pub fn full(peers: &mut Peers<'_>) -> Value {
         let since = rfc3339(since_ms);
         let what = match kind {
             Kind::Edge => format!(
-                "{taken} of {places} sessions of those who bring mail are taken since {since}: \
-                 others are put off (421)"
+                "no session is free for others who bring mail since {since}, {taken} of {places} \
+                 are taken: they are put off (421)"
             ),
             Kind::Access => format!(
-                "{taken} of {places} sessions of those who sign in are taken since {since}: nobody \
-                 else gets one"
+                "no session is free for others who sign in since {since}, {taken} of {places} are \
+                 taken: they are turned away"
             ),
             _ => format!(
-                "{taken} of {places} connections to the public pages are taken since {since}: \
-                 nobody else is served"
+                "the public pages have no connection free since {since}, {taken} of {places} are \
+                 taken: whoever else comes is turned away"
             ),
         };
         json!({

@@ -75,9 +75,9 @@ impl Fullness {
 /// An alarm's words.
 pub fn alarm(kind: Kind) -> &'static str {
     match kind {
-        Kind::Edge => "all sessions of those who bring mail are taken: others are put off (421)",
-        Kind::Access => "all sessions of those who sign in are taken: nobody else gets one",
-        _ => "all connections to the public pages are taken: nobody else is served",
+        Kind::Edge => "no session is free for others who bring mail: they are put off (421)",
+        Kind::Access => "no session is free for others who sign in: they are turned away",
+        _ => "the public pages have no connection free: whoever else comes is turned away",
     }
 }
 
@@ -121,5 +121,15 @@ mod tests {
         assert_eq!(at(&pool, 7), (0, Some(Vec::new())));
         (0..110).for_each(|_| pool.is_taken());
         assert_eq!(at(&pool, 3 + SAID_AGAIN.as_secs()).0, 1);
+        // Nobody more is born: whoever is turned away is a sign of it, for a while.
+        pool = Pool::new();
+        let begun = 2 * SAID_AGAIN.as_secs();
+        assert_eq!(at(&pool, begun), (0, Some(Vec::new())));
+        pool.is_taken();
+        pool.refuses(begin + Duration::from_secs(begun + 700));
+        let told = vec![(Kind::Edge, 1, 1_000 * (begun + 700))];
+        assert_eq!(at(&pool, begun + 700), (1, Some(told)));
+        assert_eq!(at(&pool, begun + 705), (0, None));
+        assert_eq!(at(&pool, begun + 711), (0, Some(Vec::new())));
     }
 }

@@ -11,8 +11,8 @@ const IDLE: usize = 4;
 const WAITING: usize = 512;
 /// Waiting longer than this means that no more are born: better said than suffered.
 const WAIT_LIMIT: Duration = Duration::from_secs(15);
-/// Whoever waits longer than this waits for a place.
-const STUCK: Duration = Duration::from_secs(5);
+/// Whoever was turned away is thought of for so long: others come to the same door.
+const REFUSED: Duration = Duration::from_secs(10);
 /// Fewer free places than this are taken again at once by those who wait outside.
 const FEW: usize = 64;
 /// What was asked for and has not come by then is asked for again.
@@ -37,6 +37,8 @@ pub struct Pool {
     expected: usize,
     asked_at: Option<Instant>,
     surplus_since: Option<Instant>,
+    /// When somebody last found no place.
+    refused_at: Option<Instant>,
 }
 
 impl Pool {
@@ -49,6 +51,7 @@ impl Pool {
             expected: IDLE,
             asked_at: Some(Instant::now()),
             surplus_since: None,
+            refused_at: None,
         }
     }
 
@@ -76,6 +79,7 @@ impl Pool {
     /// Lines somebody up; whoever cannot wait is given back.
     pub fn line_up(&mut self, caller: Caller, now: Instant) -> Option<Caller> {
         if self.waiting.len() >= WAITING {
+            self.refuses(now);
             return Some(caller);
         }
         self.waiting.push_back((caller, now));
@@ -108,6 +112,7 @@ impl Pool {
             && now.duration_since(*since) > WAIT_LIMIT
         {
             tired.extend(self.waiting.pop_front().map(|(caller, _)| caller));
+            self.refuses(now);
         }
         tired
     }
@@ -148,13 +153,16 @@ impl Pool {
         self.idle.split_off(self.idle.len() - leaving).into()
     }
 
-    /// Whether no place is left: all instances serve, or no more of them are born. What was full
-    /// (`was_so`) is so until some places are free and nobody waits.
+    pub fn refuses(&mut self, now: Instant) {
+        self.refused_at = Some(now);
+    }
+
+    /// Whether no place is left: all instances serve, or somebody was turned away because too few
+    /// of them are born. What was full (`was_so`) is so until some places are free.
     pub fn is_full(&self, now: Instant, was_so: bool) -> bool {
         let few = if was_so { FEW } else { 0 };
-        let waits = self.waiting.front().map(|(_, since)| now.duration_since(*since));
-        let is_stuck = waits.is_some_and(|waits| was_so || waits > STUCK);
-        self.busy + few >= INSTANCES || (self.idle.is_empty() && is_stuck)
+        let refuses = self.refused_at.is_some_and(|at| now.duration_since(at) < REFUSED);
+        self.busy + few >= INSTANCES || refuses
     }
 
     pub fn is_quiet(&self) -> bool {
