@@ -25,7 +25,7 @@ pub fn arrived(state: &str) -> [&'static str; 2] {
         "kept-or-junk" => [
             "メールボックスに入りました。Junk に、差出人を許可している人では受信箱に\
              あります。",
-            "it was put into the mailbox: into Junk, or into the inbox of whoever allows its sender",
+            "it was put into Junk, or into the inbox of whoever allows its sender",
         ],
         _ => ["メールボックスに入りました。", "it is in the mailbox"],
     }
