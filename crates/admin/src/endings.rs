@@ -200,6 +200,7 @@ pub fn list_holds(peers: &mut Peers<'_>) -> Answer {
         let (tenant, person) = called::part(peers, part)?;
         shown.push(json!({
             "hold": null,
+            "kind": "keys",
             "tenant": tenant,
             "person": person,
             "tenant_id": part.tenant.to_string(),
@@ -305,6 +306,7 @@ fn named_hold(peers: &mut Peers<'_>, hold: &Hold) -> Answer {
     let (tenant, person) = called::part(peers, hold.part)?;
     Ok(json!({
         "hold": hold.hold.to_string(),
+        "kind": "contract",
         "tenant": tenant,
         "person": person,
         "tenant_id": hold.part.tenant.to_string(),

@@ -23,13 +23,21 @@ pub struct Named {
 
 /// Every tenant by its keys, with its name if the directory still knows it.
 pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
-    let names = names(peers)?;
-    let of = tenant.map(|name| find_tenant(&names, &name)).transpose()?;
-    let rows = rows(peers, of)?;
     // Keys of an ended contract are gone, and their row says when: under the name it had.
     let called = called::tenants(peers)?;
+    let mut found = rows(peers, None)?;
+    if let Some(wanted) = tenant {
+        // A name may have been another contract's before.
+        found.retain(|row| {
+            let is_named = called.get(&row.tenant).is_some_and(|called| called.name == wanted);
+            is_named || row.tenant.to_string() == wanted
+        });
+        if found.is_empty() {
+            return Err(Refusal::new("the name of a tenant", &wanted, "see `keys list`"));
+        }
+    }
     let name = |row: &TenantKeys| called.get(&row.tenant).map(|called| &called.name);
-    let items: Vec<Value> = rows.iter().map(|row| shown(row, name(row))).collect();
+    let items: Vec<Value> = found.iter().map(|row| shown(row, name(row))).collect();
     Ok(json!({ "items": items, "next": null }))
 }
 

@@ -20,6 +20,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 const IN_HASTE: Duration = Duration::from_millis(2_000);
 const ONE_IN_HASTE: Duration = Duration::from_millis(1_500);
 const LAST_IN_HASTE: Duration = Duration::from_millis(100);
+/// Who listens for somebody else before it answers is asked first and heard last.
+const OTHERS_LISTEN: Duration = Duration::from_millis(2_300);
 
 /// What an act answers: a JSON value, or why not.
 pub type Answer = Result<Value, Refusal>;
@@ -57,6 +59,13 @@ pub struct Peers<'a> {
     haste: Option<Haste>,
     /// Who asks, and why.
     pub grounds: Grounds,
+}
+
+/// A question whose answer is heard later.
+pub struct UnderWay {
+    peer: Kind,
+    call: u32,
+    until: Instant,
 }
 
 /// Of a request that asks everybody and must be answered whoever is away.
@@ -144,6 +153,14 @@ impl<'a> Peers<'a> {
         })
     }
 
+    /// Where no place is left, by the warden's word.
+    pub fn full(&mut self) -> Result<Vec<wire::control::Full>, Refusal> {
+        self.hear(&wire::control::Report::Places, |order| match order {
+            Order::Full(kinds) => Some(kinds),
+            _ => None,
+        })
+    }
+
     fn hear<T>(
         &mut self,
         report: &wire::control::Report,
@@ -191,11 +208,38 @@ impl<'a> Peers<'a> {
         let answer = self.joined.get_mut(&peer).map(|one| one.ask(question, &[], patience));
         match answer {
             Some(Ok((answer, _))) => Ok(answer),
-            _ => {
-                self.is_away(peer);
-                Err(Refusal::Fault(format!("{} is away; try again in a moment", peer.word())))
+            _ => Err(self.silent(peer)),
+        }
+    }
+
+    /// Asks a peer that itself listens for another one; others are asked meanwhile.
+    pub fn begin<Q: Serialize>(&mut self, peer: Kind, question: &Q) -> Result<UnderWay, Refusal> {
+        let channel = self.channel(peer)?;
+        let (call, until) = (channel.next_call(), Instant::now() + OTHERS_LISTEN);
+        if channel.send(call, question, &[]).is_err() {
+            return Err(self.silent(peer));
+        }
+        Ok(UnderWay { peer, call, until })
+    }
+
+    /// The answer to what was begun.
+    pub fn hear_out<A: DeserializeOwned>(&mut self, asked: UnderWay) -> Result<A, Refusal> {
+        let UnderWay { peer, call, until } = asked;
+        let until = until.max(Instant::now() + LAST_IN_HASTE);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let frame = self.channel(peer)?.receive(Some(left));
+            match frame {
+                Ok(frame) if frame.call != call => {}
+                Ok(frame) => return frame.read().map_err(|_| Refusal::unexpected(peer)),
+                Err(_) => return Err(self.silent(peer)),
             }
         }
+    }
+
+    fn silent(&mut self, peer: Kind) -> Refusal {
+        self.is_away(peer);
+        Refusal::Fault(format!("{} is away; try again in a moment", peer.word()))
     }
 
     /// The channel to a peer, once it is there.
@@ -217,7 +261,7 @@ impl<'a> Peers<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ANSWER_PATIENCE, Haste, IN_HASTE, JOIN_PATIENCE, LAST_IN_HASTE};
+    use super::{ANSWER_PATIENCE, Haste, IN_HASTE, JOIN_PATIENCE, LAST_IN_HASTE, OTHERS_LISTEN};
     use std::collections::BTreeSet;
     use std::time::{Duration, Instant};
     use terms::Kind;
@@ -234,6 +278,7 @@ mod tests {
             assert!(patience >= LAST_IN_HASTE);
             waited += patience;
         }
+        let waited = waited.max(OTHERS_LISTEN) + LAST_IN_HASTE;
         assert!(waited < Duration::from_secs(3), "{waited:?}");
     }
 }

@@ -134,7 +134,13 @@ fn state_of(
         return Ok("refused");
     }
     if journey.verdict < terms::Verdict::Quarantine {
-        return Ok("kept");
+        let is_junk = journey.verdict == terms::Verdict::Junk;
+        // The heaviest verdict is somebody's: of several, one may allow the sender.
+        return Ok(match is_junk {
+            true if journey.recipients.len() == 1 => "junk",
+            true => "kept-or-junk",
+            false => "kept",
+        });
     }
     if *left == 0 {
         return Ok("not-looked-for");
@@ -257,14 +263,13 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     peers.hurry();
     // Of these the warden knows that they do not answer.
     let (isolated, mut unable) = (crate::watch::isolated(peers), crate::watch::unable(peers));
+    let full = crate::watch::full(peers);
     let named = |item: &Value| Kind::parse(item.get("component")?.as_str()?);
     let those = |list: &Value| list.as_array().into_iter().flatten().filter_map(named).collect();
     let (cut_off, cannot): (Vec<Kind>, Vec<Kind>) = (those(&isolated), those(&unable));
     cut_off.iter().chain(&cannot).for_each(|kind| peers.is_away(*kind));
-    // First: the ledger listens for its mirror, and needs the time.
-    if let Ok(FromLedger::Away) = peers.ask(Kind::Ledger, &ToLedger::Head) {
-        peers.is_away(Kind::Mirror);
-    }
+    // First, and heard last: the ledger listens for its mirror, and needs the time.
+    let head = peers.begin(Kind::Ledger, &ToLedger::Head);
     let mailbox = match mailbox(peers, &FromAdmin::Status) {
         Ok(ToAdmin::Status { users, messages, bytes, pending_evidence }) => json!({
             "users": users, "messages": messages, "bytes": bytes,
@@ -294,6 +299,9 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     // They have no figures here: whether they answer is what is asked.
     let _ = peers.ask::<_, wire::signer::FromSigner>(Kind::Signer, &ToSigner::Authority);
     let _ = peers.ask::<_, wire::post::ToAdmin>(Kind::Post, &wire::post::FromAdmin::Status);
+    if let Ok(FromLedger::Away) = head.and_then(|head| peers.hear_out(head)) {
+        peers.is_away(Kind::Mirror);
+    }
     let away = peers.away().into_iter().filter(|kind| !cut_off.contains(kind));
     let away: Vec<&str> = away.map(Kind::word).collect();
     let single_operator = if approvals.is_null() { Value::Null } else { json!(!is_two) };
@@ -305,6 +313,7 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         "single_operator": single_operator,
         "isolated": isolated,
         "unable": unable,
+        "full": full,
         "away": away,
         "frozen": frozen,
     });

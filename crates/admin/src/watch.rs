@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use terms::Kind;
 use wire::approval::{Act, Permission};
-use wire::control::{Isolation, Report};
+use wire::control::{Full, Isolation, Report};
 use wire::directory::{DECOY_ROLE, FromAdmin as ToDirectory};
 use wire::identity::{FromAdmin, ToAdmin, Whose};
 use wire::sentinel::is_needed_to_agree;
@@ -147,6 +147,34 @@ pub fn unable(peers: &mut Peers<'_>) -> Value {
             "component": part.kind.word(),
             "since": rfc3339(part.since_ms),
             "what": part.what(),
+        })
+    });
+    Value::Array(told.collect())
+}
+
+/// Where no place is left for whoever comes; null while the warden is away.
+pub fn full(peers: &mut Peers<'_>) -> Value {
+    let Ok(kinds) = peers.full() else { return Value::Null };
+    let told = kinds.iter().map(|full| {
+        let Full { kind, taken, places, since_ms } = *full;
+        let since = rfc3339(since_ms);
+        let what = match kind {
+            Kind::Edge => format!(
+                "no session is free for others who bring mail since {since}, {taken} of {places} \
+                 are taken: they are put off (421)"
+            ),
+            Kind::Access => format!(
+                "no session is free for others who sign in since {since}, {taken} of {places} are \
+                 taken: they are turned away"
+            ),
+            _ => format!(
+                "the public pages have no connection free since {since}, {taken} of {places} are \
+                 taken: whoever else comes is turned away"
+            ),
+        };
+        json!({
+            "component": kind.word(), "taken": taken, "places": places, "since": since,
+            "what": what,
         })
     });
     Value::Array(told.collect())

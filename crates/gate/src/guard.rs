@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::clients::{Admission, Clients};
 use crate::doors::{Caller, Door};
+use crate::fullness::{Fullness, alarm};
 use crate::memory::{Holder, Memory};
 use crate::pool::Pool;
 use crate::records::Records;
@@ -60,6 +61,7 @@ pub(crate) struct Guard {
     clients: Clients,
     memory: Memory,
     records: Records,
+    fullness: Fullness,
     swept_at: Instant,
     stopping: Option<Instant>,
 }
@@ -82,6 +84,7 @@ impl Guard {
             clients: Clients::new(start.demo),
             memory: Memory::new(start.demo),
             records,
+            fullness: Fullness::default(),
             swept_at: Instant::now(),
             stopping: None,
         })
@@ -103,6 +106,7 @@ impl Guard {
             let now = Instant::now();
             self.reopen(now);
             self.hand_over(now);
+            self.tell_of_fullness(now);
             self.call_for_more(now);
             self.hand_in_records(now);
             self.sweep(now);
@@ -279,6 +283,19 @@ impl Guard {
             while let Some((caller, peer)) = self.pool(kind).pair_up() {
                 self.hand(caller, peer, kind, now);
             }
+        }
+    }
+
+    /// The warden hears where no place is left, and whoever minds the house is alarmed once.
+    fn tell_of_fullness(&mut self, now: Instant) {
+        let pools =
+            [(Kind::Edge, &self.edges), (Kind::Access, &self.accesses), (Kind::Pages, &self.pages)];
+        for kind in self.fullness.look(&pools, now, now_ms()) {
+            let what = alarm(kind).to_owned();
+            let _ = self.hub.send(self.warden, 0, &Report::Attention { what }, Vec::new());
+        }
+        if let Some(full) = self.fullness.news(&pools, now) {
+            let _ = self.hub.send(self.warden, 0, &Report::Full(full), Vec::new());
         }
     }
 

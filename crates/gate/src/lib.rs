@@ -15,6 +15,7 @@ mod guard;
 
 mod clients;
 mod doors;
+mod fullness;
 mod memory;
 mod pool;
 mod records;

@@ -11,6 +11,10 @@ const IDLE: usize = 4;
 const WAITING: usize = 512;
 /// Waiting longer than this means that no more are born: better said than suffered.
 const WAIT_LIMIT: Duration = Duration::from_secs(15);
+/// Whoever was turned away is thought of for so long: others come to the same door.
+const REFUSED: Duration = Duration::from_secs(10);
+/// Fewer free places than this are taken again at once by those who wait outside.
+const FEW: usize = 64;
 /// What was asked for and has not come by then is asked for again.
 const BIRTH_LIMIT: Duration = Duration::from_secs(2);
 /// The warden grants at most so many at once.
@@ -33,6 +37,8 @@ pub struct Pool {
     expected: usize,
     asked_at: Option<Instant>,
     surplus_since: Option<Instant>,
+    /// When somebody last found no place.
+    refused_at: Option<Instant>,
 }
 
 impl Pool {
@@ -45,6 +51,7 @@ impl Pool {
             expected: IDLE,
             asked_at: Some(Instant::now()),
             surplus_since: None,
+            refused_at: None,
         }
     }
 
@@ -72,6 +79,7 @@ impl Pool {
     /// Lines somebody up; whoever cannot wait is given back.
     pub fn line_up(&mut self, caller: Caller, now: Instant) -> Option<Caller> {
         if self.waiting.len() >= WAITING {
+            self.refuses(now);
             return Some(caller);
         }
         self.waiting.push_back((caller, now));
@@ -104,6 +112,7 @@ impl Pool {
             && now.duration_since(*since) > WAIT_LIMIT
         {
             tired.extend(self.waiting.pop_front().map(|(caller, _)| caller));
+            self.refuses(now);
         }
         tired
     }
@@ -144,8 +153,25 @@ impl Pool {
         self.idle.split_off(self.idle.len() - leaving).into()
     }
 
+    pub fn refuses(&mut self, now: Instant) {
+        self.refused_at = Some(now);
+    }
+
+    /// Whether no place is left: all instances serve, or somebody was turned away because too few
+    /// of them are born. What was full (`was_so`) is so until some places are free.
+    pub fn is_full(&self, now: Instant, was_so: bool) -> bool {
+        let few = if was_so { FEW } else { 0 };
+        let refuses = self.refused_at.is_some_and(|at| now.duration_since(at) < REFUSED);
+        self.busy + few >= INSTANCES || refuses
+    }
+
     pub fn is_quiet(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    #[cfg(test)]
+    pub fn is_taken(&mut self) {
+        self.busy += 1;
     }
 
     pub fn busy(&self) -> usize {

@@ -534,6 +534,18 @@ fn who_asks_how_the_house_is_hears_that_the_mirror_hangs() {
     assert_eq!(head(&mut house, 14, Kind::Admin), "head true");
     let frame = house.frame(0);
     assert_eq!(house.vault_says(15, &[frame], true), "proved 2");
+    // One that was heard a moment before is listened for a moment longer, and not taken at its word
+    // of before.
+    assert_eq!(head(&mut house, 22, Kind::Admin), "head true");
+    house.is_silent = true;
+    house.now_ms += 100;
+    assert_eq!(head(&mut house, 20, Kind::Admin), "nothing");
+    house.settle();
+    assert_eq!(house.answer_to(20, &[]), "nothing");
+    house.settle();
+    assert_eq!(house.answer_to(20, &[]), "away");
+    house.is_silent = false;
+    house.tell_mirror(ToMirror::Standing);
     // Whoever asks is recorded: that is work which the mirror does not do.
     house.is_silent = true;
     house.now_ms += 3_000;

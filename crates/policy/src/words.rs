@@ -116,6 +116,17 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "a line is too long[ ({} octets)]; the service refuses the message with 500",
     ),
     (
+        "message.nul",
+        "NUL (0 の文字) があります。サービスは 554 で断ります",
+        "it holds a NUL; the service refuses the message with 554",
+    ),
+    (
+        "message.continues",
+        "最初の行が空白で始まり、前の項目の続きになります。サービスは 554 で断ります",
+        "its first line begins with a space and would continue another field; the service refuses \
+         the message with 554",
+    ),
+    (
         "message.header.long",
         "ヘッダーが長すぎるか、項目が多すぎます。サービスは 554 で断ります",
         "the header is too long or has too many fields; the service refuses the message with 554",

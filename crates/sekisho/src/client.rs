@@ -9,7 +9,7 @@ use std::time::Duration;
 use wire::admin::{Grounds, Request, Response};
 
 /// The slowest answer waits for new keys to be recorded, or for a compartment to return.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks the running service.
 pub fn ask(data: &Path, request: &Request) -> Answer {

@@ -389,13 +389,17 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// One after the other on one line. Sentences, such as the reasons of a verdict, have commas of
+/// What a Japanese sentence of ours has in it, and no name.
+const SPOKEN: &[&str] = &["です", "ます", "ません", "でした", "ました", "ください", "。"];
+
+/// One after the other on one line. Sentences, such as the reasons of a verdict, may have commas of
 /// their own: what parts them is stronger than what is in them.
 fn joined(items: &[String], is_japanese: bool) -> String {
     let has = |any: fn(char) -> bool| items.iter().any(|item| item.contains(any));
     let is_parted = has(|letter| letter.is_whitespace() || matches!(letter, ',' | '、'));
+    let is_spoken = items.iter().any(|item| SPOKEN.iter().any(|word| item.contains(word)));
     let between = match is_japanese {
-        true if has(|letter| matches!(letter, ',' | '、')) => "；",
+        true if has(|letter| matches!(letter, ',' | '、')) || is_spoken => "；",
         true if is_parted || !items.iter().all(|item| item.is_ascii()) => "、",
         false if is_parted => "; ",
         _ => ", ",
@@ -453,9 +457,10 @@ mod tests {
         check(&["aoi@a.example", "25"], "aoi@a.example, 25", "aoi@a.example, 25");
         check(
             &["署名がありません", "ZIP です"],
-            "署名がありません、ZIP です",
+            "署名がありません；ZIP です",
             "署名がありません; ZIP です",
         );
+        check(&["青井 葵", "関 所"], "青井 葵、関 所", "青井 葵; 関 所");
         check(&["二つあり、違います", "NUL"], "二つあり、違います；NUL", "二つあり、違います; NUL");
         let english = ["names none", "was altered, or is another"];
         let by =

@@ -48,7 +48,7 @@ pub use parameters::{Body, Notify, Original, Return, xtext};
 pub use reply::Reply;
 pub use session::Session;
 pub use sign_in::Credentials;
-pub use text::Oddity;
+pub use text::{Oddity, oddity_in_file};
 
 #[cfg(test)]
 mod tests;

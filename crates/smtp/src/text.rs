@@ -1,6 +1,6 @@
 //! The text of a message as DATA and BDAT carry it: where it ends, and what is odd about it.
 
-use memchr::{memchr3, memrchr};
+use memchr::{memchr, memchr3, memrchr};
 use terms::Cursor;
 
 /// What no text may hold.
@@ -25,6 +25,25 @@ impl Oddity {
             Self::Continues => "a continuation of no field",
         }
     }
+}
+
+/// Whether a text begins as what continues a field above it.
+pub(crate) fn is_continuation(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b' ' | b'\t'))
+}
+
+/// What a text is refused for that lies in a file and is sent as it lies there: CRLF at the end of
+/// each line, whatever ends it in the file. So no bare line end is found.
+pub fn oddity_in_file(text: &[u8], line_limit: usize) -> Option<Oddity> {
+    if is_continuation(text) {
+        return Some(Oddity::Continues);
+    }
+    text.split(|octet| *octet == b'\n').find_map(|line| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let is_long = line.len() + 2 > line_limit;
+        let has_nul = memchr(0, line).is_some();
+        is_long.then_some(Oddity::LongLine).or(has_nul.then_some(Oddity::Nul))
+    })
 }
 
 /// What [`Text::read`] made of its input: first `text` octets to hand on, then `gone` octets that

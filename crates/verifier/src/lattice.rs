@@ -16,11 +16,17 @@ const FILE_BYTES: u64 = 64 * 1024;
 const LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
+/// Nothing tells whether such a cosignature never was, or was taken away.
+const UNCHECKED: &str = "not checked: no ML-DSA-44 key given, and the mirror's cosignature with \
+                         one is not here";
+
 /// What was found.
 #[derive(Default)]
 pub struct Twice {
     pub key: Option<String>,
     pub cosigned_at: Option<u64>,
+    /// How many entries, from the first on, that cosignature covers.
+    pub size: Option<u64>,
     pub problems: Vec<Said>,
     pub notes: Vec<Said>,
 }
@@ -32,7 +38,7 @@ pub fn look(folder: &Path, reader: &Reader, options: &Options) -> Twice {
     let Some(text) = read(&folder.join(names::LATTICE_KEY)) else {
         match given {
             Some(_) => twice.problems.push("there is no ML-DSA-44 key of the mirror".into()),
-            None => twice.notes.push("the mirror did not cosign with ML-DSA-44".into()),
+            None => twice.notes.push(UNCHECKED.into()),
         }
         return twice;
     };
@@ -63,18 +69,20 @@ pub fn look(folder: &Path, reader: &Reader, options: &Options) -> Twice {
             let what = "the mirror has saved no checkpoint with ML-DSA-44 yet";
             match given {
                 Some(_) => twice.problems.push(what.into()),
-                None => twice.notes.push(what.into()),
+                None => twice.notes.push(UNCHECKED.into()),
             }
         }
-        Ok(seconds) => twice.cosigned_at = seconds,
+        Ok(Some((seconds, size))) => {
+            (twice.cosigned_at, twice.size) = (Some(seconds), Some(size));
+        }
         Err(what) => twice.problems.push(what.into()),
     }
     twice
 }
 
-/// When the mirror cosigned so; `None`: not yet. The checkpoint must be the ledger's, cosigned by
-/// both keys of the mirror, and stand in this log.
-fn cosigned(folder: &Path, reader: &Reader, key: &str) -> Result<Option<u64>, &'static str> {
+/// When the mirror cosigned so, and how many entries; `None`: not yet. The checkpoint must be the
+/// ledger's, cosigned by both keys of the mirror, and stand in this log.
+fn cosigned(folder: &Path, reader: &Reader, key: &str) -> Result<Option<(u64, u64)>, &'static str> {
     let Some(key) = LatticeKey::parse(key) else {
         return Err("the mirror's ML-DSA-44 key cannot be read");
     };
@@ -94,7 +102,7 @@ fn cosigned(folder: &Path, reader: &Reader, key: &str) -> Result<Option<u64>, &'
         );
     };
     match reader.root_at(signed.checkpoint.size) == Some(signed.checkpoint.root) {
-        true => Ok(Some(seconds)),
+        true => Ok(Some((seconds, signed.checkpoint.size))),
         false => Err("the checkpoint that the mirror cosigned with ML-DSA-44 does not stand in \
                       this log: it was cut, or it is another"),
     }

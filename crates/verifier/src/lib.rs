@@ -190,6 +190,7 @@ fn mirror(
         entries: size,
         lattice: twice.key,
         lattice_at: twice.cosigned_at,
+        lattice_size: twice.size,
         cosigned_at: keys.mirror.as_ref().and_then(cosigned),
         ledger: keys.ledger.to_text(),
         mirror: keys.mirror.map(|mirror| mirror.to_text()),

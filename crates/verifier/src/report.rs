@@ -17,9 +17,10 @@ pub struct Report {
     pub cosigned_at: Option<u64>,
     pub ledger: String,
     pub mirror: Option<String>,
-    /// The mirror's ML-DSA-44 key, and when it cosigned with it last.
+    /// The mirror's ML-DSA-44 key, when it cosigned with it last, and how many entries.
     pub lattice: Option<String>,
     pub lattice_at: Option<u64>,
+    pub lattice_size: Option<u64>,
     /// When a witness cosigned whose key was given.
     pub witnessed_at: Option<u64>,
     pub problems: Vec<Said>,
@@ -47,6 +48,7 @@ impl Report {
             mirror: None,
             lattice: None,
             lattice_at: None,
+            lattice_size: None,
             witnessed_at: None,
             problems: Vec::new(),
             notes: Vec::new(),
@@ -101,6 +103,7 @@ impl Report {
             "mirror_key": self.mirror,
             "mirror_ml_dsa_44_key": self.lattice,
             "cosigned_ml_dsa_44_at": self.lattice_at,
+            "cosigned_ml_dsa_44_size": self.lattice_size,
             "ok": self.problems.is_empty(),
             "problems": english(&self.problems),
             "notes": english(&self.notes),
@@ -126,7 +129,12 @@ impl Report {
         ];
         if let Some(seconds) = self.lattice_at {
             let label = say("ML-DSA-44 による写しの副署", "cosigned by the mirror with ML-DSA-44");
-            lines.push(format!("{label}: {}", evidence::rfc3339(seconds.saturating_mul(1_000))));
+            let (at, size) = (evidence::rfc3339(seconds.saturating_mul(1_000)), self.size);
+            let upto = self.lattice_size.unwrap_or_default();
+            lines.push(match is_japanese {
+                true => format!("{label}: {at}（{size} 件のうち最初の {upto} 件）"),
+                false => format!("{label}: {at}, the first {upto} of {size} entries"),
+            });
         }
         if let Some(view) = &self.view {
             lines.extend(crate::view::lines(view, is_japanese));

@@ -62,7 +62,10 @@ fn in_japanese(what: &str) -> String {
             "以前に見たものが読めない。ファイルに checkpoint がなく、書き換えられている"
         }
         "there is no ML-DSA-44 key of the mirror" => "写しの ML-DSA-44 の鍵がない",
-        "the mirror did not cosign with ML-DSA-44" => "写しは ML-DSA-44 では副署していない",
+        "not checked: no ML-DSA-44 key given, and the mirror's cosignature with one is not \
+         here" => {
+            "確かめていない: ML-DSA-44 の鍵が与えられておらず、写しの ML-DSA-44 による副署もここにない"
+        }
         "the mirror's ML-DSA-44 key is not the one that was given" => {
             "写しの ML-DSA-44 の鍵が、与えられたものと違う"
         }

@@ -495,7 +495,8 @@ fn a_scope_says_what_of_it_was_checked() {
     for word in ["found wanting\n", "attention: ", "problem: ", "checked and found wanting"] {
         assert!(wrong.text.contains(word), "{word}: {}", wrong.text);
     }
-    assert!(!wrong.text.contains("not checked"), "{}", wrong.text);
+    let basis = wrong.text.lines().find(|line| line.starts_with("basis: ")).unwrap();
+    assert!(!basis.contains("not checked"), "{basis}");
     // A pipe in the log's place is no log, and is not waited for.
     std::fs::remove_file(&log).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&log).status().unwrap().success());
@@ -542,6 +543,7 @@ fn a_mirrors_lattice_line_is_checked() {
     let found: Value = serde_json::from_str(&ask(&["--json"]).text).unwrap();
     assert_eq!(found["ok"], true, "{found}");
     assert_eq!(found["cosigned_ml_dsa_44_at"], 1_796_000_009);
+    assert_eq!(found["cosigned_ml_dsa_44_size"], found["size"]);
     assert_eq!(found["mirror_ml_dsa_44_key"].as_str(), Some(&*key));
     let check = |more: &[&str], problem: Option<&str>| {
         let found = ask(&[more, &["--lang", "en"]].concat());
@@ -590,9 +592,25 @@ fn a_mirrors_lattice_line_is_checked() {
     ];
     put(&SignedCheckpoint { note: Note { text, signatures }, checkpoint });
     check(&[], Some("the checkpoint that the mirror cosigned with ML-DSA-44 does not stand"));
+    // Of a part of the log: how far it reaches is said.
+    let reader = annals::Reader::open(&folder, annals::find_keys(&folder).unwrap()).unwrap();
+    let checkpoint =
+        Checkpoint { size: 3, root: reader.root_at(3).unwrap(), ..signed.checkpoint.clone() };
+    let text = checkpoint.to_text();
+    let signatures = vec![
+        ledger.sign(&text),
+        mirror.cosign(1_796_000_001, &text),
+        lattice.cosign(1_796_000_009, &checkpoint).unwrap(),
+    ];
+    put(&SignedCheckpoint { note: Note { text, signatures }, checkpoint });
+    let size = signed.checkpoint.size;
+    let told = ask(&["--lang", "en"]).text;
+    assert!(told.contains(&format!(", the first 3 of {size} entries")), "{told}");
     // None yet; and a mirror of a version that knew none.
     std::fs::write(&file, "").unwrap();
     check(&[], None);
+    let told = ask(&["--lang", "en"]).text;
+    assert!(told.contains("note: not checked: no ML-DSA-44 key given"), "{told}");
     check(&given, Some("the mirror has saved no checkpoint with ML-DSA-44 yet"));
     std::fs::remove_file(folder.join(annals::names::LATTICE_KEY)).unwrap();
     check(&[], None);

@@ -24,7 +24,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId};
-use wire::control::{Keys, Service};
+use wire::control::{Full, Keys, Service};
 use wire::{Event, Hub, Peer, UNREAD};
 
 /// The pulse when something is due soon, and when nothing is.
@@ -77,6 +77,8 @@ pub struct Household {
     pub looked_at_listeners: Option<Instant>,
     /// When it was last said that nobody more is born.
     pub said_full: Option<Instant>,
+    /// Where this gate has no place left.
+    pub full: Option<(InstanceId, Vec<Full>)>,
     pub recorder: Recorder,
     pub listeners: Vec<(Service, OwnedFd)>,
     pub stopping: Option<Stopping>,
@@ -206,6 +208,7 @@ impl Household {
             carried: Carried::default(),
             looked_at_listeners: None,
             said_full: None,
+            full: None,
             listeners,
             members: HashMap::new(),
             seats: HashMap::new(),

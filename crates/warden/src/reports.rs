@@ -148,6 +148,10 @@ impl Household {
             Report::Unable if kind == Kind::Admin => {
                 let _ = self.hub.send(peer, 0, &Order::Unable(self.unable()), Vec::new());
             }
+            Report::Full(full) if kind == Kind::Gate => self.full = Some((instance, full)),
+            Report::Places if kind == Kind::Admin => {
+                let _ = self.hub.send(peer, 0, &Order::Full(self.full()), Vec::new());
+            }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }
     }

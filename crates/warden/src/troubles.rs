@@ -11,7 +11,7 @@ use crate::reports::printable;
 use crate::roster::{LIVED_WELL, Member, Role, Trouble};
 use std::time::{Duration, Instant};
 use terms::Kind;
-use wire::control::{Order, Start, Unable};
+use wire::control::{Full, Order, Start, Unable};
 
 /// The same is said so often to whoever reads our log.
 const SAID_AGAIN: Duration = Duration::from_secs(600);
@@ -89,6 +89,14 @@ impl Household {
     pub fn unable(&self) -> Vec<Unable> {
         let here = self.parts.iter().filter(|part| part.isolation.is_none());
         here.filter_map(|part| Some(part.trouble.as_ref()?.of(part.kind))).collect()
+    }
+
+    /// Where no place is left, by the word of the gate that stands now.
+    pub fn full(&self) -> Vec<Full> {
+        let holder = self.parts.iter().find(|part| part.kind == Kind::Gate);
+        let holder = holder.and_then(|part| part.holder);
+        let told = self.full.as_ref().filter(|(gate, _)| Some(*gate) == holder);
+        told.map(|(_, full)| full.clone()).unwrap_or_default()
     }
 
     /// Tells those who began without a key that they need.

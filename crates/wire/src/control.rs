@@ -54,6 +54,8 @@ pub enum Order {
     Keys(Keys),
     /// To `admin`: which parts cannot start, or cannot go on.
     Unable(Vec<Unable>),
+    /// To `admin`: where no place is left.
+    Full(Vec<Full>),
 }
 
 /// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
@@ -118,6 +120,10 @@ pub enum Report {
     Crowded,
     /// From `admin`: which parts cannot start, or cannot go on? Answered by [`Order::Unable`].
     Unable,
+    /// From `gate`: where no place is left from now on; none: nowhere.
+    Full(Vec<Full>),
+    /// From `admin`: where is no place left? Answered by [`Order::Full`].
+    Places,
 }
 
 /// The public keys that some must know of others.
@@ -140,6 +146,17 @@ pub struct Unable {
     pub why: String,
     /// It ended for want of room on its disk.
     pub is_full: bool,
+}
+
+/// A kind all of whose places are taken: whoever comes waits, and is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Full {
+    pub kind: Kind,
+    /// Connections that are served, of so many at most.
+    pub taken: u32,
+    pub places: u32,
+    /// Milliseconds since 1970.
+    pub since_ms: u64,
 }
 
 /// A kind that is out of the house until an operator lets it in again.

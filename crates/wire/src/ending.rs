@@ -60,7 +60,9 @@ impl EndingWait {
                 let epochs: Vec<String> = epochs.iter().map(u32::to_string).collect();
                 let epochs = epochs.join(", ");
                 format!(
-                    "waits for the key of backup epoch {epochs}: `keys epochs end --epoch-keys DIR`"
+                    "waits for the key of backup epoch {epochs}: where no key backup was made, or \
+                     the key lies beside the data, the house ends it by itself within minutes; \
+                     elsewhere: `keys epochs end --epoch-keys DIR`"
                 )
             }
         }

@@ -18,6 +18,15 @@ pub fn arrived(state: &str) -> [&'static str; 2] {
             "宛先が多いため確かめていません。`quarantine list` で確認できます。",
             "not looked for among so many: see `quarantine list`",
         ],
+        "junk" => [
+            "迷惑メールのフォルダー Junk に入りました。",
+            "it was put into the mailbox, into the folder Junk",
+        ],
+        "kept-or-junk" => [
+            "メールボックスに入りました。Junk に、差出人を許可している人では受信箱に\
+             あります。",
+            "it was put into Junk, or into the inbox of whoever allows its sender",
+        ],
         _ => ["メールボックスに入りました。", "it is in the mailbox"],
     }
 }

@@ -9,7 +9,9 @@ use tlog::Volume;
 use wire::ledger::{FromLedger, ToMirror};
 use wire::{Label, Peer};
 
-/// How long the mirror is listened for: less than whoever asks for the house waits for us.
+/// How long the mirror is listened for at least. One that was heard shortly before may be busy, and
+/// is listened for until it has been silent for [`SILENT_MS`]: whoever asks for the house waits a
+/// little longer than that.
 const LISTENING_MS: u64 = 1_000;
 /// Who waits at once: they are people's requests.
 const ASKERS: usize = 64;
@@ -32,7 +34,19 @@ pub(super) struct Askers {
 
 impl Askers {
     pub fn due_ms(&self) -> Option<u64> {
-        self.waiting.first().map(|asker| asker.since_ms + LISTENING_MS)
+        self.waiting.iter().map(|asker| self.due_of(asker)).min()
+    }
+
+    fn due_of(&self, asker: &Asker) -> u64 {
+        let least = asker.since_ms + LISTENING_MS;
+        match self.was_heard_since(asker) {
+            true => least,
+            false => least.max(self.heard_ms + SILENT_MS),
+        }
+    }
+
+    fn was_heard_since(&self, asker: &Asker) -> bool {
+        self.heard_ms > asker.since_ms
     }
 
     pub fn heard(&mut self, now_ms: u64) {
@@ -67,16 +81,17 @@ impl<V: Volume> Book<V> {
         FromLedger::Head { checkpoint, cosigned: self.cosigned.is_some() }
     }
 
-    /// Answers whoever waited for the mirror long enough. One that was heard lately is busy; that
-    /// it has work of us says nothing: whoever asks is recorded, and makes some.
+    /// Answers whoever waited for the mirror long enough. One that was heard meanwhile is busy;
+    /// that it has work of us says nothing: whoever asks is recorded, and makes some.
     pub(super) fn give_up_on_mirror(&mut self, now_ms: u64) {
-        let is_late = |asker: &mut Asker| now_ms.saturating_sub(asker.since_ms) >= LISTENING_MS;
-        let late: Vec<Asker> = self.askers.waiting.extract_if(.., is_late).collect();
-        let was_heard = now_ms.saturating_sub(self.askers.heard_ms) < SILENT_MS;
-        let is_busy = was_heard && self.link.is_answering(now_ms);
-        for Asker { peer, call, .. } in late {
+        let waiting = std::mem::take(&mut self.askers.waiting);
+        let is_late = |asker: &Asker| now_ms >= self.askers.due_of(asker);
+        let (late, waiting): (Vec<Asker>, Vec<Asker>) = waiting.into_iter().partition(is_late);
+        self.askers.waiting = waiting;
+        for asker in late {
+            let is_busy = self.askers.was_heard_since(&asker) && self.link.is_answering(now_ms);
             let answer = if is_busy { self.head() } else { FromLedger::Away };
-            self.answer(peer, call, answer);
+            self.answer(asker.peer, asker.call, answer);
         }
     }
 

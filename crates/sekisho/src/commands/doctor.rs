@@ -1,14 +1,15 @@
 //! `sekisho doctor`: which walls this machine grants, what is weakened here, and whether the
 //! evidence is whole.
 
-use super::{epochs, install, keyless, losses, returned, site, sources, status, unsealing, whole};
+use super::{
+    epochs, install, keyless, losses, questions, returned, site, sources, status, unsealing, whole,
+};
 use crate::arguments::Arguments;
-use crate::client;
 use crate::outcome::{Answer, Outcome};
 use compartment::Wall;
 use serde_json::{Value, json};
+use std::error::Error;
 use std::path::{Path, PathBuf};
-use wire::admin::Request;
 
 pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?.map(PathBuf::from);
@@ -23,12 +24,9 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let laid_amiss = data.as_deref().map(site::laid_amiss).unwrap_or_default();
     let full = data.as_deref().and_then(site::without_room);
     let is_asked = data.is_some();
-    let endings = data.as_deref().and_then(|data| client::value(data, &Request::Endings).ok());
+    let asked = data.as_deref().map(questions::asked).unwrap_or_default();
+    let questions::Told { status: service, endings, tenants, domains, queue } = asked;
     let endings = endings.and_then(|told| told.get("items").cloned());
-    let tenants = data.as_deref().and_then(|data| client::value(data, &Request::TenantList).ok());
-    let domains = Request::DomainList { tenant: None };
-    let domains = data.as_deref().and_then(|data| client::value(data, &domains).ok());
-    let queue = data.as_deref().and_then(|data| client::value(data, &Request::QueueStatus).ok());
     let language = if crate::demo::screen::is_japanese() { "ja" } else { "en" };
     let near = queue.as_ref().and_then(|told| told.get("near")?.get(language)?.as_str());
     let near = near.map(str::to_owned);
@@ -38,13 +36,14 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let (doubts, is_read) = data.as_deref().map(whole::examined).unwrap_or_default();
     let glance = is_asked && is_read.is_none();
     let glance = glance.then_some("the ledger is large and was only looked at: ledger verify");
-    let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
     weakened.extend(amiss.flatten());
     weakened.extend(laid_amiss);
     let unable = service.as_ref().map(status::unable).unwrap_or_default();
     weakened.extend(unable.into_iter().map(|(_, what)| what));
+    let taken = service.as_ref().map(status::taken).unwrap_or_default();
+    weakened.extend(taken.into_iter().map(|(_, what)| what));
     let silent = service.as_ref().map(status::silent).unwrap_or_default();
     let silent: Vec<String> = silent.into_iter().map(|(_, what)| what).collect();
     weakened.extend(silent.into_iter().filter(|what| !weakened.contains(what)).collect::<Vec<_>>());
@@ -182,7 +181,10 @@ fn unproven(domains: &Value) -> Vec<(String, String)> {
 fn about_keys(data: &Path) -> Value {
     let told = match vault::look(&data.join("vault")) {
         Ok(told) => told,
-        Err(fault) => return json!({ "fault": fault.to_string() }),
+        Err(fault) => {
+            let source = fault.source().map(|source| format!(": {source}"));
+            return json!({ "fault": format!("{fault}{}", source.unwrap_or_default()) });
+        }
     };
     let here = epochs::present(&epochs::beside(data));
     let epochs: Vec<Value> = told
@@ -244,7 +246,9 @@ mod tests {
 
     #[test]
     fn it_is_said_for_whose_key_an_ending_waits() {
-        let waits = "waits for the key of backup epoch 1, 2: `keys epochs end --epoch-keys DIR`";
+        let waits = "waits for the key of backup epoch 1, 2: where no key backup was made, or the \
+            key lies beside the data, the house ends it by itself within minutes; elsewhere: \
+            `keys epochs end --epoch-keys DIR`";
         let endings = json!([
             { "tenant": "house2", "state": "destroying", "waits_for": waits },
             { "tenant": "acme", "state": "destroying", "waits_for": null },

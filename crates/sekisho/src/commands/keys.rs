@@ -84,6 +84,8 @@ fn of_epochs(mut arguments: Arguments) -> Answer {
     let folder = folder.unwrap_or_else(|| epochs::beside(&data));
     let act = arguments.word("list, start or end")?;
     let gone = arguments.parsed::<u32>("--gone", "an epoch's number")?;
+    // Nobody is asked here: whoever writes it into a script, as beside other ends, may.
+    let _ = act == "end" && arguments.switch("--yes");
     // A word without a key is an act for two.
     let grounds = gone.map(|_| grounds::take(&mut arguments)).transpose()?;
     arguments.finish()?;

@@ -27,6 +27,7 @@ mod outside;
 mod outward;
 mod passing;
 mod people;
+mod questions;
 mod remains;
 mod reports;
 mod returned;

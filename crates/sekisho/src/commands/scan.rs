@@ -8,6 +8,7 @@ use crate::outcome::{Answer, Outcome, Trouble};
 use crate::printing;
 use policy::{HouseRules, Language};
 use serde_json::{Value, json};
+use smtp::Oddity;
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -120,7 +121,7 @@ impl Scan {
     fn one(&mut self, file: &Path) -> Result<(), Trouble> {
         let began = Instant::now();
         let mut value = match read(file) {
-            Ok(message) => as_at_the_door(longest_line(&message), self.judge(&message)?),
+            Ok(message) => as_at_the_door(&message, self.judge(&message)?),
             Err(unread) => unread.told(),
         };
         if let Some(object) = value.as_object_mut() {
@@ -268,9 +269,17 @@ fn read(file: &Path) -> Result<Vec<u8>, Unread> {
 }
 
 /// What the service says before anybody judges is said here too, beside what was found.
-fn as_at_the_door(longest_line: usize, judged: Value) -> Value {
-    let id = (longest_line > SMTP_TEXT_LINE_BYTES).then_some("message.line.long");
-    let detail = format!("{longest_line} > {SMTP_TEXT_LINE_BYTES}");
+fn as_at_the_door(message: &[u8], judged: Value) -> Value {
+    let (id, detail) = match smtp::oddity_in_file(message, SMTP_TEXT_LINE_BYTES) {
+        Some(Oddity::LongLine) => {
+            let detail = format!("{} > {SMTP_TEXT_LINE_BYTES}", longest_line(message));
+            (Some("message.line.long"), detail)
+        }
+        Some(Oddity::Nul) => (Some("message.nul"), String::new()),
+        Some(Oddity::Continues) => (Some("message.continues"), String::new()),
+        // Whoever sends a file ends its lines.
+        Some(Oddity::BareCr | Oddity::BareLf) | None => (None, String::new()),
+    };
     refused_at_once(judged, id, &detail)
 }
 
@@ -340,7 +349,7 @@ fn readable(value: &Value) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Header, as_at_the_door, longest_line, read, refused_at_once, refused_for_header};
+    use super::{Header, as_at_the_door, read, refused_at_once, refused_for_header};
     use serde_json::json;
     use terms::{HOPS, SMTP_TEXT_LINE_BYTES};
 
@@ -350,7 +359,7 @@ mod tests {
         let judged = || json!({ "verdict": "deliver", "findings": [{ "id": "x" }] });
         let of = |octets: usize, end: &str| {
             let message = format!("a: b\r\n\r\n{}{end}c", "x".repeat(octets - 2));
-            as_at_the_door(longest_line(message.as_bytes()), judged())
+            as_at_the_door(message.as_bytes(), judged())
         };
         for end in ["\n", "\r\n"] {
             assert_eq!(of(SMTP_TEXT_LINE_BYTES, end), judged());
@@ -359,6 +368,16 @@ mod tests {
             assert_eq!(refused["findings"][0]["id"], "message.line.long");
             assert_eq!(refused["findings"][1]["id"], "x", "what was found is told, too");
         }
+        for (message, id) in [
+            (" a: b\r\n\r\nc", "message.continues"),
+            ("\ta: b\n\nc", "message.continues"),
+            ("a: b\n\nc\0", "message.nul"),
+        ] {
+            let refused = as_at_the_door(message.as_bytes(), judged());
+            let told = (&refused["verdict"], &refused["findings"][0]["id"]);
+            assert_eq!(told, (&"refuse".into(), &id.into()));
+        }
+        assert_eq!(as_at_the_door(b"\r\n a: b\n\n", judged()), judged());
         let long = Header { is_overlong: true, received: HOPS + 1, ..Header::default() };
         let around = Header { received: HOPS + 1, ..Header::default() };
         let fit = Header { received: HOPS, ..Header::default() };

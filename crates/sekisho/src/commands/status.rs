@@ -20,7 +20,10 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     super::insert(&mut status, "without_keys", json!(keyless::listed(&data)));
     let full = site::without_room(&data);
     let silent = silent(&status);
-    let is_sound = unable(&status).is_empty() && full.is_none() && silent.is_empty();
+    let is_sound = unable(&status).is_empty()
+        && taken(&status).is_empty()
+        && full.is_none()
+        && silent.is_empty();
     let told = silent.iter().map(|(kind, what)| json!({ "component": kind, "what": what }));
     super::insert(&mut status, "silent", told.collect());
     if let Some(what) = full {
@@ -35,8 +38,17 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
 
 /// Parts that cannot start or go on: who, and the sentence.
 pub fn unable(status: &Value) -> Vec<(String, String)> {
+    listed(status, "unable")
+}
+
+/// Parts that have no place left for whoever comes: who, and the sentence.
+pub fn taken(status: &Value) -> Vec<(String, String)> {
+    listed(status, "full")
+}
+
+fn listed(status: &Value, name: &str) -> Vec<(String, String)> {
     let word = |item: &Value, name: &str| item.get(name)?.as_str().map(str::to_owned);
-    let items = status.get("unable").and_then(Value::as_array).into_iter().flatten();
+    let items = status.get(name).and_then(Value::as_array).into_iter().flatten();
     items.filter_map(|item| Some((word(item, "component")?, word(item, "what")?))).collect()
 }
 
@@ -80,7 +92,7 @@ fn means(kind: &str) -> &'static str {
 
 /// Lists that are empty in a house that is well.
 const NONE_AT_BEST: &[&str] =
-    &["isolated", "unable", "away", "frozen", "losses", "without_keys", "silent"];
+    &["isolated", "unable", "full", "away", "frozen", "losses", "without_keys", "silent"];
 
 /// People see it where they look for the part: a keeper that is away says why.
 fn mark(status: &mut Value) {

@@ -48,8 +48,42 @@ pub fn checked(data: &Path) -> Result<Verified, Trouble> {
     let memories = memories(data);
     let mut found = ledger::verify_remembering(&own, Some(&mirror), &memories).map_err(fault)?;
     found.problems.extend(outside::second_cosignature(data));
+    found.notes.extend(forgotten(data));
     found.ok = found.problems.is_empty();
     Ok(found)
+}
+
+/// What a house that has run remembers its evidence by, and is not there. A first start, or a first
+/// look, has none yet: that cannot be told from its removal, and is no problem.
+fn forgotten(data: &Path) -> Vec<String> {
+    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    let is_there = |path: &Path| path.metadata().is_ok_and(|about| about.len() > 0);
+    let is_gone = |path: &Path| match path.metadata() {
+        Ok(about) => about.len() == 0,
+        Err(fault) => fault.kind() == io::ErrorKind::NotFound,
+    };
+    let has_mirror = is_there(&mirror.join(names::LOG));
+    let places = [
+        (own.join(names::CHECKPOINT), has_mirror),
+        (mirror.join(names::CHECKPOINT), has_mirror),
+        (mirror.join(names::LATTICE), is_there(&mirror.join(names::LATTICE_KEY))),
+        (data.join(ledger::SEEN), true),
+        (beside(data, "seen"), true),
+        (data.join(ledger::SIGHTED), is_there(&data.join("vault/keys"))),
+    ];
+    if !is_there(&own.join(names::LOG)) {
+        return Vec::new();
+    }
+    let gone = places.iter().filter(|(place, is_meant)| *is_meant && is_gone(place));
+    gone.map(|(place, _)| nothing_in(place)).collect()
+}
+
+fn nothing_in(place: &Path) -> String {
+    format!(
+        "`{}` holds nothing: before a first start or look it is not there; later, somebody removed \
+         what was remembered in it",
+        place.display()
+    )
 }
 
 /// A ledger that others remember and that is not there is gone: that is no folder of a service
@@ -146,4 +180,44 @@ pub fn told(doubts: &[String], outcome: Outcome) -> Outcome {
         part @ Outcome::Part(..) => return part,
     };
     Outcome::Part(value, trouble(first))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::forgotten;
+    use std::fs;
+
+    #[test]
+    fn what_nothing_is_remembered_in_is_told_once_there_is_a_log() {
+        let home = std::env::temp_dir().join(format!("sekisho-forgotten-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&home);
+        let data = home.join("d");
+        for folder in ["ledger", "mirror", "vault"] {
+            fs::create_dir_all(data.join(folder)).unwrap();
+        }
+        let put = |name: &str| fs::write(data.join(name), "x").unwrap();
+        let check = |names: &[&str]| {
+            let told = forgotten(&data);
+            assert_eq!(told.len(), names.len(), "{told:?}");
+            for (told, name) in told.iter().zip(names) {
+                assert!(told.starts_with(&format!("`{}` ", data.join(name).display())), "{told}");
+                let japanese = crate::words::in_japanese(told).unwrap();
+                assert!(japanese.contains("何もありません"), "{japanese}");
+            }
+        };
+        check(&[]);
+        put("ledger/log");
+        assert_eq!(forgotten(&data).len(), 2);
+        ["seen", "../d.seen"].iter().for_each(|name| put(name));
+        check(&[]);
+        ["mirror/log", "mirror/key.ml-dsa-44.pub", "vault/keys"].iter().for_each(|name| put(name));
+        let all = ["ledger/checkpoint", "mirror/checkpoint", "mirror/checkpoint.ml-dsa-44"];
+        check(&[&all[..], &["vault/sighted"]].concat());
+        [&all[..], &["vault/sighted"]].concat().iter().for_each(|name| put(name));
+        check(&[]);
+        fs::write(data.join("seen"), "").unwrap();
+        check(&["seen"]);
+        fs::remove_dir_all(&home).unwrap();
+    }
 }

@@ -8,6 +8,11 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the mirror", "写し"),
     ("the ledger's", "台帳の"),
     ("the mirror's", "写しの"),
+    ("`{}` holds nothing: before a first start or look it is not there; later, somebody removed what was remembered in it", "`{}` には何もありません: 最初の起動や確認の前であれば、まだありません。その後であれば、覚えておいたものを誰かが消しました"),
+    // places
+    ("no session is free for others who bring mail: they are put off (421)", "メールを届けに来る相手の接続枠が空いていません: 他の相手は、後で送り直すように断ります (421)"),
+    ("no session is free for others who sign in: they are turned away", "サインインする人の接続枠が空いていません: 他の人は接続できません"),
+    ("the public pages have no connection free: whoever else comes is turned away", "公開ページの接続枠が空いていません: 他の接続には応じられません"),
     // the evidence as it is read again
     ("cannot be read", "読み取れません"),
     ("is damaged", "壊れています"),

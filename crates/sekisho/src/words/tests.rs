@@ -48,6 +48,7 @@ const ALARMED: &[&str] = &[
     "directory/src",
     "dispatch/src",
     "edge/src",
+    "gate/src",
     "ledger/src",
     "mailbox/src",
     "mirror/src",

@@ -466,7 +466,7 @@ fn a_contract_ends_and_leaves_nothing() {
     within(PATIENCE, "it says for whose key it waits", || {
         let (endings, _) = demo.ask(&["tenant", "endings"]);
         let told = endings["items"][0]["waits_for"].as_str().unwrap_or_default();
-        told.contains("backup epoch 1: `keys epochs end")
+        told.contains("for the key of backup epoch 1: where no key backup was made")
     });
     within(PATIENCE, "destroyed or waiting for the epoch's key", || {
         let _ = demo.ask(&["keys", "epochs", "end"]);

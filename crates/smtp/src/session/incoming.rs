@@ -3,7 +3,7 @@
 use super::{Ask, Found, Mode, Session, Stage, out_of_order, too_large};
 use crate::event::{Event, Why};
 use crate::reply::Reply;
-use crate::text::{Lines, Oddity, Then};
+use crate::text::{Lines, Oddity, Then, is_continuation};
 
 impl Session {
     pub(super) fn data(&mut self) -> Found {
@@ -66,8 +66,8 @@ impl Session {
 
     /// Gives text to the caller, unless it has become too much.
     fn hand_on(&mut self, start: usize, octets: usize) -> Found {
-        let first = self.input.get(start).filter(|_| self.text_octets == 0 && octets > 0);
-        if matches!(first, Some(b' ' | b'\t')) {
+        let text = self.input.get(start..start + octets).unwrap_or_default();
+        if self.text_octets == 0 && is_continuation(text) {
             self.refuse_text(odd_text(Oddity::Continues));
             return Found::Event(Event::Forget(Why::Odd(Oddity::Continues)));
         }
