@@ -12,7 +12,8 @@
 //! Kept are keyed hashes: the file names nobody.
 
 use crate::Fault;
-use crate::journal::Journal;
+use crate::journal::{Journal, Records};
+use crate::sums::{Chain, Contents};
 use evidence::{Body, Frame};
 use std::collections::HashMap;
 use std::path::Path;
@@ -87,15 +88,35 @@ pub(crate) struct Stood {
 }
 
 impl Stood {
-    pub fn open(folder: &Path, key: SecretsKey) -> Result<Self, Fault> {
-        let (journal, records) = Journal::open(&folder.join("stood"))?;
+    /// Everything in the file; whether it is to be believed is another question.
+    pub fn read(folder: &Path, key: SecretsKey) -> Result<(Self, Contents), Fault> {
+        let (journal, contents) = Journal::open(&folder.join("stood"))?;
         let (people, count, flushed) = (HashMap::new(), HashMap::new(), Instant::now());
         let mut stood = Self { key, journal, people, count, unwritten: Vec::new(), flushed };
-        for (number, record) in records.iter().enumerate() {
+        for (number, record) in contents.rows().enumerate() {
             let (token, known) = read(record).ok_or(Fault::Torn { at: number as u64 })?;
             stood.enter(token, known);
         }
-        Ok(stood)
+        Ok((stood, contents))
+    }
+
+    pub fn believe(&mut self, contents: &Contents, key: SecretsKey) -> Result<(), Fault> {
+        self.journal.believe(contents, key)
+    }
+
+    /// Every record has a sum from now on.
+    pub fn take_sums(&mut self, key: SecretsKey) -> Result<(), Fault> {
+        self.unwritten.clear();
+        self.journal.take_sums(&self.rows(), key)
+    }
+
+    pub fn chain(&self) -> Option<&Chain> {
+        self.journal.chain()
+    }
+
+    fn rows(&self) -> Records {
+        let rows = self.people.iter().map(|(address, known)| write(address, known));
+        rows.map(Zeroizing::new).collect()
     }
 
     pub fn weigh(&self, statement: &Statement) -> Result<Standing, Fault> {
@@ -292,8 +313,7 @@ impl Stood {
         self.people.retain(|_, known| known.tenant != tenant);
         self.count.remove(&tenant);
         self.unwritten.clear();
-        let rows = self.people.iter().map(|(address, known)| write(address, known));
-        self.journal.rewrite(&rows.map(Zeroizing::new).collect())
+        self.journal.rewrite(&self.rows())
     }
 
     fn enter(&mut self, address: Token, known: Known) {
@@ -476,7 +496,7 @@ mod tests {
 
     fn open(folder: &std::path::Path) -> Stood {
         let root = RootKey::from_credential(&[5; 32]).unwrap();
-        Stood::open(folder, SecretsKey::of(&root, "standing").unwrap()).unwrap()
+        Stood::read(folder, SecretsKey::of(&root, "standing").unwrap()).unwrap().0
     }
 
     fn entry(what: &str, tenant: u8) -> Vec<u8> {

@@ -420,6 +420,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the file {} is not what it was: expected {}, found something else", "ファイル {} が元と違います（期待: {}）"),
     ("could not write or flush the copy: {}", "写しを書き込めません: {}"),
     ("could not write or flush the log: {}", "記録を書き込めません: {}"),
+    ("`vault/{}` is damaged: expected a record with its sum at octet {}, found another; put back a backup: sekisho restore --data NEW --from DATA --keys-from KEYS", "`vault/{}` が壊れています（{} オクテット目に検証値の合う記録があるはずが、合いません）。バックアップから戻してください: sekisho restore --data NEW --from DATA --keys-from KEYS"),
+    ("somebody without the root changed `vault/{}`: expected the vault's sum at octet {}, found another; put back a backup: sekisho restore --data NEW --from DATA --keys-from KEYS", "根の鍵を持たない者が `vault/{}` を書き換えています（{} オクテット目に vault の検証値があるはずが、合いません）。バックアップから戻してください: sekisho restore --data NEW --from DATA --keys-from KEYS"),
     ("could not {} the key store: {}", "鍵の保管庫を使えません: {1}"),
     ("could not {} the file {} of the signer: {}", "署名部のファイル {1} を使えません: {2}"),
     ("could not make the folder of the keeper: {}", "保管フォルダを作れません: {}"),
