@@ -138,33 +138,28 @@ impl Keys {
 
     /// Who stood behind an address, its records with sums as soon as these have them.
     pub fn open_stood(&mut self, folder: &Path) -> Result<Stood, Fault> {
-        let (mut stood, contents) = Stood::read(folder, self.standing()?)?;
-        if self.is_plain() {
+        let path = folder.join("stood");
+        let (mut journal, contents) = Journal::open(&path)?;
+        let has_sums = contents.head.is_some();
+        let loose = contents.records.iter().find(|record| record.form != Form::Whole);
+        let must_have = self.state.stood_has_sums && !has_sums && !contents.is_empty();
+        if let Some(at) = loose.map(|record| record.at).or(must_have.then_some(0)) {
+            return Err(journal::fault(&path, Misfit::Forged { at }));
+        }
+        if has_sums {
+            journal.believe(&contents, self.key_of_stood()?)?;
+        }
+        let mut stood = Stood::of(self.standing()?, journal, &contents)?;
+        if !has_sums && !self.is_plain() {
+            let gone = "`vault/stood` is gone, which says who stood behind an address: somebody \
+                        removed it, and first words are believed again";
+            self.amiss.extend(self.state.stood_has_sums.then(|| gone.to_owned()));
+            self.take_sums_of(&mut stood)?;
             return Ok(stood);
         }
-        let path = folder.join("stood");
-        let fault = |misfit| journal::fault(&path, misfit);
-        match (contents.head.is_some(), self.state.stood_has_sums) {
-            (true, _) => {
-                let misfit = contents.records.iter().find(|record| record.form != Form::Whole);
-                if let Some(record) = misfit {
-                    return Err(fault(Misfit::Forged { at: record.at }));
-                }
-                stood.believe(&contents, self.key_of_stood()?)?;
-            }
-            (false, true) if !contents.is_empty() => return Err(fault(Misfit::Forged { at: 0 })),
-            (false, was_there) => {
-                let gone = "`vault/stood` is gone, which says who stood behind an address:                             somebody removed it, and first words are believed again";
-                self.amiss.extend(was_there.then(|| gone.to_owned()));
-                self.take_sums_of(&mut stood)?;
-                return Ok(stood);
-            }
+        if let Some((tip, chain)) = self.tip.as_ref().zip(stood.chain()) {
+            self.amiss.extend(tip.misfit_of_stood(&contents, chain));
         }
-        let chain = stood.chain();
-        let told = self.tip.as_ref().zip(chain).and_then(|(tip, chain)| {
-            tip.misfit_of_stood(&contents, chain)
-        });
-        self.amiss.extend(told);
         Ok(stood)
     }
 

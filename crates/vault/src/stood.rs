@@ -16,7 +16,6 @@ use crate::journal::{Journal, Records};
 use crate::sums::{Chain, Contents};
 use evidence::{Body, Frame};
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 use terms::{Cursor, TenantId, UserId};
 use unseal::SecretsKey;
@@ -88,20 +87,15 @@ pub(crate) struct Stood {
 }
 
 impl Stood {
-    /// Everything in the file; whether it is to be believed is another question.
-    pub fn read(folder: &Path, key: SecretsKey) -> Result<(Self, Contents), Fault> {
-        let (journal, contents) = Journal::open(&folder.join("stood"))?;
+    /// Of a file that was weighed.
+    pub fn of(key: SecretsKey, journal: Journal, contents: &Contents) -> Result<Self, Fault> {
         let (people, count, flushed) = (HashMap::new(), HashMap::new(), Instant::now());
         let mut stood = Self { key, journal, people, count, unwritten: Vec::new(), flushed };
         for (number, record) in contents.rows().enumerate() {
             let (token, known) = read(record).ok_or(Fault::Torn { at: number as u64 })?;
             stood.enter(token, known);
         }
-        Ok((stood, contents))
-    }
-
-    pub fn believe(&mut self, contents: &Contents, key: SecretsKey) -> Result<(), Fault> {
-        self.journal.believe(contents, key)
+        Ok(stood)
     }
 
     /// Every record has a sum from now on.
@@ -496,7 +490,9 @@ mod tests {
 
     fn open(folder: &std::path::Path) -> Stood {
         let root = RootKey::from_credential(&[5; 32]).unwrap();
-        Stood::read(folder, SecretsKey::of(&root, "standing").unwrap()).unwrap().0
+        let (journal, contents) = crate::journal::Journal::open(&folder.join("stood")).unwrap();
+        let key = SecretsKey::of(&root, "standing").unwrap();
+        Stood::of(key, journal, &contents).unwrap()
     }
 
     fn entry(what: &str, tenant: u8) -> Vec<u8> {

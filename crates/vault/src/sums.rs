@@ -4,7 +4,7 @@
 //!
 //! File: mark (12) · salt (16) · salt of the file that this one took the place of (16) · sum (16) ·
 //! first 4 octets of SHA-256 over these; then records: length (4) · first 8 octets of SHA-256 over
-//! the payload · sum (16) · payload. A plain file, of versions before 2026-12-04, has no head, and
+//! the payload · sum (16) · payload. A plain file, of versions before decision 0026, has no head, and
 //! no sums in its records.
 //!
 //! The short sums need no key: whoever has none (`doctor`, `backup`) knows a damaged disk by them.

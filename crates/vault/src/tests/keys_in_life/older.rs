@@ -19,7 +19,7 @@ impl Scene {
     }
 
     /// What the warden has heard of the vault until it has compared: it opens nothing before.
-    fn alarms(&mut self) -> Vec<String> {
+    pub(super) fn alarms(&mut self) -> Vec<String> {
         let asked = Instant::now();
         let mut is_here = || match ask(&mut self.admin, &FromAdmin::Status) {
             ToAdmin::Status { evidence, .. } => evidence,
@@ -38,7 +38,7 @@ impl Scene {
         alarms
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         let (_, records) = rows_in(&copied(&self.folder).join("keys"));
         State::of(&records).unwrap()
     }

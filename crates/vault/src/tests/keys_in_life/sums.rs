@@ -173,7 +173,8 @@ fn older_records_are_not_spliced_in() {
 #[test]
 fn a_tail_that_is_cut_off_is_told() {
     let folder = store("cut");
-    forge(&folder, |found| drop(found.records.pop()));
+    // The newest row, and with what act the one before says that it is settled.
+    forge(&folder, |found| found.records.truncate(found.records.len() - 2));
     let told = started(&folder).unwrap();
     assert!(told.len() == 1 && told[0].contains("ends before its end"), "{told:?}");
     // Acts that were meant are there before they are done: the start does this one again.
