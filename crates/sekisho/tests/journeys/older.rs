@@ -4,6 +4,7 @@
 use super::house::{Account, Demo, within};
 use super::post::deliver;
 use super::reader::Reader;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -14,6 +15,7 @@ const OF_IDENTITY: &str = "identity's tables are older";
 const OF_REVOKED: &str = "a revoked app password opened the door";
 const OF_DIRECTORY: &str = "the directory's tables are older";
 const OF_VAULT: &str = "the vault's keys are older";
+const OF_FORGED: &str = "somebody without the root changed `vault/keys`";
 
 fn copy(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
@@ -180,4 +182,54 @@ fn a_sealed_tenant_stays_sealed_with_an_older_vault() {
     must(&demo, &["keys", "unseal", "--tenant", "Example Japan"]);
     assert!(opens(&demo));
     assert_eq!(alarms(&demo, OF_VAULT), before);
+}
+
+/// A record as somebody makes it who knows the file and has not the root: the newest seal, lifted.
+fn lifting(keys: &[u8]) -> Vec<u8> {
+    // Head, then length, eight octets of SHA-256, sum, row: kind, tenant, whether it is sealed.
+    let (mut rest, mut found) = (&keys[64..], None);
+    while rest.len() > 28 {
+        let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+        let row = &rest[28..28 + length];
+        found = (row.first() == Some(&5) && row.len() == 10).then(|| row.to_vec()).or(found);
+        rest = &rest[28 + length..];
+    }
+    let mut row = found.expect("a seal");
+    assert_eq!(row.pop(), Some(1));
+    row.push(0);
+    let short = Sha256::digest(&row);
+    [&(row.len() as u32).to_be_bytes()[..], &short[..8], &[7; 16], &row].concat()
+}
+
+#[test]
+fn a_record_that_lifts_a_seal_is_nobody_s() {
+    let mut demo = Demo::fresh("older-forged");
+    let (to, body) = ("aoi@example.jp", letter("aoi@example.jp"));
+    assert_eq!(deliver(&demo.port("smtp"), &[to], &body).code, 250);
+    must(&demo, &["keys", "seal", "--tenant", "Example Japan"]);
+    demo.stop();
+    demo.keep_folder();
+    let (wishes, ready) = (demo.wishes.clone(), demo.ready.clone());
+    drop(demo);
+    let keys = wishes.data.join("vault/keys");
+    let whole = std::fs::read(&keys).unwrap();
+    std::fs::write(&keys, [whole.clone(), lifting(&whole)].concat()).unwrap();
+    let mut demo = Demo::spawn(wishes).unwrap();
+    demo.ready = ready;
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_FORGED) > 0);
+    within(PATIENCE, "mail is put off", || deliver(&demo.port("smtp"), &[to], &body).code == 451);
+    for words in ["doctor", "status"] {
+        let (told, code) = demo.ask(&[words]);
+        assert!(code == 1 && told.to_string().contains(OF_FORGED), "{words}: {told}");
+    }
+    let account = demo.account(to);
+    assert!(Reader::try_sign_in(&demo, &account).is_err(), "somebody came in");
+    // The right file is put back: the house goes on by itself, and what was sealed is.
+    std::fs::write(&keys, whole).unwrap();
+    within(PATIENCE, "mail again", || deliver(&demo.port("smtp"), &[to], &body).code == 250);
+    within(PATIENCE, "the vault's word", || demo.ask(&["status"]).1 == 0);
+    assert!(must(&demo, &["tenant", "show", "Example Japan"])["sealed"] == true);
+    assert!(!opens(&demo), "a sealed tenant's mail opened");
+    must(&demo, &["keys", "unseal", "--tenant", "Example Japan"]);
+    assert!(opens(&demo));
 }
