@@ -385,3 +385,52 @@ fn a_plain_file_is_given_sums_once_it_is_compared() {
     assert!(contents(&scene.folder).head.is_none(), "nothing is signed of it");
     scene.running.stop();
 }
+
+/// `cargo test --release -p vault start_speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn start_speed() {
+    let public = {
+        let folder = store("speed-pair");
+        let keys = Keys::open(&folder, root(), 1).unwrap();
+        keys.state.newest(TENANT, USER, unseal::Class::Body).unwrap().public.encode()
+    };
+    let made = |has_sums: bool| {
+        let folder = folder(&format!("sums-speed-{has_sums}"));
+        let root = if has_sums { root().with_sums() } else { root() };
+        let (_, stored) = root.make_tenant(TENANT, 1).unwrap();
+        let mut rows = vec![Row::Tenant { tenant: TENANT, epoch: 1, stored: stored.clone() }];
+        for number in 0..33_333_u64 {
+            let (tenant, user, stored) = (TENANT, UserId(number.to_be_bytes()), stored.clone());
+            rows.push(Row::User { tenant, user, stored: stored.clone() });
+            for class in [0, 1] {
+                let class = [unseal::Class::Summary, unseal::Class::Body][class].byte();
+                let (public, stored) = (public.clone(), stored.clone());
+                rows.push(Row::Pair { tenant, user, class, public, stored });
+            }
+        }
+        let epoch = BackupEpoch { epoch: 1, started_ms: 1, ended_ms: None, destroyed_ms: None };
+        rows.push(Row::BackupEpoch(epoch));
+        let rows: Records = rows.iter().map(|row| Zeroizing::new(row.write().unwrap())).collect();
+        let (mut journal, _) = journal::Journal::open(&folder.join("keys")).unwrap();
+        let key = unseal::SecretsKey::of(&root, "records of the vault").unwrap();
+        match has_sums {
+            true => journal.take_sums(&rows, key).unwrap(),
+            false => journal.rewrite(&rows).unwrap(),
+        }
+        folder
+    };
+    let folders = [made(false), made(true)];
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..9 {
+        for (folder, times) in folders.iter().zip(&mut times) {
+            let start = Instant::now();
+            drop(Keys::open(folder, root(), 1).unwrap());
+            times.push(start.elapsed().as_micros());
+        }
+    }
+    for (name, times) in ["plain", "with sums"].iter().zip(&mut times) {
+        times.sort_unstable();
+        println!("100,000 rows, {name}: {} µs ({} to {})", times[4], times[0], times[8]);
+    }
+}
