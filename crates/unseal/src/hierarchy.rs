@@ -25,7 +25,14 @@ pub struct RootKey {
     credential: Secret,
     wrapping: Option<Secret>,
     derived: Option<Secret>,
+    /// What tenants' keys are named by when they are wrapped.
+    tenants: &'static [u8],
 }
+
+/// In a store whose records have no sums, and in one whose records have: what was wrapped for the
+/// one opens in no copy of the other.
+const TENANTS: &[u8] = b"tenant";
+const TENANTS_WITH_SUMS: &[u8] = b"tenant with sums";
 
 impl RootKey {
     /// From the unseal credential: at least 32 octets with the strength of a key.
@@ -34,7 +41,17 @@ impl RootKey {
             return Err(Fault::Shape { shape: "unseal credential" });
         }
         let credential = derive(credential, b"root", &[])?;
-        Ok(Self { credential, wrapping: None, derived: None })
+        Ok(Self { credential, wrapping: None, derived: None, tenants: TENANTS })
+    }
+
+    /// The same root, for a store whose records have sums.
+    pub fn with_sums(&self) -> Self {
+        Self {
+            credential: copy(&self.credential),
+            wrapping: self.wrapping.as_ref().map(copy),
+            derived: self.derived.as_ref().map(copy),
+            tenants: TENANTS_WITH_SUMS,
+        }
     }
 
     /// Takes up a rotated root, as it is stored.
@@ -57,6 +74,7 @@ impl RootKey {
             credential: copy(&self.credential),
             wrapping: Some(wrapping),
             derived: self.derived.as_ref().map(copy),
+            tenants: self.tenants,
         };
         Ok((next, stored))
     }
@@ -77,7 +95,7 @@ impl RootKey {
 
     pub fn make_tenant(&self, tenant: TenantId, epoch: u32) -> Result<(TenantKey, Vec<u8>), Fault> {
         let secret = cipher::random_secret()?;
-        let stored = wrap(self.wrapping(), &name(b"tenant", tenant, None, epoch, &[]), &secret)?;
+        let stored = wrap(self.wrapping(), &self.tenant_name(tenant, epoch), &secret)?;
         Ok((TenantKey { tenant, secret }, stored))
     }
 
@@ -87,7 +105,7 @@ impl RootKey {
         epoch: u32,
         stored: &[u8],
     ) -> Result<TenantKey, Fault> {
-        let secret = unwrap(self.wrapping(), &name(b"tenant", tenant, None, epoch, &[]), stored)?;
+        let secret = unwrap(self.wrapping(), &self.tenant_name(tenant, epoch), stored)?;
         Ok(TenantKey { tenant, secret })
     }
 
@@ -99,7 +117,12 @@ impl RootKey {
         epoch: u32,
         stored: &[u8],
     ) -> Result<Vec<u8>, Fault> {
-        rewrap(self.wrapping(), next.wrapping(), &name(b"tenant", tenant, None, epoch, &[]), stored)
+        let secret = unwrap(self.wrapping(), &self.tenant_name(tenant, epoch), stored)?;
+        wrap(next.wrapping(), &next.tenant_name(tenant, epoch), &secret)
+    }
+
+    fn tenant_name(&self, tenant: TenantId, epoch: u32) -> Vec<u8> {
+        name(self.tenants, tenant, None, epoch, &[])
     }
 
     fn wrapping(&self) -> &Secret {

@@ -39,6 +39,11 @@ impl SecretsKey {
         root.derive(use_of_it, &[]).map(Self)
     }
 
+    /// The same key, for another holder.
+    pub fn again(&self) -> Self {
+        Self(Secret::new(*self.0.dangerous_expose()))
+    }
+
     /// HMAC-SHA256 over the purpose, its length, and the digest.
     pub fn verifier(&self, purpose: &str, digest: &[u8]) -> Result<[u8; 32], Fault> {
         let shape = Fault::Shape { shape: "purpose" };

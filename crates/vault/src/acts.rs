@@ -79,6 +79,7 @@ impl Vault {
     /// What the last start intended and had not done: recorded (again, if need be), and done.
     pub(crate) fn resume(&mut self) {
         self.unfinished = false;
+        self.record_sums();
         for (number, act) in self.keys.state.intents.clone() {
             self.record_act(None, number, &act);
         }

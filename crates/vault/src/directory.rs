@@ -35,6 +35,22 @@ enum Whose {
 
 impl Vault {
     pub(crate) fn directory(&mut self, asker: Asker, label: &Label, question: FromDirectory) {
+        // A plain file's public keys may be anybody's until it is compared (`older`): mail waits.
+        let is_of_keys = matches!(
+            question,
+            FromDirectory::MakeTenant(_)
+                | FromDirectory::MakeUser { .. }
+                | FromDirectory::Current { .. }
+                | FromDirectory::Transit(_)
+                | FromDirectory::Sign(_)
+                | FromDirectory::SignChanged { .. }
+                | FromDirectory::SignSending(_)
+                | FromDirectory::SignSendingAs { .. }
+                | FromDirectory::Speakers { .. }
+        );
+        if is_of_keys && self.keys.is_plain() {
+            return self.answer(asker, &ToDirectory::EvidenceAway);
+        }
         let done = match question {
             FromDirectory::MakeTenant(tenant) => self.make_tenant(asker, tenant),
             FromDirectory::MakeUser { tenant, user } => self.make_user(asker, tenant, user),

@@ -1,66 +1,87 @@
-//! The key store's file: records appended, flushed before anybody relies on them.
-//!
-//! Record: length (4) · first 8 octets of SHA-256 over the payload · payload. A torn last record
-//! was never relied upon and is cut off; a torn one before it is a fault.
+//! The key store's file: records appended, flushed before anybody relies on them. How they stand in
+//! it: `sums`.
 //!
 //! Disks may write the sectors of one append in any order. So the length that makes the append
-//! count is written when all the rest is flushed: before that it is zero, and ends the file.
+//! count is written when all the rest is flushed: before that it is zero, and ends the file. Such
+//! an append was never relied upon, and is cut off; whatever else does not fit is a fault.
 //!
 //! What is to be forgotten is forgotten by writing the file anew: the new file takes the old one's
 //! place in one step, and the old one's octets are overwritten before it is unlinked.
 
 use crate::Fault;
+pub(crate) use crate::sums::Records;
+use crate::sums::{APPEND_BYTES, Chain, Contents, LENGTH_BYTES, Misfit, put_unsigned};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-use terms::Cursor;
+use unseal::SecretsKey;
 use zeroize::Zeroizing;
-
-/// Rows are keys and ids: a few hundred octets.
-const RECORD_BYTES: usize = 4_096;
-const SUM_BYTES: usize = 8;
-const LENGTH_BYTES: usize = 4;
-/// One append: the keys of a person are three records. More behind the end is no torn append.
-const APPEND_BYTES: usize = 16 * 1024;
-/// Disks write sectors whole.
-const SECTOR: u64 = 512;
 
 /// Overwritten at once when an old file is wiped.
 const WIPE_BYTES: usize = 64 * 1024;
-
-/// Records as they stand in the file: wrapped keys among them, so they are wiped after use.
-pub(crate) type Records = Vec<Zeroizing<Vec<u8>>>;
 
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
     end: u64,
+    /// Whether its records have sums; without a chain nothing is added that has one.
+    has_sums: bool,
+    chain: Option<Chain>,
 }
 
 impl Journal {
-    /// Opens or creates the file and gives every record in it, oldest first.
-    pub fn open(path: &Path) -> Result<(Self, Records), Fault> {
+    /// Opens or creates the file and gives everything in it, oldest first. Nothing of it is
+    /// believed yet.
+    pub fn open(path: &Path) -> Result<(Self, Contents), Fault> {
         // Left by a start that ended while it wrote the file anew: the one or the other, not ours.
         wipe_at(&beside(path))?;
         let mut file = options(false).open(path).map_err(store("open"))?;
         let mut bytes = Zeroizing::new(Vec::new());
         file.read_to_end(&mut bytes).map_err(store("read"))?;
-        let (records, end) = read(&bytes)?;
+        let contents = read(path, &bytes)?;
+        let end = contents.end;
         if end < bytes.len() as u64 {
             durable::cut(&file, end).map_err(store("mend"))?;
         }
         durable::sync(&file).map_err(store("flush"))?;
         flush_folder(path)?;
-        Ok((Self { file, path: path.to_owned(), end }, records))
+        let has_sums = contents.head.is_some();
+        Ok((Self { file, path: path.to_owned(), end, has_sums, chain: None }, contents))
+    }
+
+    /// From now on records are added with sums, after those that are there, all of which fit.
+    pub fn believe(&mut self, contents: &Contents, key: SecretsKey) -> Result<(), Fault> {
+        let chain = contents.believed(key).map_err(|misfit| fault(&self.path, misfit))?;
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    /// Where the chain of sums stands; `None`: a plain file, or one whose key nobody gave.
+    pub fn chain(&self) -> Option<&Chain> {
+        self.chain.as_ref()
     }
 
     /// Appends all records or none, durably.
     pub fn append(&mut self, records: &[Vec<u8>]) -> Result<(), Fault> {
+        let before = self.chain.as_ref().map(Chain::place);
+        let appended = self.append_all(records);
+        if let (Err(_), Some(chain), Some(before)) = (&appended, &mut self.chain, before) {
+            chain.go_back(before);
+        }
+        appended
+    }
+
+    fn append_all(&mut self, records: &[Vec<u8>]) -> Result<(), Fault> {
         let mut bytes = Vec::new();
-        records.iter().try_for_each(|record| put(&mut bytes, record, self.end))?;
+        for record in records {
+            let put = match &mut self.chain {
+                Some(chain) => chain.write(&mut bytes, record),
+                None => put_unsigned(&mut bytes, record, self.has_sums),
+            };
+            put.ok_or(Fault::Torn { at: self.end })?;
+        }
         if bytes.len() > APPEND_BYTES {
             return Err(Fault::Torn { at: self.end });
         }
@@ -87,18 +108,63 @@ impl Journal {
         let length = usize::try_from(self.end).map_err(|_| Fault::Torn { at: self.end })?;
         let mut bytes = Zeroizing::new(vec![0; length]);
         self.file.read_exact_at(&mut bytes, 0).map_err(store("read"))?;
-        read(&bytes).map(|(records, _)| records)
+        let contents = read(&self.path, &bytes)?;
+        if let Some(chain) = &self.chain {
+            let found = contents.believed(chain.key().again());
+            let found = found.map_err(|misfit| fault(&self.path, misfit))?;
+            if found.place() != chain.place() {
+                return Err(fault(&self.path, Misfit::Forged { at: self.end }));
+            }
+        }
+        Ok(contents.into_rows())
     }
 
     /// Puts `records` in the place of everything: all of it or nothing, whenever power fails.
     /// Then what stood there is overwritten.
     pub fn rewrite(&mut self, records: &Records) -> Result<(), Fault> {
+        let chain = match &self.chain {
+            Some(chain) => Some(chain.next().ok_or(Fault::Torn { at: 0 })?),
+            // What is taken out of it without the root leaves its sums as they are.
+            None if self.has_sums => return Err(Fault::Torn { at: 0 }),
+            None => None,
+        };
+        self.write_anew(records, chain)
+    }
+
+    /// The same, and every record has a sum from now on.
+    pub fn take_sums(&mut self, records: &Records, key: SecretsKey) -> Result<(), Fault> {
+        let chain = Chain::begin(key, Default::default()).ok_or(Fault::Torn { at: 0 })?;
+        self.write_anew(records, Some(chain))
+    }
+
+    fn write_anew(&mut self, records: &Records, mut chain: Option<Chain>) -> Result<(), Fault> {
+        let mut bytes = Zeroizing::new(chain.as_ref().map(Chain::head).unwrap_or_default());
+        for record in records {
+            let put = match &mut chain {
+                Some(chain) => chain.write(&mut bytes, record),
+                None => put_unsigned(&mut bytes, record, false),
+            };
+            put.ok_or(Fault::Torn { at: self.end })?;
+        }
+        self.exchange(&bytes)?;
+        (self.has_sums, self.chain) = (chain.is_some(), chain);
+        Ok(())
+    }
+
+    /// Without the root: what was emptied is overwritten, and `added` stand behind it without sums.
+    pub fn empty(&mut self, contents: &Contents, added: &[Vec<u8>]) -> Result<(), Fault> {
+        let mut bytes = contents.write().ok_or(Fault::Torn { at: 0 })?;
+        for record in added {
+            put_unsigned(&mut bytes, record, self.has_sums).ok_or(Fault::Torn { at: 0 })?;
+        }
+        self.exchange(&bytes)
+    }
+
+    fn exchange(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let new = beside(&self.path);
-        let mut bytes = Zeroizing::new(Vec::new());
-        records.iter().try_for_each(|record| put(&mut bytes, record, self.end))?;
         let file = options(true).open(&new).map_err(store("write anew"))?;
         keep_owner(&self.file, &file).map_err(store("write anew"))?;
-        file.write_all_at(&bytes, 0).and_then(|()| file.sync_all()).map_err(store("write anew"))?;
+        file.write_all_at(bytes, 0).and_then(|()| file.sync_all()).map_err(store("write anew"))?;
         let is_exchanged = renameat_with(CWD, &new, CWD, &self.path, RenameFlags::EXCHANGE);
         if is_exchanged.is_err() {
             // A file system that cannot exchange: the old file lives on by its descriptor alone.
@@ -109,6 +175,21 @@ impl Journal {
         let old_bytes = std::mem::replace(&mut self.end, bytes.len() as u64);
         wipe(&old, old_bytes)?;
         wipe_at(&new)
+    }
+}
+
+/// What stands in a file, by its short sums alone.
+pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Contents, Fault> {
+    Contents::read(bytes).map_err(|misfit| fault(path, misfit))
+}
+
+pub(crate) fn fault(path: &Path, misfit: Misfit) -> Fault {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let file = name.unwrap_or_default().to_owned();
+    match misfit {
+        Misfit::Damaged { at } => Fault::Damaged { file, at },
+        Misfit::Forged { at } => Fault::Forged { file, at },
+        Misfit::Foreign => Fault::Key(unseal::Fault::Refused),
     }
 }
 
@@ -162,55 +243,6 @@ fn wipe(file: &File, length: u64) -> Result<(), Fault> {
     file.sync_all().map_err(store("wipe"))
 }
 
-fn put(bytes: &mut Vec<u8>, record: &[u8], at: u64) -> Result<(), Fault> {
-    if record.len() > RECORD_BYTES {
-        return Err(Fault::Torn { at });
-    }
-    bytes.extend_from_slice(&(record.len() as u32).to_be_bytes());
-    bytes.extend_from_slice(&sum(record));
-    bytes.extend_from_slice(record);
-    Ok(())
-}
-
 fn store(doing: &'static str) -> impl Fn(io::Error) -> Fault {
     move |source| Fault::Store { doing, source }
-}
-
-fn sum(record: &[u8]) -> [u8; SUM_BYTES] {
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(record));
-    [a, b, c, d, e, f, g, h]
-}
-
-/// The whole records and where they end.
-pub(crate) fn read(bytes: &[u8]) -> Result<(Records, u64), Fault> {
-    let mut cursor = Cursor::new(bytes);
-    let mut records = Vec::new();
-    while !cursor.is_at_end() {
-        let start = cursor.position() as u64;
-        let length = cursor.take(4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-        let length = length.map_or(0, |length| length as usize);
-        let expected = cursor.take(SUM_BYTES);
-        let record = cursor.take(length);
-        match (expected, record) {
-            (Some(expected), Some(record)) if expected == sum(record).as_slice() => {
-                records.push(Zeroizing::new(record.to_vec()));
-            }
-            // Cut short, or zeroes that the file system grew by: the tail of a broken append.
-            (_, None) | (None, _) => return Ok((records, start)),
-            (Some(_), Some(_)) if cursor.is_at_end() || is_unfinished(bytes, start, length) => {
-                return Ok((records, start));
-            }
-            _ => return Err(Fault::Torn { at: start }),
-        }
-    }
-    Ok((records, bytes.len() as u64))
-}
-
-/// Whether the append that begins here was never finished: its length is not written, or (where
-/// it lies across two sectors) only in part.
-fn is_unfinished(bytes: &[u8], from: u64, length: usize) -> bool {
-    let is_across = from % SECTOR > SECTOR - LENGTH_BYTES as u64;
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    (length == 0 || is_across) && bytes.len().saturating_sub(from) <= APPEND_BYTES
-        || bytes.iter().skip(from).all(|byte| *byte == 0)
 }

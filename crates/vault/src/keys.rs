@@ -1,10 +1,14 @@
 //! Tenants', users' and pairs' keys: rows wrapped by the key above, opened for one use.
 
 use crate::Fault;
-use crate::journal::{Journal, Records};
+use crate::journal::{self, Journal, Records};
+use crate::life::{Change, changed};
 use crate::rows::{PERIOD_BITS, Row, State, period};
+use crate::stood::Stood;
+use crate::sums::{Contents, Form, Misfit};
+use crate::tip::Tip;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use terms::{TenantId, UserId};
@@ -12,11 +16,15 @@ use unseal::{
     Class, Pair, PublicKey, RootKey, Secret, SecretsKey, StatementKey, Suite, TenantKey, UserKey,
 };
 use wire::vault::BackupEpoch;
+use zeroize::Zeroizing;
 
 /// The first epoch of a tenant's key.
 const TENANT_EPOCH: u32 = 1;
 /// The first epoch of key backups.
 const BACKUP_EPOCH: u32 = 1;
+/// Keys for the sums of records: those of this store, and those of who stood behind an address.
+const SUMS: &str = "records of the vault";
+const SUMS_OF_STOOD: &str = "records of who stood";
 
 /// What was made, to be recorded.
 pub(crate) struct Made {
@@ -36,13 +44,27 @@ pub(crate) struct Keys {
     /// Pairs of mail on its way that are in use: what was agreed with its senders lies in them.
     /// With the first change of any key they are gone.
     pub(crate) transit_pairs: RefCell<HashMap<(TenantId, u32), Arc<Pair>>>,
+    /// `None`: the records have no sums yet.
+    tip: Option<Tip>,
+    /// What was found of these files that somebody must know.
+    pub amiss: Vec<String>,
 }
 
 impl Keys {
     pub fn open(folder: &Path, mut root: RootKey, now_ms: u64) -> Result<Self, Fault> {
-        let (journal, records) = Journal::open(&folder.join("keys"))?;
-        let state = State::of(&records)?;
+        let path = folder.join("keys");
+        let (mut journal, contents) = Journal::open(&path)?;
+        let state = State::of_all(contents.rows())?;
         take_up(&mut root, &state)?;
+        let mut believed = None;
+        if contents.head.is_some() {
+            root = root.with_sums();
+            journal.believe(&contents, SecretsKey::of(&root, SUMS).map_err(Fault::Key)?)?;
+            weigh_loose(&contents, &state).map_err(|misfit| journal::fault(&path, misfit))?;
+            believed = journal.chain().map(|chain| Tip::open(folder, &contents, chain));
+        }
+        prove(&root, &state)?;
+        let (tip, amiss) = believed.map_or((None, Vec::new()), |(tip, told)| (Some(tip), told));
         let mut keys = Self {
             statement: StatementKey::new(&root).map_err(Fault::Key)?,
             secrets: SecretsKey::new(&root).map_err(Fault::Key)?,
@@ -51,14 +73,118 @@ impl Keys {
             state,
             suite: Suite::P256,
             transit_pairs: RefCell::default(),
+            tip,
+            amiss,
         };
-        prove(&keys.root, &keys.state)?;
+        keys.settle(folder, contents)?;
         if keys.state.backup_epochs.is_empty() {
             let (epoch, started_ms) = (BACKUP_EPOCH, now_ms);
             let first = BackupEpoch { epoch, started_ms, ended_ms: None, destroyed_ms: None };
             keys.keep(vec![Row::BackupEpoch(first)])?;
         }
         Ok(keys)
+    }
+
+    /// A new file has sums from its first record on. What was done to one without the root is
+    /// weighed by now, and all of it is written anew.
+    fn settle(&mut self, folder: &Path, contents: Contents) -> Result<(), Fault> {
+        if contents.is_empty() {
+            self.root = self.root.with_sums();
+            let key = SecretsKey::of(&self.root, SUMS).map_err(Fault::Key)?;
+            self.journal.take_sums(&Records::new(), key)?;
+            self.tip = self.journal.chain().map(|chain| Tip::begin(folder, chain));
+            return Ok(());
+        }
+        if !contents.is_loose() {
+            return Ok(());
+        }
+        let gone = contents.records.iter().filter(|one| one.form == Form::Emptied).count();
+        if gone > 0 {
+            self.amiss.push(format!(
+                "{gone} keys were taken out of `vault/keys` while no vault ran, as a restore does \
+                 that destroys again what was destroyed"
+            ));
+        }
+        self.journal.rewrite(&contents.into_rows())?;
+        self.keep_tip(None, None)
+    }
+
+    /// Whether these records have no sums yet.
+    pub fn is_plain(&self) -> bool {
+        self.journal.chain().is_none()
+    }
+
+    /// Gives every record a sum, once it is known that nothing was forgotten (`older`): tenants'
+    /// keys are wrapped under another name, so that they open in no plain copy.
+    pub fn take_sums(&mut self, folder: &Path, noted: Row) -> Result<(), Fault> {
+        let root = self.root.with_sums();
+        let rows = vec![noted, Row::Summed { entry: None }];
+        let (records, _) = changed(self.journal.records()?, rows, |row| match row {
+            Row::Tenant { tenant, epoch, stored } => {
+                let stored = Zeroizing::new(stored);
+                let wrapped = self.root.rewrap_tenant(&root, tenant, epoch, &stored);
+                let stored = wrapped.map_err(Fault::Key)?;
+                Ok(Change::To(Row::Tenant { tenant, epoch, stored }))
+            }
+            _ => Ok(Change::Not),
+        })?;
+        let (state, key) = (State::of(&records)?, SecretsKey::of(&root, SUMS));
+        self.transit_pairs.get_mut().clear();
+        self.journal.take_sums(&records, key.map_err(Fault::Key)?)?;
+        (self.state, self.root) = (state, root);
+        self.tip = self.journal.chain().map(|chain| Tip::begin(folder, chain));
+        self.keep_tip(None, None)
+    }
+
+    /// Who stood behind an address, its records with sums as soon as these have them.
+    pub fn open_stood(&mut self, folder: &Path) -> Result<Stood, Fault> {
+        let path = folder.join("stood");
+        let (mut journal, contents) = Journal::open(&path)?;
+        let has_sums = contents.head.is_some();
+        let loose = contents.records.iter().find(|record| record.form != Form::Whole);
+        let must_have = self.state.stood_has_sums && !has_sums && !contents.is_empty();
+        if let Some(at) = loose.map(|record| record.at).or(must_have.then_some(0)) {
+            return Err(journal::fault(&path, Misfit::Forged { at }));
+        }
+        if has_sums {
+            journal.believe(&contents, self.key_of_stood()?)?;
+        }
+        let mut stood = Stood::of(self.standing()?, journal, &contents)?;
+        if !has_sums && !self.is_plain() {
+            let gone = "`vault/stood` is gone, which says who stood behind an address: somebody \
+                        removed it, and first words are believed again";
+            self.amiss.extend(self.state.stood_has_sums.then(|| gone.to_owned()));
+            self.take_sums_of(&mut stood)?;
+            return Ok(stood);
+        }
+        if let Some((tip, chain)) = self.tip.as_ref().zip(stood.chain()) {
+            self.amiss.extend(tip.misfit_of_stood(&contents, chain));
+        }
+        Ok(stood)
+    }
+
+    pub fn take_sums_of(&mut self, stood: &mut Stood) -> Result<(), Fault> {
+        stood.take_sums(self.key_of_stood()?)?;
+        match self.state.stood_has_sums {
+            true => Ok(()),
+            false => self.keep(vec![Row::Stood]),
+        }
+    }
+
+    fn key_of_stood(&self) -> Result<SecretsKey, Fault> {
+        SecretsKey::of(&self.root, SUMS_OF_STOOD).map_err(Fault::Key)
+    }
+
+    /// Writes down how far these files have come. `stood`, `sighted`: what is known of them.
+    pub fn keep_tip(&mut self, stood: Option<&Stood>, sighted: Option<u64>) -> Result<(), Fault> {
+        let chains = self.tip.as_mut().zip(self.journal.chain());
+        chains.map_or(Ok(()), |(tip, chain)| tip.keep(chain, stood.and_then(Stood::chain), sighted))
+    }
+
+    pub fn keep_tip_if_due(&mut self, stood: &Stood, sighted: Option<u64>) {
+        if let Some((tip, chain)) = self.tip.as_mut().zip(self.journal.chain()) {
+            tip.keep_if_due(chain, stood.chain(), sighted);
+        }
     }
 
     pub fn keep(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
@@ -223,15 +349,60 @@ fn prove(root: &RootKey, state: &State) -> Result<bool, Fault> {
 }
 
 /// Whether a credential opens the store of these records: `None` if nothing in it can tell.
-pub fn opens(records: &Records, mut root: RootKey) -> Result<Option<bool>, Fault> {
-    let state = State::of(records)?;
+pub fn opens(contents: &Contents, mut root: RootKey) -> Result<Option<bool>, Fault> {
+    let state = State::of_all(contents.rows())?;
     if take_up(&mut root, &state).is_err() {
         return Ok(Some(false));
+    }
+    if contents.head.is_some() {
+        root = root.with_sums();
     }
     Ok(match prove(&root, &state) {
         Ok(is_proven) => is_proven.then_some(true),
         Err(_) => Some(false),
     })
+}
+
+/// What was done to the store without the root (`offline`): keys that were destroyed are taken out
+/// of it, and that they were, or which key an epoch has, is added. Nothing else may be missing, or
+/// come without a sum.
+fn weigh_loose(contents: &Contents, state: &State) -> Result<(), Misfit> {
+    let mut known = None;
+    for record in contents.records.iter() {
+        let may_be = match (record.form, record.whose_key()) {
+            (Form::Whole, _) => true,
+            (Form::Emptied, Some((tenant, user))) => {
+                state.is_shredded(TenantId(tenant), UserId(user))
+            }
+            (Form::Emptied, None) => record.was_sign_in(),
+            (Form::Unsigned, _) => match Row::read(&record.octets) {
+                Some(Row::Shredded { tenant, user: None, .. }) => {
+                    !state.tenants.contains_key(&tenant)
+                }
+                Some(Row::Shredded { tenant, user: Some(user), .. }) => {
+                    !state.users.contains_key(&(tenant, user))
+                }
+                Some(Row::BackupKey { epoch, .. }) => known
+                    .get_or_insert_with(|| noted_epochs(contents))
+                    .insert(epoch),
+                _ => false,
+            },
+        };
+        if !may_be {
+            return Err(Misfit::Forged { at: record.at });
+        }
+    }
+    Ok(())
+}
+
+/// Epochs whose key a vault knows of.
+fn noted_epochs(contents: &Contents) -> BTreeSet<u32> {
+    let signed = contents.records.iter().filter(|record| record.form == Form::Whole);
+    let epoch = |record: &crate::sums::Stored| match Row::read(&record.octets) {
+        Some(Row::BackupKey { epoch, .. }) => Some(epoch),
+        _ => None,
+    };
+    signed.filter_map(epoch).collect()
 }
 
 /// The rotated root, and what an earlier credential gave.

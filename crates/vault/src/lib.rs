@@ -46,10 +46,13 @@ mod rows;
 
 mod journal;
 
+mod sums;
+
 mod workers;
 
 mod sighted;
 mod stood;
+mod tip;
 
 mod offline;
 mod older;
@@ -73,7 +76,6 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
-use stood::Stood;
 use terms::{InstanceId, Kind};
 use unseal::RootKey;
 use vault::Vault;
@@ -96,6 +98,16 @@ pub enum Fault {
     },
     #[error("the key store holds a record that is none of ours at octet {at}")]
     Torn { at: u64 },
+    #[error(
+        "`vault/{file}` is damaged: expected a record with its sum at octet {at}, found another; \
+         put back a backup: sekisho restore --data NEW --from DATA --keys-from KEYS"
+    )]
+    Damaged { file: String, at: u64 },
+    #[error(
+        "somebody without the root changed `vault/{file}`: expected the vault's sum at octet {at}, \
+         found another; put back a backup: sekisho restore --data NEW --from DATA --keys-from KEYS"
+    )]
+    Forged { file: String, at: u64 },
     #[error("could not open a key: is this the unseal credential that the data was made with?")]
     Key(#[source] unseal::Fault),
     #[error("could not use a channel")]
@@ -127,8 +139,8 @@ fn live(mut house: House) -> Result<(), Fault> {
     let root = unseal_root(&mut house)?;
     let folder = house.start.folder.clone().ok_or(Fault::Start { what: "a folder" })?;
     let folder = Path::new(&folder);
-    let keys = keys::Keys::open(folder, root, compartment::now_ms())?;
-    let stood = Stood::open(folder, keys.standing()?)?;
+    let mut keys = keys::Keys::open(folder, root, compartment::now_ms())?;
+    let stood = keys.open_stood(folder)?;
     let trust = match (house.start.ledger_key, house.start.mirror_key) {
         (Some(ledger), Some(mirror)) => tlog::Trust::new(&ledger, &mirror),
         _ => None,
@@ -142,7 +154,7 @@ fn live(mut house: House) -> Result<(), Fault> {
     let clocks = vault::Clocks::of_this_machine();
     let sighted = Sighted::new(folder.join(SIGHTED));
     let evidence = (author, trust, sighted);
-    Vault::new(hub, control, keys, stood, evidence, (clocks, start.demo))?.serve()
+    Vault::new(hub, control, keys, stood, evidence, (folder.to_owned(), clocks, start.demo))?.serve()
 }
 
 /// Serves without walls, in this very process, with pairs of the suite: for measurements.
@@ -160,14 +172,14 @@ pub fn serve_unjailed(
     let root = RootKey::from_credential(credential).map_err(Fault::Key)?;
     let mut keys = keys::Keys::open(folder, root, compartment::now_ms())?;
     keys.suite = suite;
-    let stood = Stood::open(folder, keys.standing()?)?;
+    let stood = keys.open_stood(folder)?;
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
     let control = hub.seat(control, label).map_err(Fault::Channel)?;
     let clocks = vault::Clocks::of_this_machine();
     let sighted = Sighted::new(folder.join(SIGHTED));
     let evidence = (author, Some(trust), sighted);
-    Vault::new(hub, control, keys, stood, evidence, (clocks, false))?.serve()
+    Vault::new(hub, control, keys, stood, evidence, (folder.to_owned(), clocks, false))?.serve()
 }
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.

@@ -4,11 +4,13 @@
 use crate::Fault;
 use crate::credentials::SORT;
 use crate::journal::{self, Journal, Records};
+use crate::sums::{Contents, Form};
 use crate::keys::{self, Keys};
 use crate::life::{Change, changed, without};
 use crate::rows::{BackupKey, Row, State};
 use evidence::{Body, Entry};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use terms::{TenantId, UserId};
 use unseal::RootKey;
@@ -65,13 +67,16 @@ impl Shred {
     }
 }
 
+/// By the sums that need no key.
+fn contents(folder: &Path) -> Result<Contents, Fault> {
+    let path = folder.join("keys");
+    let bytes = std::fs::read(&path).map(Zeroizing::new);
+    journal::read(&path, &bytes.map_err(|source| Fault::Store { doing: "look into", source })?)
+}
+
 /// Reads the store in `folder`; also beside a running vault.
 pub fn look(folder: &Path) -> Result<Told, Fault> {
-    let bytes = std::fs::read(folder.join("keys"))
-        .map(Zeroizing::new)
-        .map_err(|source| Fault::Store { doing: "look into", source })?;
-    let (records, _) = journal::read(&bytes)?;
-    let state = State::of(&records)?;
+    let state = State::of_all(contents(folder)?.rows())?;
     Ok(Told {
         backup_epoch: state.backup_epoch(),
         backup_epochs: state.backup_epochs.values().copied().collect(),
@@ -84,23 +89,22 @@ pub fn look(folder: &Path) -> Result<Told, Fault> {
     })
 }
 
-/// Whether this credential opens the store in `folder`; `None` if there is nothing yet that tells.
-/// Also beside a running vault.
+/// Whether this credential opens the store in `folder`; `None` if there is nothing yet that tells,
+/// or the store is damaged, which its vault says. Also beside a running vault.
 pub fn opens(folder: &Path, credential: &[u8]) -> Result<Option<bool>, Fault> {
-    let bytes = match std::fs::read(folder.join("keys")) {
-        Ok(bytes) => Zeroizing::new(bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Fault::Store { doing: "look into", source }),
-    };
-    let (records, _) = journal::read(&bytes)?;
-    keys::opens(&records, RootKey::from_credential(credential).map_err(Fault::Key)?)
+    let root = RootKey::from_credential(credential).map_err(Fault::Key)?;
+    match contents(folder).and_then(|contents| keys::opens(&contents, root)) {
+        Err(Fault::Store { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(Fault::Damaged { .. } | Fault::Torn { .. }) => Ok(None),
+        answer => answer,
+    }
 }
 
 /// From now on this epoch has this key: noted before anything is sealed under it. One that was
 /// noted before stays.
 pub fn note_epoch_key(folder: &Path, epoch: u32, key: &BackupKey) -> Result<(), Fault> {
-    let (mut journal, records) = Journal::open(&folder.join("keys"))?;
-    if State::of(&records)?.backup_keys.contains_key(&epoch) {
+    let (mut journal, contents) = Journal::open(&folder.join("keys"))?;
+    if State::of_all(contents.rows())?.backup_keys.contains_key(&epoch) {
         return Ok(());
     }
     let place = key.place.chars().take(PLACE_LETTERS).collect();
@@ -124,11 +128,7 @@ pub fn missing(
     folder: &Path,
     made: &[(TenantId, Option<UserId>)],
 ) -> Result<Vec<(TenantId, Option<UserId>)>, Fault> {
-    let bytes = std::fs::read(folder.join("keys"))
-        .map(Zeroizing::new)
-        .map_err(|source| Fault::Store { doing: "look into", source })?;
-    let (records, _) = journal::read(&bytes)?;
-    let state = State::of(&records)?;
+    let state = State::of_all(contents(folder)?.rows())?;
     let is_there = |(tenant, user): &(TenantId, Option<UserId>)| match user {
         None => state.tenants.contains_key(tenant) || state.shredded.contains_key(&(*tenant, None)),
         Some(user) => {
@@ -144,13 +144,17 @@ pub fn missing(
 /// Destroys again what was destroyed before: an older backup brought it back. Gives how many keys
 /// went.
 pub fn apply_shreds(folder: &Path, shreds: &[Shred]) -> Result<u64, Fault> {
-    let (mut journal, mut records) = Journal::open(&folder.join("keys"))?;
-    let known = State::of(&records)?.shredded;
+    let (mut journal, contents) = Journal::open(&folder.join("keys"))?;
+    let known = State::of_all(contents.rows())?.shredded;
     let is_missing = |shred: &&Shred| match shred.what {
         Destroyed::Keys(user) => !known.contains_key(&(shred.tenant, user)),
         Destroyed::SignIns => true,
     };
     let missing: BTreeSet<&Shred> = shreds.iter().filter(is_missing).collect();
+    if contents.head.is_some() {
+        return empty(&mut journal, contents, &missing);
+    }
+    let mut records = contents.into_rows();
     let (before, mut gone) = (records.len(), 0);
     for Shred { tenant, what, at_ms } in missing.iter().copied() {
         let (tenant, at_ms) = (*tenant, *at_ms);
@@ -166,6 +170,50 @@ pub fn apply_shreds(folder: &Path, shreds: &[Shred]) -> Result<u64, Fault> {
     let is_kept = |shred: &&Shred| matches!(shred.what, Destroyed::Keys(_));
     if records.len() != before || missing.iter().copied().any(|shred| is_kept(&shred)) {
         journal.rewrite(&records)?;
+    }
+    Ok(gone)
+}
+
+/// Where records have sums: the keys go, and what is left of their rows says whose they were. What
+/// else names these people goes when the vault writes them anew.
+fn empty(
+    journal: &mut Journal,
+    mut contents: Contents,
+    shreds: &BTreeSet<&Shred>,
+) -> Result<u64, Fault> {
+    let is_it = |shred: &Shred, row: &Row| match (shred.what, row) {
+        (Destroyed::SignIns, Row::Credential { tenant, at_ms, .. }) => {
+            *tenant == shred.tenant && *at_ms <= shred.at_ms
+        }
+        (
+            Destroyed::Keys(None),
+            Row::Tenant { tenant, .. }
+            | Row::User { tenant, .. }
+            | Row::Pair { tenant, .. }
+            | Row::Transit { tenant, .. }
+            | Row::Credential { tenant, .. },
+        ) => *tenant == shred.tenant,
+        (
+            Destroyed::Keys(Some(of)),
+            Row::User { tenant, user, .. } | Row::Pair { tenant, user, .. },
+        ) => (*tenant, *user) == (shred.tenant, of),
+        _ => false,
+    };
+    let mut gone = 0;
+    for record in &mut contents.records {
+        let row = Row::read(&record.octets).filter(|_| record.form == Form::Whole);
+        let is_gone = row.is_some_and(|row| shreds.iter().any(|shred| is_it(shred, &row)));
+        gone += u64::from(is_gone && record.empty());
+    }
+    let rows = shreds.iter().filter_map(|shred| match shred.what {
+        Destroyed::Keys(user) => {
+            Row::Shredded { tenant: shred.tenant, user, at_ms: shred.at_ms }.write()
+        }
+        Destroyed::SignIns => None,
+    });
+    let rows: Vec<_> = rows.collect();
+    if gone > 0 || !rows.is_empty() {
+        journal.empty(&contents, &rows)?;
     }
     Ok(gone)
 }
@@ -211,6 +259,7 @@ pub fn reseal(folder: &Path, old: &[u8], new: &[u8]) -> Result<(), Fault> {
         records.push(row.write().map(Zeroizing::new).ok_or(Fault::Torn { at: 0 })?);
     }
     keys.journal.rewrite(&records)?;
+    keys.keep_tip(None, None)?;
     // Only what opens under the new credential alone is a success.
     let root = RootKey::from_credential(new).map_err(Fault::Key)?;
     Keys::open(folder, root, 0).map(|_| ())

@@ -5,10 +5,10 @@
 use crate::Fault;
 use crate::keys::Keys;
 use crate::offline::{Destroyed, Shred, without_sign_ins};
-use crate::record::PATIENCE;
+use crate::record::{Deed, PATIENCE};
 use crate::rows::{Row, State, TenantRow};
-use crate::vault::{Asker, Vault};
-use evidence::{Author, Body, Entry, Frame};
+use crate::vault::{Asker, Then, Vault};
+use evidence::{Author, Body, Entry, Frame, Word};
 use journal::{Age, Behind, Doubt, Noted};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -22,7 +22,15 @@ use zeroize::Zeroizing;
 const EARLY: usize = 64;
 /// For the sums of notes, and for authors' seeds.
 const NOTES: &str = "notes";
+/// Of records that have sums: a plain copy with such a note is somebody's making.
+const NOTES_WITH_SUMS: &str = "notes with sums";
+/// What is recorded when a store's records were given sums.
+const SUMS: &str = "sums";
 const AUTHORS: &str = "authors";
+
+const STRIPPED: &str = "`vault/keys` has no sums, and the ledger says it had: an older copy stands \
+                        in its place; nothing opens, mail waits: put the right one back, or \
+                        restore data and keys of one day (sekisho restore)";
 
 /// How far this start has come in comparing its rows with the ledger.
 pub(crate) enum Past {
@@ -34,6 +42,8 @@ pub(crate) enum Past {
     /// A piece of it, and where to go on.
     Piece(Forgotten, Vec<Vec<u8>>, Option<u64>),
     Known(Noted),
+    /// These records have no sums, and the evidence says that they had: nothing opens.
+    Stripped,
 }
 
 pub(crate) struct Forgotten {
@@ -89,7 +99,7 @@ impl Past {
         match self {
             Self::Unknown => Some(ToLedger::LastDeeds),
             Self::Forgotten(_, from_index) => Some(ToLedger::Deeds { from_index: *from_index }),
-            Self::Told(_) | Self::Piece(..) | Self::Known(_) => None,
+            Self::Told(_) | Self::Piece(..) | Self::Known(_) | Self::Stripped => None,
         }
     }
 
@@ -128,14 +138,29 @@ impl Keys {
     /// What these rows know of their deeds. `None`: nothing, or nothing that a vault wrote.
     fn noted(&self) -> Option<Noted> {
         let (noted, sum) = self.state.noted.as_ref()?;
-        let is_ours = self.of_deeds().ok()?.same(NOTES, noted, sum);
+        let is_ours = self.of_deeds().ok()?.same(self.notes(), noted, sum);
         is_ours.then(|| Noted::read(noted)).flatten()
     }
 
+    fn notes(&self) -> &'static str {
+        if self.is_plain() { NOTES } else { NOTES_WITH_SUMS }
+    }
+
     fn note(&mut self, noted: &Noted) -> Result<(), Fault> {
+        self.keep(vec![self.note_of(noted, self.notes())?])
+    }
+
+    fn note_of(&self, noted: &Noted, purpose: &str) -> Result<Row, Fault> {
         let noted = noted.write().ok_or(Fault::Torn { at: 0 })?;
-        let sum = self.of_deeds()?.verifier(NOTES, &noted).map_err(Fault::Key)?;
-        self.keep(vec![Row::Noted { noted, sum }])
+        let sum = self.of_deeds()?.verifier(purpose, &noted).map_err(Fault::Key)?;
+        Ok(Row::Noted { noted, sum })
+    }
+
+    /// Whether a vault recorded here that its records have sums.
+    fn says_sums(&self, frame: &Frame) -> bool {
+        let is_of_sums = |what: &Word| what.as_str() == SUMS;
+        matches!(&frame.entry.body, Body::KeyRotate { what, .. } if is_of_sums(what))
+            && self.is_ours(frame)
     }
 
     /// The author of this start of the vault: every later start knows its hand.
@@ -170,6 +195,7 @@ impl Keys {
                 let is_here = state.transits.keys().any(|(_, day)| *day < last);
                 return if is_here { self.destroy_transits(last).map(drop) } else { Ok(()) };
             }
+            Body::KeyRotate { ref what, .. } if what.as_str() == SUMS => return Ok(()),
             Body::KeyRotate { ref what, epoch, tenant, .. } => {
                 let has = |row: &TenantRow| u64::from(row.epoch) >= epoch;
                 let is_undone = match (what.as_str(), tenant) {
@@ -275,7 +301,41 @@ impl Vault {
             Past::Piece(forgotten, frames, next) => self.catch_up(forgotten, &frames, next),
             past => past,
         };
+        self.give_sums();
         self.take_up_early();
+    }
+
+    /// Records of an earlier version are given sums once they are compared: before that they may be
+    /// anybody's.
+    fn give_sums(&mut self) {
+        let Past::Known(noted) = &self.recorder.past else { return };
+        if !self.keys.is_plain() {
+            return;
+        }
+        let noted = self.keys.note_of(noted, NOTES_WITH_SUMS);
+        let given = noted
+            .and_then(|noted| self.keys.take_sums(&self.folder, noted))
+            .and_then(|()| self.keys.take_sums_of(&mut self.stood));
+        match given {
+            Ok(()) => self.unfinished = true,
+            Err(fault) => self.recorder.past = self.catch_up_later(&fault),
+        }
+    }
+
+    /// That records have sums now stands in the ledger, so that a plain copy is known for what it
+    /// is.
+    pub(crate) fn record_sums(&mut self) {
+        if self.keys.state.sums_unrecorded {
+            let what = Word::new(SUMS);
+            let body = Body::KeyRotate { what, epoch: 0, tenant: None, user: None };
+            self.record_lasting(Deed::Plain(body), Then::Summed);
+        }
+    }
+
+    pub(crate) fn sums_recorded(&mut self, entry: u64) {
+        if let Err(fault) = self.keys.keep(vec![Row::Summed { entry: Some(entry) }]) {
+            self.alarm(fault.to_string());
+        }
     }
 
     /// Whether these rows know all that was recorded of them.
@@ -319,6 +379,10 @@ impl Vault {
         for frame in frames.iter().filter_map(|bytes| Frame::parse(bytes)) {
             if forgotten.noted.has_signed(&frame.entry) {
                 continue;
+            }
+            if self.keys.is_plain() && self.keys.says_sums(&frame) {
+                self.alarm(STRIPPED.to_owned());
+                return Past::Stripped;
             }
             forgotten.again.deeds += 1;
             if !self.keys.is_ours(&frame) {

@@ -302,6 +302,9 @@ impl Recorder {
         if let Some(question) = self.past.question() {
             return self.send(hub, ledger, &question, Call::Past);
         }
+        if !matches!(self.past, Past::Known(_)) {
+            return;
+        }
         if self.is_anew {
             let entries = self.taken.iter().cloned().collect();
             let append = ToLedger::Append { entries, prove: false };

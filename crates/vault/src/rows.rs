@@ -91,6 +91,12 @@ pub(crate) enum Row {
         noted: Vec<u8>,
         sum: [u8; 32],
     },
+    /// These rows had no sums once. That they have is recorded: where, once it is.
+    Summed {
+        entry: Option<u64>,
+    },
+    /// The records of `stood`, beside these, have sums: a plain one, or none, is not the vault's.
+    Stood,
 }
 
 impl Row {
@@ -185,12 +191,22 @@ pub(crate) struct State {
     pub next_intent: u64,
     /// What was noted of deeds last, and its sum.
     pub noted: Option<(Vec<u8>, [u8; 32])>,
+    /// Whether it is still to be recorded that these rows have sums now.
+    pub sums_unrecorded: bool,
+    /// Whether `stood` has sums.
+    pub stood_has_sums: bool,
 }
 
 impl State {
     pub fn of(records: &Records) -> Result<Self, Fault> {
+        Self::of_all(records.iter())
+    }
+
+    pub fn of_all<'a>(
+        records: impl Iterator<Item = &'a Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, Fault> {
         let mut state = Self::default();
-        for (number, record) in records.iter().enumerate() {
+        for (number, record) in records.enumerate() {
             let row = Row::read(record).and_then(|row| state.enter(row));
             row.ok_or(Fault::Torn { at: number as u64 })?;
         }
@@ -245,6 +261,8 @@ impl State {
                 self.intents.remove(&number);
             }
             Row::Noted { noted, sum } => self.noted = Some((noted, sum)),
+            Row::Summed { entry } => self.sums_unrecorded = entry.is_none(),
+            Row::Stood => self.stood_has_sums = true,
             Row::Transit { tenant, public, stored } => {
                 let public = PublicKey::parse(&public).ok()?;
                 let row = TransitRow { public, stored: Zeroizing::new(stored) };

@@ -19,12 +19,14 @@ pub struct Sighted {
     path: PathBuf,
     size: u64,
     unkept: Option<Vec<u8>>,
+    /// Of how many entries what this start wrote down tells.
+    pub kept: Option<u64>,
     kept_at: Option<Instant>,
 }
 
 impl Sighted {
     pub fn new(path: PathBuf) -> Self {
-        Self { path, size: 0, unkept: None, kept_at: None }
+        Self { path, size: 0, unkept: None, kept: None, kept_at: None }
     }
 
     /// A checkpoint of so many entries, signed and cosigned: the vault has seen that it is.
@@ -45,7 +47,7 @@ impl Sighted {
     pub fn keep(&mut self) {
         if let Some(checkpoint) = &self.unkept {
             if durable::put(&self.path, checkpoint, 0o600).is_ok() {
-                self.unkept = None;
+                (self.unkept, self.kept) = (None, Some(self.size));
             }
             self.kept_at = Some(Instant::now());
         }

@@ -12,10 +12,10 @@
 //! Kept are keyed hashes: the file names nobody.
 
 use crate::Fault;
-use crate::journal::Journal;
+use crate::journal::{Journal, Records};
+use crate::sums::{Chain, Contents};
 use evidence::{Body, Frame};
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 use terms::{Cursor, TenantId, UserId};
 use unseal::SecretsKey;
@@ -87,15 +87,30 @@ pub(crate) struct Stood {
 }
 
 impl Stood {
-    pub fn open(folder: &Path, key: SecretsKey) -> Result<Self, Fault> {
-        let (journal, records) = Journal::open(&folder.join("stood"))?;
+    /// Of a file that was weighed.
+    pub fn of(key: SecretsKey, journal: Journal, contents: &Contents) -> Result<Self, Fault> {
         let (people, count, flushed) = (HashMap::new(), HashMap::new(), Instant::now());
         let mut stood = Self { key, journal, people, count, unwritten: Vec::new(), flushed };
-        for (number, record) in records.iter().enumerate() {
+        for (number, record) in contents.rows().enumerate() {
             let (token, known) = read(record).ok_or(Fault::Torn { at: number as u64 })?;
             stood.enter(token, known);
         }
         Ok(stood)
+    }
+
+    /// Every record has a sum from now on.
+    pub fn take_sums(&mut self, key: SecretsKey) -> Result<(), Fault> {
+        self.unwritten.clear();
+        self.journal.take_sums(&self.rows(), key)
+    }
+
+    pub fn chain(&self) -> Option<&Chain> {
+        self.journal.chain()
+    }
+
+    fn rows(&self) -> Records {
+        let rows = self.people.iter().map(|(address, known)| write(address, known));
+        rows.map(Zeroizing::new).collect()
     }
 
     pub fn weigh(&self, statement: &Statement) -> Result<Standing, Fault> {
@@ -292,8 +307,7 @@ impl Stood {
         self.people.retain(|_, known| known.tenant != tenant);
         self.count.remove(&tenant);
         self.unwritten.clear();
-        let rows = self.people.iter().map(|(address, known)| write(address, known));
-        self.journal.rewrite(&rows.map(Zeroizing::new).collect())
+        self.journal.rewrite(&self.rows())
     }
 
     fn enter(&mut self, address: Token, known: Known) {
@@ -476,7 +490,9 @@ mod tests {
 
     fn open(folder: &std::path::Path) -> Stood {
         let root = RootKey::from_credential(&[5; 32]).unwrap();
-        Stood::open(folder, SecretsKey::of(&root, "standing").unwrap()).unwrap()
+        let (journal, contents) = crate::journal::Journal::open(&folder.join("stood")).unwrap();
+        let key = SecretsKey::of(&root, "standing").unwrap();
+        Stood::of(key, journal, &contents).unwrap()
     }
 
     fn entry(what: &str, tenant: u8) -> Vec<u8> {

@@ -11,6 +11,7 @@ use super::*;
 use crate::budget::{Budget, Weighed};
 use crate::keys::Keys;
 use crate::rows::month_of_epoch;
+use crate::sums::Contents;
 use evidence::{Body, Released};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -40,6 +41,12 @@ fn folder(name: &str) -> std::path::PathBuf {
     folder
 }
 
+/// A store's file, and its rows.
+fn rows_in(path: &Path) -> (journal::Journal, journal::Records) {
+    let (journal, contents) = journal::Journal::open(path).unwrap();
+    (journal, contents.into_rows())
+}
+
 impl Running {
     fn start(folder: &Path, ledger: &Ledger, start: u8) -> Self {
         Self::start_at(folder, ledger, start, Box::new(compartment::now_ms))
@@ -58,10 +65,11 @@ impl Running {
     ) -> Self {
         let (warden, own) = Channel::pair().unwrap();
         let root = RootKey::from_credential(&[5; 32]).unwrap();
-        let keys = Keys::open(folder, root, compartment::now_ms()).unwrap();
-        let stood = Stood::open(folder, keys.standing().unwrap()).unwrap();
+        let mut keys = Keys::open(folder, root, compartment::now_ms()).unwrap();
+        let stood = keys.open_stood(folder).unwrap();
         let author = keys.author(InstanceId([start; 6])).unwrap();
         let sighted = crate::sighted::Sighted::new(folder.join(crate::sighted::SIGHTED));
+        let folder = folder.to_owned();
         let thread = thread::spawn(move || {
             let mut hub = Hub::new().unwrap();
             let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
@@ -69,7 +77,7 @@ impl Running {
             let steady = Box::new(compartment::steady_ms);
             let clocks = vault::Clocks { wall: clock, steady };
             let evidence = (author, trust, sighted);
-            let vault = Vault::new(hub, control, keys, stood, evidence, (clocks, true));
+            let vault = Vault::new(hub, control, keys, stood, evidence, (folder, clocks, true));
             vault.unwrap().serve().unwrap();
         });
         let running = Self { ledger: ledger.clone(), warden, thread: Some(thread) };
@@ -676,14 +684,14 @@ fn budgets_alarm_once_and_stop() {
 #[test]
 fn the_journal_is_read_to_its_last_whole_record() {
     let path = folder("journal").join("keys");
-    let (mut journal, records) = journal::Journal::open(&path).unwrap();
+    let (mut journal, records) = rows_in(&path);
     assert!(records.is_empty());
     journal.append(&[b"one".to_vec(), b"two".to_vec()]).unwrap();
     journal.append(&[b"three".to_vec()]).unwrap();
     drop(journal);
     let whole = std::fs::read(&path).unwrap();
     let two = whole.len() - 12 - 5;
-    let count = |bytes: &[u8]| journal::read(bytes).map(|(records, end)| (records.len(), end));
+    let count = |bytes: &[u8]| Contents::read(bytes).map(|read| (read.records.len(), read.end));
     for cut in two..whole.len() {
         assert_eq!(count(&whole[..cut]).unwrap(), (2, two as u64), "cut to {cut}");
     }
@@ -695,10 +703,10 @@ fn the_journal_is_read_to_its_last_whole_record() {
     assert!(count(&torn).is_err());
     // A broken tail is cut, and what comes then stands.
     std::fs::write(&path, &whole[..whole.len() - 2]).unwrap();
-    let (mut journal, records) = journal::Journal::open(&path).unwrap();
+    let (mut journal, records) = rows_in(&path);
     assert_eq!(records.len(), 2);
     journal.append(&[b"four".to_vec()]).unwrap();
-    let (_, records) = journal::Journal::open(&path).unwrap();
+    let (_, records) = rows_in(&path);
     let found: Vec<&[u8]> = records.iter().map(|record| record.as_slice()).collect();
     assert_eq!(found, [&b"one"[..], b"two", b"four"]);
 }
@@ -713,7 +721,7 @@ fn no_journal_makes_the_reader_fall() {
         usize::try_from(state >> 33).unwrap()
     };
     let path = folder("fuzz").join("keys");
-    let (mut journal, _) = journal::Journal::open(&path).unwrap();
+    let (mut journal, _) = rows_in(&path);
     journal.append(&[vec![1; 5], vec![2; 300], Vec::new()]).unwrap();
     let seed = std::fs::read(&path).unwrap();
     for _ in 0..20_000 {
@@ -725,8 +733,8 @@ fn no_journal_makes_the_reader_fall() {
                 _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 0x41),
             }
         }
-        if let Ok((_, end)) = journal::read(&bytes) {
-            assert!(end <= bytes.len() as u64);
+        if let Ok(read) = Contents::read(&bytes) {
+            assert!(read.end <= bytes.len() as u64);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::workers::{Done, OPENED_AT_ONCE, Opening, Task, Workers};
 use evidence::{Author, Body, Word, month_of};
 use serde::Serialize;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
@@ -75,6 +76,8 @@ pub(crate) enum Then {
     },
     /// Transit pairs of days before this one are destroyed.
     Expire(u32),
+    /// It is remembered that the records have sums.
+    Summed,
     Nothing,
 }
 
@@ -118,6 +121,7 @@ pub(crate) struct Vault {
     pub budget: Budget,
     pub stood: Stood,
     pub recorder: Recorder,
+    pub folder: PathBuf,
     clocks: Clocks,
     demo: bool,
     swept: Instant,
@@ -149,7 +153,7 @@ impl Vault {
         keys: Keys,
         stood: Stood,
         (author, trust, sighted): (Author, Option<Trust>, Sighted),
-        (clocks, demo): (Clocks, bool),
+        (folder, clocks, demo): (PathBuf, Clocks, bool),
     ) -> Result<Self, Fault> {
         let (workers, wake) = Workers::start()?;
         let wake = hub.watch(wake).map_err(Fault::Channel)?;
@@ -169,6 +173,7 @@ impl Vault {
             budget: Budget::default(),
             stood,
             recorder: Recorder::new(author, trust, sighted),
+            folder,
             clocks,
             demo,
             swept: Instant::now(),
@@ -184,10 +189,15 @@ impl Vault {
         let served = self.serve_until_stopped();
         self.recorder.sighted.get_mut().keep();
         // A clean end forgets no first word of an address.
-        served.and(self.stood.flush())
+        served.and(self.stood.flush())?;
+        let sighted = self.recorder.sighted.get_mut().kept;
+        self.keys.keep_tip(Some(&self.stood), sighted)
     }
 
     fn serve_until_stopped(&mut self) -> Result<(), Fault> {
+        for what in std::mem::take(&mut self.keys.amiss) {
+            self.alarm(what);
+        }
         loop {
             let rest = self.recorder.rest();
             for event in self.hub.wait(Some(rest)).map_err(Fault::Channel)? {
@@ -205,6 +215,8 @@ impl Vault {
             }
             self.keep_evidence();
             self.recorder.sighted.get_mut().keep_if_due();
+            let sighted = self.recorder.sighted.get_mut().kept;
+            self.keys.keep_tip_if_due(&self.stood, sighted);
             self.sweep();
         }
     }
@@ -392,6 +404,8 @@ impl Vault {
                 self.recorded_act(asker, number, entry);
             }
             (Then::Act { asker, number }, Outcome::Away) => self.lost_act(asker, number),
+            (Then::Summed, Outcome::Recorded { entry }) => self.sums_recorded(entry),
+            (Then::Summed, Outcome::Away) => self.unfinished = true,
             // Nothing else is owed.
             (Then::Expire(_), Outcome::Away) | (Then::Nothing, _) | (_, Outcome::Owed) => {}
         }

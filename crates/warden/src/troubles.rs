@@ -15,6 +15,8 @@ use wire::control::{Full, Order, Start, Unable};
 
 /// The same is said so often to whoever reads our log.
 const SAID_AGAIN: Duration = Duration::from_secs(600);
+/// So a part begins to say that its files are not as it left them: no fault of a disk's.
+const SOMEBODY: &str = "somebody ";
 /// Of a part that neither serves nor ends.
 const NOT_YET: &str = "it does not serve yet";
 
@@ -43,7 +45,12 @@ impl Household {
         if !ready {
             part.failed();
         }
-        part.trouble_is(&printable(reason(member.kind, &why)), is_full);
+        let why = printable(reason(member.kind, &why));
+        let is_news = part.trouble.as_ref().is_none_or(|old| old.why != why);
+        part.trouble_is(&why, is_full);
+        if is_news && why.starts_with(SOMEBODY) {
+            self.raise_alarm(member.instance, member.kind, member.pid, "report", &why, None);
+        }
     }
 
     /// What stands in the way of whom is told, and forgotten when it is over.

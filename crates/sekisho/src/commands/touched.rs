@@ -478,6 +478,7 @@ impl Teller<'_> {
             "user" => ["利用者", "a person's"],
             "pairs" | "pair" => ["利用者の鍵の組", "a person's pair"],
             "smart-host" => ["スマートホストの認証情報", "the sign-in to a smart host"],
+            "sums" => ["鍵の記録に検証値を付けた", "the vault's records have sums"],
             other => return other.to_owned(),
         };
         self.say(japanese, english)

@@ -425,6 +425,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("no session is free for others who bring mail since {}, {} of {} are taken: they are put off (421)", "メールを届けに来る相手の接続枠が {0} から空いていません（{2} のうち {1} を使用中）: 他の相手は、後で送り直すように断ります (421)"),
     ("no session is free for others who sign in since {}, {} of {} are taken: they are turned away", "サインインする人の接続枠が {0} から空いていません（{2} のうち {1} を使用中）: 他の人は接続できません"),
     ("the public pages have no connection free since {}, {} of {} are taken: whoever else comes is turned away", "公開ページの接続枠が {0} から空いていません（{2} のうち {1} を使用中）: 他の接続には応じられません"),
+    ("`vault/{}` is damaged: expected a record with its sum at octet {}, found another; put back a backup: sekisho restore --data NEW --from DATA --keys-from KEYS", "`vault/{}` が壊れています（{} オクテット目に検証値の合う記録があるはずが、合いません）。バックアップから戻してください: sekisho restore --data NEW --from DATA --keys-from KEYS"),
+    ("somebody without the root changed `vault/{}`: expected the vault's sum at octet {}, found another; put back a backup: sekisho restore --data NEW --from DATA --keys-from KEYS", "根の鍵を持たない者が `vault/{}` を書き換えています（{} オクテット目に vault の検証値があるはずが、合いません）。バックアップから戻してください: sekisho restore --data NEW --from DATA --keys-from KEYS"),
     ("could not {} the key store: {}", "鍵の保管庫を使えません: {1}"),
     ("could not {} the file {} of the signer: {}", "署名部のファイル {1} を使えません: {2}"),
     ("could not make the folder of the keeper: {}", "保管フォルダを作れません: {}"),

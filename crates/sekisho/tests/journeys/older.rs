@@ -7,6 +7,7 @@ use super::leaving::{letter as letter_of, signed_in, with_sink};
 use super::post::{Sender, deliver};
 use super::reader::Reader;
 use super::sink::Sink;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ const OF_VAULT: &str = "the vault's keys are older";
 const OF_MAILBOX: &str = "DIR/mailbox is older than the evidence";
 const OF_POST: &str = "DIR/post is older than the evidence";
 const OF_LOG: &str = "the evidence is older than what mailbox knows of it";
+const OF_FORGED: &str = "somebody without the root changed `vault/keys`";
 /// Whole houses that are killed under load.
 const KILLS: usize = 12;
 
@@ -365,7 +367,9 @@ fn kills_make_no_tables_older() {
                         sender.letter("a@sender.example", &to, &letter(to[0]))
                     });
                     match sent {
-                        Ok(reply) if reply.code == 250 => drop(taken.fetch_add(1, Ordering::SeqCst)),
+                        Ok(reply) if reply.code == 250 => {
+                            drop(taken.fetch_add(1, Ordering::SeqCst))
+                        }
                         _ => std::thread::sleep(Duration::from_millis(50)),
                     }
                 }
@@ -388,4 +392,54 @@ fn kills_make_no_tables_older() {
     let (status, _) = demo.ask(&["status"]);
     assert_eq!(status["unable"], serde_json::json!([]), "{status}");
     println!("{} letters", taken.load(Ordering::SeqCst));
+}
+
+/// A record as somebody makes it who knows the file and has not the root: the newest seal, lifted.
+fn lifting(keys: &[u8]) -> Vec<u8> {
+    // Head, then length, eight octets of SHA-256, sum, row: kind, tenant, whether it is sealed.
+    let (mut rest, mut found) = (&keys[64..], None);
+    while rest.len() > 28 {
+        let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+        let row = &rest[28..28 + length];
+        found = (row.first() == Some(&5) && row.len() == 10).then(|| row.to_vec()).or(found);
+        rest = &rest[28 + length..];
+    }
+    let mut row = found.expect("a seal");
+    assert_eq!(row.pop(), Some(1));
+    row.push(0);
+    let short = Sha256::digest(&row);
+    [&(row.len() as u32).to_be_bytes()[..], &short[..8], &[7; 16], &row].concat()
+}
+
+#[test]
+fn a_record_that_lifts_a_seal_is_nobody_s() {
+    let mut demo = Demo::fresh("older-forged");
+    let (to, body) = ("aoi@example.jp", letter("aoi@example.jp"));
+    assert_eq!(deliver(&demo.port("smtp"), &[to], &body).code, 250);
+    must(&demo, &["keys", "seal", "--tenant", "Example Japan"]);
+    demo.stop();
+    demo.keep_folder();
+    let (wishes, ready) = (demo.wishes.clone(), demo.ready.clone());
+    drop(demo);
+    let keys = wishes.data.join("vault/keys");
+    let whole = std::fs::read(&keys).unwrap();
+    std::fs::write(&keys, [whole.clone(), lifting(&whole)].concat()).unwrap();
+    let mut demo = Demo::spawn(wishes).unwrap();
+    demo.ready = ready;
+    within(PATIENCE, "the alarm", || alarms(&demo, OF_FORGED) > 0);
+    within(PATIENCE, "mail is put off", || deliver(&demo.port("smtp"), &[to], &body).code == 451);
+    for words in ["doctor", "status"] {
+        let (told, code) = demo.ask(&[words]);
+        assert!(code == 1 && told.to_string().contains(OF_FORGED), "{words}: {told}");
+    }
+    let account = demo.account(to);
+    assert!(Reader::try_sign_in(&demo, &account).is_err(), "somebody came in");
+    // The right file is put back: the house goes on by itself, and what was sealed is.
+    std::fs::write(&keys, whole).unwrap();
+    within(PATIENCE, "mail again", || deliver(&demo.port("smtp"), &[to], &body).code == 250);
+    within(PATIENCE, "the vault's word", || demo.ask(&["status"]).1 == 0);
+    assert!(must(&demo, &["tenant", "show", "Example Japan"])["sealed"] == true);
+    assert!(!opens(&demo), "a sealed tenant's mail opened");
+    must(&demo, &["keys", "unseal", "--tenant", "Example Japan"]);
+    assert!(opens(&demo));
 }

@@ -1,6 +1,7 @@
 //! Keys rotated, sealed, held, frozen and destroyed, through the vault's own channels.
 
 mod older;
+mod sums;
 
 use super::*;
 use crate::journal::Records;
@@ -90,7 +91,7 @@ impl Scene {
 
     /// The wrapped forms of every key of a tenant, as they stand in the store.
     fn stored(&self, of: TenantId) -> Vec<Vec<u8>> {
-        let (_, records) = journal::Journal::open(&copied(&self.folder).join("keys")).unwrap();
+        let (_, records) = rows_in(&copied(&self.folder).join("keys"));
         let stored = |row| match row {
             rows::Row::Tenant { tenant, stored, .. }
             | rows::Row::User { tenant, stored, .. }
@@ -234,7 +235,7 @@ fn nothing_is_destroyed_unrecorded_and_a_start_finishes_what_was_meant() {
     scene.desk.directory.send(7, &FromDirectory::End(shred), &[]).unwrap();
     // The intent is on disk and the entry on its way; nothing is destroyed.
     let is_meant = || {
-        let (_, records) = journal::Journal::open(&copied(&scene.folder).join("keys")).unwrap();
+        let (_, records) = rows_in(&copied(&scene.folder).join("keys"));
         !rows::State::of(&records).unwrap().intents.is_empty()
     };
     let asked = Instant::now();

@@ -5,16 +5,21 @@ use super::*;
 const OLDER: &str = "the vault's keys are older than what was recorded of them";
 const BLANK: &str = "the vault's keys remember nothing";
 
+/// The keys, and how far they had come.
+fn keep(from: &Path, to: &Path) {
+    for name in ["tip", "keys"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
 impl Scene {
     /// A new start, on the rows of this copy.
     fn set_back(self, start: u8, to: &Path) -> Self {
-        self.restart_after(start, |folder| {
-            std::fs::copy(to.join("keys"), folder.join("keys")).unwrap();
-        })
+        self.restart_after(start, |folder| keep(to, folder))
     }
 
     /// What the warden has heard of the vault until it has compared: it opens nothing before.
-    fn alarms(&mut self) -> Vec<String> {
+    pub(super) fn alarms(&mut self) -> Vec<String> {
         let asked = Instant::now();
         let mut is_here = || match ask(&mut self.admin, &FromAdmin::Status) {
             ToAdmin::Status { evidence, .. } => evidence,
@@ -33,8 +38,8 @@ impl Scene {
         alarms
     }
 
-    fn state(&self) -> State {
-        let (_, records) = journal::Journal::open(&copied(&self.folder).join("keys")).unwrap();
+    pub(super) fn state(&self) -> State {
+        let (_, records) = rows_in(&copied(&self.folder).join("keys"));
         State::of(&records).unwrap()
     }
 
@@ -47,7 +52,7 @@ impl Scene {
         let set = FromAdmin::SetCredential { tenant: TENANT, credential };
         assert!(matches!(ask(&mut scene.admin, &set), ToAdmin::Acted(_)));
         let old = folder(&format!("{name}-old"));
-        std::fs::copy(scene.folder.join("keys"), old.join("keys")).unwrap();
+        keep(&scene.folder, &old);
         (scene, old)
     }
 }
@@ -76,7 +81,7 @@ fn what_was_ended_stays_ended_with_older_keys() {
     assert!(state.shredded.contains_key(&(TENANT, Some(OTHER))) && state.backup_epoch() == 3);
     assert!(!state.users.contains_key(&(TENANT, OTHER)) && state.credentials.is_empty());
     let closed = folder("older-closed");
-    std::fs::copy(scene.folder.join("keys"), closed.join("keys")).unwrap();
+    keep(&scene.folder, &closed);
     // What it caught up with it knows.
     let mut scene = scene.restart(112);
     assert_eq!((scene.read(), scene.alarms()), ("evidence away".to_owned(), Vec::new()));
@@ -97,7 +102,7 @@ fn what_was_ended_stays_ended_with_older_keys() {
 fn rows_without_a_memory_are_older_too() {
     let mut scene = Scene::open("older-blank", 124);
     let old = folder("older-blank-old");
-    std::fs::copy(scene.folder.join("keys"), old.join("keys")).unwrap();
+    keep(&scene.folder, &old);
     scene.acted(KeyAct::SealTenant { tenant: TENANT });
     let mut scene = scene.set_back(125, &old);
     assert_eq!(scene.read(), "evidence away");
