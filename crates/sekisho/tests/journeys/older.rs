@@ -368,7 +368,7 @@ fn kills_make_no_tables_older() {
                     });
                     match sent {
                         Ok(reply) if reply.code == 250 => {
-                            drop(taken.fetch_add(1, Ordering::SeqCst))
+                            let _ = taken.fetch_add(1, Ordering::SeqCst);
                         }
                         _ => std::thread::sleep(Duration::from_millis(50)),
                     }
