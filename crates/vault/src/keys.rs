@@ -412,9 +412,9 @@ fn weigh_loose(contents: &Contents, state: &State) -> Result<(), Misfit> {
                 Some(Row::Shredded { tenant, user: Some(user), .. }) => {
                     !state.users.contains_key(&(tenant, user))
                 }
-                Some(Row::BackupKey { epoch, .. }) => known
-                    .get_or_insert_with(|| noted_epochs(contents))
-                    .insert(epoch),
+                Some(Row::BackupKey { epoch, .. }) => {
+                    known.get_or_insert_with(|| noted_epochs(contents)).insert(epoch)
+                }
                 _ => false,
             },
         };

@@ -255,9 +255,8 @@ impl Contents {
             // Cut short, or broken as the last: versions before wrote their length first.
             let is_last = short.is_none() || octets.is_none() || cursor.is_at_end();
             let read = short.zip(octets).filter(|_| sum.is_some() == head.is_some());
-            let stored = read.and_then(|(short, octets)| {
-                Stored::read(form, (short, sum, octets), start)
-            });
+            let stored =
+                read.and_then(|(short, octets)| Stored::read(form, (short, sum, octets), start));
             match stored {
                 Some(stored) => contents.records.push(stored),
                 None if is_unfinished(bytes, start, length) => return Ok(contents),

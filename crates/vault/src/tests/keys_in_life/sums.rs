@@ -18,7 +18,8 @@ fn store(name: &str) -> std::path::PathBuf {
     keys.make_user(TENANT, USER, 202_611).unwrap();
     keys.make_user(TENANT, OTHER, 202_611).unwrap();
     let hold = KeyAct::Hold { tenant: TENANT, user: None, on: true };
-    let acts = [KeyAct::SealTenant { tenant: TENANT }, KeyAct::UnsealTenant { tenant: TENANT }, hold];
+    let acts =
+        [KeyAct::SealTenant { tenant: TENANT }, KeyAct::UnsealTenant { tenant: TENANT }, hold];
     for act in acts {
         let number = keys.intend(&act).unwrap();
         keys.carry_out(number, &act, 7, 202_611).unwrap();
@@ -314,9 +315,8 @@ fn what_is_done_without_the_root_is_signed_by_the_next_start() {
 const RECORDED: &str = "sums";
 
 fn sums_recorded(scene: &Scene) -> usize {
-    let is_it = |deed: &Body| {
-        matches!(deed, Body::KeyRotate { what, .. } if what.as_str() == RECORDED)
-    };
+    let is_it =
+        |deed: &Body| matches!(deed, Body::KeyRotate { what, .. } if what.as_str() == RECORDED);
     scene.ledger.deeds().iter().filter(|deed| is_it(deed)).count()
 }
 
