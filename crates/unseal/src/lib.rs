@@ -31,4 +31,4 @@ pub use pair::Pair;
 pub use sealed::{
     Class, Fault, GrantContext, MessageKey, PublicKey, Secret, Suite, WrapContext, Wrapped,
 };
-pub use word::{SecretsKey, StatementKey};
+pub use word::{RecordKey, SecretsKey, StatementKey};

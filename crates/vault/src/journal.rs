@@ -54,8 +54,13 @@ impl Journal {
     /// From now on records are added with sums, after those that are there, all of which fit.
     pub fn believe(&mut self, contents: &Contents, key: SecretsKey) -> Result<(), Fault> {
         let chain = contents.believed(key).map_err(|misfit| fault(&self.path, misfit))?;
-        self.chain = Some(chain);
+        self.go_on(chain);
         Ok(())
+    }
+
+    /// The same, where that was looked at already.
+    pub fn go_on(&mut self, chain: Chain) {
+        self.chain = Some(chain);
     }
 
     /// Where the chain of sums stands; `None`: a plain file, or one whose key nobody gave.

@@ -5,7 +5,7 @@ use crate::journal::{self, Journal, Records};
 use crate::life::{Change, changed};
 use crate::rows::{PERIOD_BITS, Row, State, period};
 use crate::stood::Stood;
-use crate::sums::{Contents, Form, Misfit};
+use crate::sums::{Chain, Contents, Form, Misfit};
 use crate::tip::Tip;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -54,14 +54,19 @@ impl Keys {
     pub fn open(folder: &Path, mut root: RootKey, now_ms: u64) -> Result<Self, Fault> {
         let path = folder.join("keys");
         let (mut journal, contents) = Journal::open(&path)?;
-        let state = State::of_all(contents.rows())?;
-        take_up(&mut root, &state)?;
-        let mut believed = None;
+        let of_root = contents.rows().filter(|row| Row::is_of_root(row));
+        take_up(&mut root, &State::of_all(of_root)?)?;
         if contents.head.is_some() {
             root = root.with_sums();
-            journal.believe(&contents, SecretsKey::of(&root, SUMS).map_err(Fault::Key)?)?;
+        }
+        let key = SecretsKey::of(&root, SUMS).map_err(Fault::Key)?;
+        let (state, chain) = read(&contents, key)?;
+        let mut believed = None;
+        if let Some(chain) = chain {
+            let chain = chain.map_err(|misfit| journal::fault(&path, misfit))?;
             weigh_loose(&contents, &state).map_err(|misfit| journal::fault(&path, misfit))?;
-            believed = journal.chain().map(|chain| Tip::open(folder, &contents, chain));
+            believed = Some(Tip::open(folder, &contents, &chain));
+            journal.go_on(chain);
         }
         prove(&root, &state)?;
         let (tip, amiss) = believed.map_or((None, Vec::new()), |(tip, told)| (Some(tip), told));
@@ -332,6 +337,31 @@ impl Keys {
     }
 }
 
+/// What the rows come to, while another thread looks whether every sum fits: a start of a large
+/// house waits for both.
+fn read(
+    contents: &Contents,
+    key: SecretsKey,
+) -> Result<(State, Option<Result<Chain, Misfit>>), Fault> {
+    if contents.head.is_none() {
+        return State::of_all(contents.rows()).map(|state| (state, None));
+    }
+    let (state, chain) = std::thread::scope(|scope| {
+        let again = key.again();
+        let thread = std::thread::Builder::new();
+        let believed = thread.spawn_scoped(scope, move || contents.believed(again)).ok();
+        let state = State::of_all(contents.rows());
+        let believed = believed.and_then(|believed| believed.join().ok());
+        (state, believed.unwrap_or_else(|| contents.believed(key)))
+    });
+    // Of rows that somebody changed it is said that they were, whatever they come to.
+    match (state, chain) {
+        (Ok(state), chain) => Ok((state, Some(chain))),
+        (Err(fault), Ok(_)) => Err(fault),
+        (Err(_), Err(misfit)) => Ok((State::default(), Some(Err(misfit)))),
+    }
+}
+
 fn tenant_key(root: &RootKey, state: &State, tenant: TenantId) -> Result<TenantKey, Fault> {
     let row = state.tenants.get(&tenant);
     let found = row.and_then(|row| Some((row.epoch, row.stored.as_ref()?)));
@@ -382,9 +412,9 @@ fn weigh_loose(contents: &Contents, state: &State) -> Result<(), Misfit> {
                 Some(Row::Shredded { tenant, user: Some(user), .. }) => {
                     !state.users.contains_key(&(tenant, user))
                 }
-                Some(Row::BackupKey { epoch, .. }) => known
-                    .get_or_insert_with(|| noted_epochs(contents))
-                    .insert(epoch),
+                Some(Row::BackupKey { epoch, .. }) => {
+                    known.get_or_insert_with(|| noted_epochs(contents)).insert(epoch)
+                }
                 _ => false,
             },
         };

@@ -154,7 +154,8 @@ fn live(mut house: House) -> Result<(), Fault> {
     let clocks = vault::Clocks::of_this_machine();
     let sighted = Sighted::new(folder.join(SIGHTED));
     let evidence = (author, trust, sighted);
-    Vault::new(hub, control, keys, stood, evidence, (folder.to_owned(), clocks, start.demo))?.serve()
+    Vault::new(hub, control, keys, stood, evidence, (folder.to_owned(), clocks, start.demo))?
+        .serve()
 }
 
 /// Serves without walls, in this very process, with pairs of the suite: for measurements.

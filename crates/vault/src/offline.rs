@@ -4,10 +4,10 @@
 use crate::Fault;
 use crate::credentials::SORT;
 use crate::journal::{self, Journal, Records};
-use crate::sums::{Contents, Form};
 use crate::keys::{self, Keys};
 use crate::life::{Change, changed, without};
 use crate::rows::{BackupKey, Row, State};
+use crate::sums::{Contents, Form};
 use evidence::{Body, Entry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;

@@ -302,9 +302,7 @@ impl Recorder {
         if let Some(question) = self.past.question() {
             return self.send(hub, ledger, &question, Call::Past);
         }
-        if !matches!(self.past, Past::Known(_)) {
-            return;
-        }
+        let Past::Known(_) = self.past else { return };
         if self.is_anew {
             let entries = self.taken.iter().cloned().collect();
             let append = ToLedger::Append { entries, prove: false };

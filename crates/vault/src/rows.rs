@@ -104,6 +104,11 @@ impl Row {
         postcard::from_bytes(record).ok()
     }
 
+    /// Whether it is a rotated root, or what an earlier credential gave.
+    pub fn is_of_root(record: &[u8]) -> bool {
+        matches!(record.first(), Some(3 | 4))
+    }
+
     pub fn write(&self) -> Option<Vec<u8>> {
         postcard::to_stdvec(self).ok()
     }

@@ -4,8 +4,8 @@
 //!
 //! File: mark (12) · salt (16) · salt of the file that this one took the place of (16) · sum (16) ·
 //! first 4 octets of SHA-256 over these; then records: length (4) · first 8 octets of SHA-256 over
-//! the payload · sum (16) · payload. A plain file, of versions before decision 0026, has no head, and
-//! no sums in its records.
+//! the payload, and over them both halves of the sum (exclusive or) · sum (16) · payload. A plain
+//! file, of versions before decision 0026, has no head, no sums, and those 8 octets as they are.
 //!
 //! The short sums need no key: whoever has none (`doctor`, `backup`) knows a damaged disk by them.
 //!
@@ -15,7 +15,7 @@
 
 use sha2::{Digest, Sha256};
 use terms::Cursor;
-use unseal::SecretsKey;
+use unseal::{RecordKey, SecretsKey};
 use zeroize::Zeroizing;
 
 pub(crate) const LENGTH_BYTES: usize = 4;
@@ -28,6 +28,8 @@ const HEAD_BYTES: usize = MARK_BYTES + 3 * SUM_BYTES + HEAD_SHORT;
 const HEAD_SHORT: usize = 4;
 /// Rows are keys and ids: a few hundred octets.
 const RECORD_BYTES: usize = 4_096;
+/// Most of them.
+const RECORD_ABOUT: usize = 160;
 /// One append: the keys of a person are three records. More behind the end is no torn append.
 pub(crate) const APPEND_BYTES: usize = 16 * 1024;
 /// Disks write sectors whole.
@@ -39,9 +41,8 @@ const MARK: [u8; MARK_BYTES] = *b"\0\0\0\x20sekisho2";
 /// In the length: a key row without its key, and a row without a sum.
 const EMPTIED: u32 = 1 << 31;
 const UNSIGNED: u32 = 1 << 30;
-/// Purposes of sums.
+/// Purpose of a head's sum, which is shorter than any record's.
 const OF_HEAD: &str = "head";
-const OF_RECORD: &str = "record";
 /// What an emptied row may have been.
 const KEYS: u8 = 1;
 const SIGN_IN: u8 = 2;
@@ -105,6 +106,7 @@ pub(crate) struct Contents {
 /// The chain of a file: its key, and where it stands.
 pub(crate) struct Chain {
     key: SecretsKey,
+    records: RecordKey,
     pub head: Head,
     /// The newest record's sum; the head's, where there is none.
     pub last: Sum,
@@ -158,10 +160,17 @@ impl Stored {
     }
 
     /// `None`: it does not fit its short sum.
-    fn read(form: Form, (short, octets): (&[u8], &[u8]), at: u64) -> Option<Self> {
+    fn read(
+        form: Form,
+        (short, sum, octets): (&[u8], Option<&[u8]>, &[u8]),
+        at: u64,
+    ) -> Option<Self> {
         let mut stored = Self::whole(octets, at);
         stored.form = form;
-        if !stored.digest.starts_with(short) {
+        if let Some(sum) = sum {
+            stored.sum = sum.try_into().ok()?;
+        }
+        if short_of(&stored.digest, &stored.sum) != short {
             return None;
         }
         if form == Form::Emptied {
@@ -193,9 +202,18 @@ impl Stored {
     }
 }
 
+/// What a damaged disk does not keep; it needs no key. Every octet of the sum changes it.
+fn short_of(digest: &Digest32, sum: &Sum) -> [u8; SHORT_BYTES] {
+    let mut short = digest.first_chunk().copied().unwrap_or_default();
+    for octets in sum.chunks_exact(SHORT_BYTES) {
+        short.iter_mut().zip(octets).for_each(|(one, other): (&mut u8, _)| *one ^= *other);
+    }
+    short
+}
+
 /// By the row's first octets: its kind, and whose it is. Rows without a key are nobody's, and
 /// nothing is taken out of them.
-fn owner(row: &[u8]) -> Owner {
+pub(crate) fn owner(row: &[u8]) -> Owner {
     let mut owner = Owner::default();
     let (kind, ids) = match row.first() {
         // Row::Tenant, Row::Transit
@@ -222,7 +240,8 @@ impl Contents {
         if head.is_some() {
             cursor.take(HEAD_BYTES);
         }
-        let mut contents = Self { head, records: Vec::new(), end: 0 };
+        let records = Vec::with_capacity(bytes.len() / RECORD_ABOUT);
+        let mut contents = Self { head, records, end: 0 };
         while !cursor.is_at_end() {
             let start = cursor.position() as u64;
             contents.end = start;
@@ -231,16 +250,15 @@ impl Contents {
             let (form, length) = if head.is_some() { form_of(word) } else { (Form::Whole, word) };
             let length = length as usize;
             let short = cursor.take(SHORT_BYTES);
-            let sum = if head.is_some() { cursor.take(SUM_BYTES) } else { Some(&[][..]) };
+            let sum = if head.is_some() { cursor.take(SUM_BYTES) } else { None };
             let octets = if length > RECORD_BYTES { None } else { cursor.take(length) };
             // Cut short, or broken as the last: versions before wrote their length first.
             let is_last = short.is_none() || octets.is_none() || cursor.is_at_end();
-            let read = short.zip(octets).and_then(|read| Stored::read(form, read, start));
-            match read.zip(sum) {
-                Some((mut stored, sum)) => {
-                    stored.sum = sum.try_into().unwrap_or_default();
-                    contents.records.push(stored);
-                }
+            let read = short.zip(octets).filter(|_| sum.is_some() == head.is_some());
+            let stored =
+                read.and_then(|(short, octets)| Stored::read(form, (short, sum, octets), start));
+            match stored {
+                Some(stored) => contents.records.push(stored),
                 None if is_unfinished(bytes, start, length) => return Ok(contents),
                 None if head.is_none() && length <= RECORD_BYTES && is_last => return Ok(contents),
                 None => return Err(Misfit::Damaged { at: start }),
@@ -276,7 +294,8 @@ impl Contents {
         if head.sum_of(&key) != Some(head.sum) {
             return Err(Misfit::Foreign);
         }
-        let mut chain = Chain { key, head, last: head.sum, count: 0 };
+        let records = RecordKey::new(&key).map_err(|_| Misfit::Foreign)?;
+        let mut chain = Chain { key, records, head, last: head.sum, count: 0 };
         let mut is_over = false;
         for record in &self.records {
             is_over |= record.form == Form::Unsigned;
@@ -308,7 +327,8 @@ impl Chain {
     /// Of a new file in the place of another.
     pub fn begin(key: SecretsKey, before: Sum) -> Option<Self> {
         let head = Head::new(&key, before)?;
-        Some(Self { key, head, last: head.sum, count: 0 })
+        let records = RecordKey::new(&key).ok()?;
+        Some(Self { key, records, head, last: head.sum, count: 0 })
     }
 
     /// A new file in the place of this one; the key is the same.
@@ -321,9 +341,8 @@ impl Chain {
     }
 
     fn take(&mut self, record: &Stored) {
-        let whole = [&self.last[..], &record.owner, &record.digest].concat();
-        let sum = self.key.verifier(OF_RECORD, &whole).ok().and_then(cut);
-        self.last = sum.unwrap_or_default();
+        let sum = self.records.sum([&self.last, &record.owner, &record.digest]);
+        self.last = cut(sum).unwrap_or_default();
         self.count += 1;
     }
 
@@ -371,7 +390,8 @@ fn put(bytes: &mut Vec<u8>, record: &Stored, has_sums: bool) -> Option<()> {
         Form::Unsigned => length | UNSIGNED,
     };
     bytes.extend_from_slice(&word.to_be_bytes());
-    bytes.extend(Sha256::digest(&*record.octets).iter().take(SHORT_BYTES));
+    let digest = Sha256::digest(&*record.octets).into();
+    bytes.extend_from_slice(&short_of(&digest, &record.sum));
     if has_sums {
         bytes.extend_from_slice(&record.sum);
     }

@@ -396,7 +396,7 @@ fn kills_make_no_tables_older() {
 
 /// A record as somebody makes it who knows the file and has not the root: the newest seal, lifted.
 fn lifting(keys: &[u8]) -> Vec<u8> {
-    // Head, then length, eight octets of SHA-256, sum, row: kind, tenant, whether it is sealed.
+    // Head, then length, short sum, sum, row: kind, tenant, whether it is sealed.
     let (mut rest, mut found) = (&keys[64..], None);
     while rest.len() > 28 {
         let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
@@ -407,6 +407,7 @@ fn lifting(keys: &[u8]) -> Vec<u8> {
     let mut row = found.expect("a seal");
     assert_eq!(row.pop(), Some(1));
     row.push(0);
+    // Both halves of this sum are the same.
     let short = Sha256::digest(&row);
     [&(row.len() as u32).to_be_bytes()[..], &short[..8], &[7; 16], &row].concat()
 }

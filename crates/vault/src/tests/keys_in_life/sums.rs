@@ -18,7 +18,8 @@ fn store(name: &str) -> std::path::PathBuf {
     keys.make_user(TENANT, USER, 202_611).unwrap();
     keys.make_user(TENANT, OTHER, 202_611).unwrap();
     let hold = KeyAct::Hold { tenant: TENANT, user: None, on: true };
-    let acts = [KeyAct::SealTenant { tenant: TENANT }, KeyAct::UnsealTenant { tenant: TENANT }, hold];
+    let acts =
+        [KeyAct::SealTenant { tenant: TENANT }, KeyAct::UnsealTenant { tenant: TENANT }, hold];
     for act in acts {
         let number = keys.intend(&act).unwrap();
         keys.carry_out(number, &act, 7, 202_611).unwrap();
@@ -314,9 +315,8 @@ fn what_is_done_without_the_root_is_signed_by_the_next_start() {
 const RECORDED: &str = "sums";
 
 fn sums_recorded(scene: &Scene) -> usize {
-    let is_it = |deed: &Body| {
-        matches!(deed, Body::KeyRotate { what, .. } if what.as_str() == RECORDED)
-    };
+    let is_it =
+        |deed: &Body| matches!(deed, Body::KeyRotate { what, .. } if what.as_str() == RECORDED);
     scene.ledger.deeds().iter().filter(|deed| is_it(deed)).count()
 }
 
@@ -433,4 +433,27 @@ fn start_speed() {
         times.sort_unstable();
         println!("100,000 rows, {name}: {} µs ({} to {})", times[4], times[0], times[8]);
     }
+}
+
+/// The file tells rows apart by their first octet, without reading them whole.
+#[test]
+fn kinds_of_rows_are_their_places() {
+    let (tenant, user, stored) = (TENANT, USER, vec![9; 61]);
+    let rows = [
+        Row::Tenant { tenant, epoch: 1, stored: stored.clone() },
+        Row::User { tenant, user, stored: stored.clone() },
+        Row::Transit { tenant, public: vec![1; 70], stored: stored.clone() },
+        Row::Credential { tenant, id: [1; 8], at_ms: 2, stored: stored.clone() },
+        Row::Root { epoch: 2, stored: stored.clone() },
+        Row::Derived { stored },
+    ];
+    let owner = |row: &Row| crate::sums::owner(&row.write().unwrap());
+    let expected = |kind: u8, user: [u8; 8]| [&[kind][..], &TENANT.0, &user].concat();
+    assert_eq!(owner(&rows[0])[..], expected(1, [0; 8]));
+    assert_eq!(owner(&rows[1])[..], expected(1, USER.0));
+    assert_eq!(owner(&rows[2])[..], expected(1, [0; 8]));
+    assert_eq!(owner(&rows[3])[..], expected(2, [0; 8]));
+    assert!(rows[4..].iter().all(|row| owner(row) == [0; 17]));
+    assert!(rows[4..].iter().all(|row| Row::is_of_root(&row.write().unwrap())));
+    assert!(!rows[..4].iter().any(|row| Row::is_of_root(&row.write().unwrap())));
 }
