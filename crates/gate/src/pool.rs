@@ -11,7 +11,7 @@ const IDLE: usize = 4;
 const WAITING: usize = 512;
 /// Waiting longer than this means that no more are born: better said than suffered.
 const WAIT_LIMIT: Duration = Duration::from_secs(15);
-/// Whoever was turned away is thought of for so long: others come to the same door.
+/// Somebody who was turned away is a sign for so long that those who wait may be, too.
 const REFUSED: Duration = Duration::from_secs(10);
 /// Fewer free places than this are taken again at once by those who wait outside.
 const FEW: usize = 64;
@@ -157,12 +157,12 @@ impl Pool {
         self.refused_at = Some(now);
     }
 
-    /// Whether no place is left: all instances serve, or somebody was turned away because too few
-    /// of them are born. What was full (`was_so`) is so until some places are free.
+    /// Whether no place is left: all instances serve, or too few of them are born, and others were
+    /// turned away. What was full (`was_so`) is so until some places are free and nobody waits.
     pub fn is_full(&self, now: Instant, was_so: bool) -> bool {
         let few = if was_so { FEW } else { 0 };
         let refuses = self.refused_at.is_some_and(|at| now.duration_since(at) < REFUSED);
-        self.busy + few >= INSTANCES || refuses
+        self.busy + few >= INSTANCES || (!self.waiting.is_empty() && (was_so || refuses))
     }
 
     pub fn is_quiet(&self) -> bool {
