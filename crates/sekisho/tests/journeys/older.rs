@@ -365,7 +365,9 @@ fn kills_make_no_tables_older() {
                         sender.letter("a@sender.example", &to, &letter(to[0]))
                     });
                     match sent {
-                        Ok(reply) if reply.code == 250 => drop(taken.fetch_add(1, Ordering::SeqCst)),
+                        Ok(reply) if reply.code == 250 => {
+                            drop(taken.fetch_add(1, Ordering::SeqCst))
+                        }
                         _ => std::thread::sleep(Duration::from_millis(50)),
                     }
                 }
