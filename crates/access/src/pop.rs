@@ -176,7 +176,9 @@ impl Pop<'_> {
     fn refuse(&mut self, trouble: Trouble) -> Next {
         let (_, text) = trouble.words();
         let code = match trouble {
-            Trouble::Unavailable | Trouble::Stopped | Trouble::Away(_) | Trouble::Full => Some("SYS/TEMP"),
+            Trouble::Unavailable | Trouble::Stopped | Trouble::Away(_) | Trouble::Full => {
+                Some("SYS/TEMP")
+            }
             Trouble::Broken => Some("SYS/PERM"),
             // RFC 2449 §8.1.2: signed in, and yet not let in.
             Trouble::No(code @ "IN-USE", _) => Some(code),

@@ -83,8 +83,7 @@ struct Keeper {
 impl Keeper {
     fn start(kept: Kept, number: u8) -> Self {
         let instance = InstanceId([number; 6]);
-        let mut rounds =
-            Rounds::new(Kind::Mailbox, &Start { instance, ..Start::default() });
+        let mut rounds = Rounds::new(Kind::Mailbox, &Start { instance, ..Start::default() });
         rounds.remember(kept.runs.clone(), kept.next);
         let mut hub = Hub::new().unwrap();
         let (ours, ledger) = Channel::pair().unwrap();
@@ -110,8 +109,7 @@ impl Keeper {
             for event in self.hub.wait(Some(PATIENCE)).unwrap() {
                 let Event::Frame(_, frame) = event else { continue };
                 let learned = &mut self.learned;
-                let found =
-                    self.rounds.compare(self.peer, &frame, &mut |_| *learned += 1);
+                let found = self.rounds.compare(self.peer, &frame, &mut |_| *learned += 1);
                 self.found = found.or(self.found);
                 if let Some(before) = self.rounds.hear(self.peer, &frame) {
                     self.kept.waiting.retain(|record| record.0 >= before);

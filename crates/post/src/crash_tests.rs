@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
 use wire::ledger::{Deed, FromLedger, LastDeeds, ToLedger};
-use wire::{Channel, Event, Hub, Label, Parcel, Peer};
 use wire::mailbox::SealedPart;
 use wire::post::*;
+use wire::{Channel, Event, Hub, Label, Parcel, Peer};
 
 /// Short packs, so that they are begun, emptied and removed all the time.
 const PACK_BYTES: u64 = 16_000;
@@ -249,7 +249,12 @@ impl Told {
 
 /// What is left knows of all that the ledger was told by then; a copy of it does not know of what
 /// was told when everything in it was told already.
-fn compare_with_log(runs: Option<&Runs>, (next, waiting): (u64, usize), said: &[u64], (log, which): (&[Deed], &str)) {
+fn compare_with_log(
+    runs: Option<&Runs>,
+    (next, waiting): (u64, usize),
+    said: &[u64],
+    (log, which): (&[Deed], &str),
+) {
     let logged = said.iter().filter_map(|said| said.checked_sub(LOGGED)).max().unwrap_or(0);
     let age = |own: Option<&Deed>| {
         let deeds = LastDeeds { own: own.copied(), foreign: None };

@@ -374,11 +374,22 @@ pub enum ToAdmin {
     Journeys(Vec<Journey>),
     Quarantine(Vec<Quarantined>),
     NoSuch,
-    Status { users: u64, messages: u64, bytes: u64, pending_evidence: u64 },
+    Status {
+        users: u64,
+        messages: u64,
+        bytes: u64,
+        pending_evidence: u64,
+    },
     Fault(String),
-    Quota { used_bytes: u64, limit_bytes: u64 },
+    Quota {
+        used_bytes: u64,
+        limit_bytes: u64,
+    },
     /// What they lack, in words; and whose mailboxes could not be read.
-    Standing { lacks: Option<String>, damaged: Vec<UserId> },
+    Standing {
+        lacks: Option<String>,
+        damaged: Vec<UserId>,
+    },
 }
 
 #[derive(Clone, Serialize, Deserialize)]

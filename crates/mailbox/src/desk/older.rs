@@ -206,7 +206,7 @@ fn what(lacks: &Lacks) -> String {
         ),
         false => format!(
             "DIR/mailbox is older than the evidence: {entries} entries ({messages} messages) since \
-             {since} are gone, deleted mail is back: restore it, or acknowledge-loss"
+             {since} gone, deleted mail back: restore it, or acknowledge-loss"
         ),
     }
 }

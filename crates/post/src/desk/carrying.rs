@@ -263,8 +263,8 @@ impl Desk {
 
     /// Gives everybody who is idle something to carry, and asks for more hands if need be.
     pub(super) fn hand_out(&mut self) {
-        // Without the vault nothing could be opened: it stays here. And so it does until it is known
-        // that it has not left already.
+        // Without the vault nothing could be opened: it stays here. And so it does until it is
+        // known that it has not left already.
         if self.leaving.is_some() || self.vault.is_none() || !self.forward.has_begun() {
             return;
         }

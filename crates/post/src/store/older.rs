@@ -1,7 +1,7 @@
 //! A queue that is older than what was recorded of it: somebody put an older copy in its place, or
 //! took it away, while no post ran.
 //!
-//! What left does not leave again. Of what else waits in it nobody can tell whether it was cancelled
+//! What left does not leave again. Of what else waits nobody can tell whether it was cancelled
 //! or given back since, for the evidence does not say: it is held for somebody's word. What was
 //! taken since is gone.
 

@@ -101,7 +101,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("{} (request {})", "{}（申請 {}）"),
     ("one operator alone", "管理者一人"),
     ("the mailbox was older than what was recorded of it: acknowledged at {} by {}", "メールの保管が記録より古かったことを、{} に承知しました: {}"),
-    ("DIR/mailbox is older than the evidence: {} entries ({} messages) since {} are gone, deleted mail is back: restore it, or acknowledge-loss", "DIR/mailbox が記録より古くなっています。{2} 以後の記録 {0} 件（メール {1} 通）が失われ、削除されたメールが戻っています。DIR/mailbox の最も新しい複製を戻すか、ledger acknowledge-loss で承知してください"),
+    ("DIR/mailbox is older than the evidence: {} entries ({} messages) since {} gone, deleted mail back: restore it, or acknowledge-loss", "DIR/mailbox が記録より古くなっています。{2} 以後の記録 {0} 件（メール {1} 通）が失われ、削除されたメールが戻っています。DIR/mailbox の最も新しい複製を戻すか、ledger acknowledge-loss で承知してください"),
     ("DIR/mailbox was emptied: {} entries ({} messages) since {} are gone: put the newest copy back, or ledger acknowledge-loss", "DIR/mailbox の中身が取り除かれています。{2} 以後の記録 {0} 件（メール {1} 通）が失われました。最も新しい複製を戻すか、ledger acknowledge-loss で承知してください"),
     ("mailbox of user {} is damaged: stop the house and put the newest copy of DIR/mailbox back: {}", "利用者 {} のメールボックスが壊れています。サービスを止め、DIR/mailbox の最も新しい複製を戻してください: {}"),
     ("DIR/post {}: {} letters had left and do not leave again, {} are held for a word (queue release, queue cancel), {} are gone", "DIR/post が{0}。{1} 通は送信済みなのでもう送りません。{2} 通は、どう決められたか分からないため留め置いています（queue release で送信、queue cancel で取り消し）。{3} 通は失われています"),

@@ -202,11 +202,11 @@ fn a_sealed_tenant_receives_and_does_not_read() {
     let tenant = TENANT;
     scene.acted(KeyAct::SealTenant { tenant });
     scene.refused(KeyAct::SealTenant { tenant }, "sealed already");
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!(scene.read(), "Stopped");
     sealed(&mut scene.desk.access, 2, seal::Class::Body);
     scene.refused(KeyAct::Rotate(Rotation::Tenant { tenant }), "is sealed");
     let mut scene = scene.restart(81);
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!(scene.read(), "Stopped");
     // Others' keys are written anew around it.
     scene.acted(KeyAct::Rotate(Rotation::Tenant { tenant: SECOND }));
     scene.acted(KeyAct::Rotate(Rotation::Root));
@@ -218,9 +218,9 @@ fn a_sealed_tenant_receives_and_does_not_read() {
         KeyAct::Freeze(Freeze { on, tenant, user, instance })
     };
     scene.acted(freeze(true));
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!(scene.read(), "Stopped");
     let mut scene = scene.restart(83);
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!(scene.read(), "Stopped");
     scene.acted(freeze(false));
     scene = scene.restart(84);
     assert_eq!(scene.read(), "released [1]");
