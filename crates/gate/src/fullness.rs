@@ -84,19 +84,9 @@ pub fn alarm(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::{Fullness, SAID_AGAIN};
-    use crate::doors::Caller;
     use crate::pool::{INSTANCES, Pool};
-    use std::os::unix::net::UnixStream;
     use std::time::{Duration, Instant};
     use terms::Kind;
-    use wire::control::Service;
-
-    fn caller() -> Caller {
-        let (socket, _) = UnixStream::pair().unwrap();
-        let peer = "192.0.2.1:25".parse().unwrap();
-        let (local, service, tries) = (peer, Service::Smtp, 0);
-        Caller { socket: socket.into(), peer, local, service, tries }
-    }
 
     #[test]
     fn it_is_told_when_no_place_is_left_and_when_there_is_again() {
@@ -113,6 +103,8 @@ mod tests {
             });
             (alarms.len(), news)
         };
+        // Born, and for the next one.
+        pool.born(7);
         let places = INSTANCES as u32;
         (0..INSTANCES - 1).for_each(|_| pool.is_taken());
         assert_eq!(at(&pool, 1), (0, None));
@@ -131,19 +123,19 @@ mod tests {
         assert_eq!(at(&pool, 7), (0, Some(Vec::new())));
         (0..110).for_each(|_| pool.is_taken());
         assert_eq!(at(&pool, 3 + SAID_AGAIN.as_secs()).0, 1);
-        // Too few are born: others wait, and somebody was turned away.
+        // Too few are born, and somebody was turned away: until one is free.
         pool = Pool::new();
+        pool.born(7);
         let begun = 2 * SAID_AGAIN.as_secs();
         assert_eq!(at(&pool, begun), (0, Some(Vec::new())));
+        pool.lost(7, false);
         pool.is_taken();
-        let later = begin + Duration::from_secs(begun + 700);
-        assert!(pool.line_up(caller(), later).is_none());
         assert_eq!(at(&pool, begun + 700), (0, None));
-        pool.refuses(later);
+        pool.refuses(begin + Duration::from_secs(begun + 700));
         let told = vec![(Kind::Edge, 1, 1_000 * (begun + 701))];
         assert_eq!(at(&pool, begun + 701), (1, Some(told)));
         assert_eq!(at(&pool, begun + 720), (0, None));
-        assert_eq!(pool.everybody_waiting().len(), 1);
+        pool.born(1);
         assert_eq!(at(&pool, begun + 721), (0, Some(Vec::new())));
     }
 }

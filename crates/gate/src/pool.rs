@@ -11,7 +11,7 @@ const IDLE: usize = 4;
 const WAITING: usize = 512;
 /// Waiting longer than this means that no more are born: better said than suffered.
 const WAIT_LIMIT: Duration = Duration::from_secs(15);
-/// Somebody who was turned away is a sign for so long that those who wait may be, too.
+/// Where nobody is idle, who was turned away so lately is a sign that others will be, too.
 const REFUSED: Duration = Duration::from_secs(10);
 /// Fewer free places than this are taken again at once by those who wait outside.
 const FEW: usize = 64;
@@ -158,11 +158,11 @@ impl Pool {
     }
 
     /// Whether no place is left: all instances serve, or too few of them are born, and others were
-    /// turned away. What was full (`was_so`) is so until some places are free and nobody waits.
+    /// turned away. What was full (`was_so`) is so until some are free.
     pub fn is_full(&self, now: Instant, was_so: bool) -> bool {
         let few = if was_so { FEW } else { 0 };
         let refuses = self.refused_at.is_some_and(|at| now.duration_since(at) < REFUSED);
-        self.busy + few >= INSTANCES || (!self.waiting.is_empty() && (was_so || refuses))
+        self.busy + few >= INSTANCES || (self.idle.is_empty() && (was_so || refuses))
     }
 
     pub fn is_quiet(&self) -> bool {
