@@ -14,7 +14,7 @@ use wire::admin::OutletChange;
 use wire::approval::Act;
 use wire::directory::{
     AbsenceTold, Forward, FromAdmin, Gateway, Grace, Group, OUTLET_FIELD, Outlet, OutletTerms,
-    Taken, ToAdmin,
+    STATED_FOR, Taken, ToAdmin,
 };
 use wire::lists::Command;
 use wire::redirection::Redirection;
@@ -204,6 +204,13 @@ pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
                 None => Redirection::Gateway { domain, host, taken },
             };
             redirect(peers, change)
+        }
+        FromAdmin::Gateway { host: None, .. } => {
+            let taken = directory(peers, &question, gateway_json)?;
+            // Until then an edge may answer by the statement that it has: "done" means that none
+            // does any more.
+            std::thread::sleep(STATED_FOR);
+            Ok(taken)
         }
         question => directory(peers, &question, gateway_json),
     }

@@ -93,6 +93,9 @@ impl Broken {
         match self {
             Self::Closed => "the connection broke".to_owned(),
             Self::Silent => "no answer came in time".to_owned(),
+            Self::Malformed(Malformed::LineTooLong | Malformed::TooManyLines) => {
+                "an answer without end came".to_owned()
+            }
             Self::Malformed(_) => "what came is no answer".to_owned(),
             Self::Unwilling(answer) | Self::Shut(answer) => answer.quoted(),
             Self::NoTls(Some(answer)) => format!("TLS is refused: {}", answer.quoted()),

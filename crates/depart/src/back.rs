@@ -19,8 +19,6 @@ use wire::post::{Envelope, Finish, FromDepart, Hop, Receiver, Route, ToSender};
 
 /// The directory answers from memory.
 const ROUTE_LIMIT: Duration = Duration::from_secs(6);
-/// A durable commit on a busy disk.
-const QUEUE_LIMIT: Duration = Duration::from_secs(30);
 const NOBODY: UserId = UserId([0; 8]);
 
 /// Where a sender is.
@@ -170,9 +168,8 @@ pub(crate) fn send(
         bytes: octets.len() as u64,
     };
     let (outgoing, held) = copies::leave::<Fault>(&leaving, &legs, |push| Ok(push(octets)?))?;
-    let post = house.counting_post()?;
-    match post.ask(&FromDepart::Queue(Box::new(outgoing)), &held, QUEUE_LIMIT) {
-        Ok((ToSender::Queued, _)) => Ok(()),
+    match house.ask_post(&FromDepart::Queue(Box::new(outgoing)), &held) {
+        Ok(ToSender::Queued) => Ok(()),
         _ => Err(Fault::Away("post")),
     }
 }

@@ -148,7 +148,7 @@ fn refuse(leg: &Leg, house: &mut Neighbours) -> Result<(), Fault> {
     let (message, number) = (leg.load.message, leg.load.leg);
     let what = format!("{message}, leg {number}, was handed over and is none to be passed on");
     house.report(&Report::Alarm { what });
-    house.ended(message, number, Outcome::Failed { sent: 0, why: Why::Ours }, &[])
+    house.ended(message, number, Outcome::Failed { sent: 0, why: Why::Ours }, Vec::new())
 }
 
 /// The domain that a leg goes to, if that domain's policy counts for it.
@@ -177,7 +177,7 @@ fn later() -> Outcome {
 fn put_off(loads: &[Load], fault: &Fault, house: &mut Neighbours) -> Result<(), Fault> {
     house.report(&Report::Note { text: format!("depart: a batch is put off: {fault}") });
     for load in loads {
-        house.ended(load.message, load.leg, later(), &[])?;
+        house.ended(load.message, load.leg, later(), Vec::new())?;
     }
     Ok(())
 }
@@ -193,7 +193,7 @@ fn open_envelopes(
         match envelope {
             Opened::Envelope(envelope) => legs.push(Leg::new(load.clone(), envelope)),
             Opened::NotNow => {
-                house.ended(load.message, load.leg, later(), &[])?;
+                house.ended(load.message, load.leg, later(), Vec::new())?;
             }
             Opened::Never => cannot_be_opened(load, house)?,
         }
@@ -213,13 +213,14 @@ fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
         Errand::TellLate => Outcome::ToldLate,
         Errand::Carry => later(),
     };
-    house.ended(load.message, load.leg, outcome, &[])
+    house.ended(load.message, load.leg, outcome, Vec::new())
 }
 
 fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
     let obstacles: Vec<Obstacle> =
         (0..leg.fates.len()).map(|place| leg.last_obstacle(place)).collect();
     let who: Vec<(usize, &Obstacle)> = obstacles.iter().enumerate().collect();
+    house.begins(&leg.load)?;
     let outcome = match told::tell(Action::Delayed, leg, &who, hands, house) {
         Ok(_) => Outcome::ToldLate,
         Err(fault) => {
@@ -227,7 +228,7 @@ fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(),
             later()
         }
     };
-    house.ended(leg.load.message, leg.load.leg, outcome, &[])
+    house.ended(leg.load.message, leg.load.leg, outcome, Vec::new())
 }
 
 /// As many as are about to be handed over together are asked about at once.
@@ -252,7 +253,9 @@ impl Leg {
             ask_post(std::iter::once(&mut *self), house)?;
         }
         let goes = self.may_go.take() == Some(true);
-        if !goes {
+        if goes {
+            house.begins(&self.load)?;
+        } else {
             self.is_stopped = true;
             self.end(hands, house)?;
         }
@@ -267,10 +270,11 @@ impl Leg {
         }
         if self.is_stopped {
             if self.fates.iter().all(|fate| matches!(fate, Fate::Left(None))) {
-                return house.ended(self.load.message, self.load.leg, Outcome::Stopped, &[]);
+                return house.ended(self.load.message, self.load.leg, Outcome::Stopped, Vec::new());
             }
             self.settle(|| Fate::Left(Some(Obstacle::ours("it may not go now"))));
         }
+        house.begins(&self.load)?;
         let told = spread::tell_returned(self, house);
         if let Err(fault) = told.and_then(|()| told::tell_all(self, hands, house)) {
             house.report(&Report::Note { text: format!("depart: {fault}") });
@@ -282,6 +286,6 @@ impl Leg {
         }
         accepted::note(self, house);
         let (outcome, held) = self.outcome(hands)?;
-        house.ended(self.load.message, self.load.leg, outcome, &held)
+        house.ended(self.load.message, self.load.leg, outcome, held)
     }
 }

@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 
 /// Read at once: an answer has some lines.
 const READ_BYTES: usize = 4 * 1024;
+/// Nobody waits longer for us to see to them.
+const TICK: Duration = Duration::from_millis(250);
 /// Our last word: who is answered and does not answer it keeps nobody.
 const GOODBYE: Duration = Duration::from_secs(10);
 
@@ -79,7 +81,7 @@ impl Conversation {
         line: Line,
         (our_name, security): (&str, Security),
         limits: Limits,
-        stalled: &mut dyn FnMut(),
+        others: &mut dyn Others,
     ) -> Result<Self, Broken> {
         let now = Instant::now();
         let mut this = Self {
@@ -96,10 +98,10 @@ impl Conversation {
             met: None,
         };
         if this.security.tls == courier::Tls::Already {
-            this.secure().map_err(Broken::TlsFailed)?;
+            this.secure(others).map_err(Broken::TlsFailed)?;
         }
         loop {
-            match this.step(stalled) {
+            match this.step(others) {
                 Want::Letter => return Ok(this),
                 Want::Broken(broken) => return Err(broken),
                 Want::Close => return Err(Broken::Closed),
@@ -119,16 +121,12 @@ impl Conversation {
     }
 
     /// Says who we are, once TLS stands.
-    pub(crate) fn sign_in(
-        &mut self,
-        login: Login,
-        stalled: &mut dyn FnMut(),
-    ) -> Result<(), Broken> {
+    pub(crate) fn sign_in(&mut self, login: Login, others: &mut dyn Others) -> Result<(), Broken> {
         self.until = Instant::now() + self.limits.answer;
         self.courier.sign_in(login);
         self.is_signed_in = true;
         loop {
-            match self.step(stalled) {
+            match self.step(others) {
                 Want::Letter => return Ok(()),
                 Want::Broken(broken) => return Err(broken),
                 Want::Close => return Err(Broken::Closed),
@@ -143,20 +141,19 @@ impl Conversation {
 
     /// One letter. A fault is ours: the text could not be opened, and the connection is cut before
     /// its end, so that nobody takes half of it for a whole.
-    /// `stalled` is called once when it keeps others waiting.
     pub(crate) fn carry(
         &mut self,
         letter: Letter,
         text: &Text,
-        stalled: &mut dyn FnMut(),
+        others: &mut dyn Others,
     ) -> Result<Carried, Fault> {
         self.until = Instant::now() + self.limits.letter;
         self.is_ended = false;
         self.courier.begin(letter);
         let mut outcomes = Vec::new();
         loop {
-            match self.step(stalled) {
-                Want::Text => self.send_text(text, stalled)?,
+            match self.step(others) {
+                Want::Text => self.send_text(text, others)?,
                 Want::Outcomes(found) => outcomes = found,
                 Want::Letter => return Ok(self.carried(outcomes, None)),
                 Want::Broken(broken) => return Ok(self.carried(outcomes, Some(broken))),
@@ -171,10 +168,10 @@ impl Conversation {
         Carried { outcomes, stopped_at, is_ended: self.is_ended, broken }
     }
 
-    pub(crate) fn quit(mut self, stalled: &mut dyn FnMut()) {
+    pub(crate) fn quit(mut self, others: &mut dyn Others) {
         self.until = Instant::now() + GOODBYE;
         self.courier.quit();
-        while !matches!(self.step(stalled), Want::Close | Want::Broken(_) | Want::Letter) {}
+        while !matches!(self.step(others), Want::Close | Want::Broken(_) | Want::Letter) {}
         self.line.close();
     }
 
@@ -194,7 +191,7 @@ impl Conversation {
     }
 
     /// Asks what is wanted, writes what there is to say, and does what needs nobody else.
-    fn step(&mut self, stalled: &mut dyn FnMut()) -> Want {
+    fn step(&mut self, others: &mut dyn Others) -> Want {
         let want = self.courier.next();
         // A sign-in may stand in it.
         let output = Zeroizing::new(self.courier.take_output());
@@ -202,8 +199,8 @@ impl Conversation {
             return want;
         }
         match want {
-            Want::Read(patience) => self.read(patience, stalled),
-            Want::Secure => match self.secure() {
+            Want::Read(patience) => self.read(patience, others),
+            Want::Secure => match self.secure(others) {
                 Ok(()) => self.courier.secured(),
                 Err(why) => self.courier.not_secured(why),
             },
@@ -212,19 +209,25 @@ impl Conversation {
         want
     }
 
-    fn read(&mut self, patience: Duration, stalled: &mut dyn FnMut()) {
+    fn read(&mut self, patience: Duration, others: &mut dyn Others) {
         if self.heard != self.courier.heard() {
             (self.heard, self.since) = (self.courier.heard(), Instant::now());
         }
         let until = (self.since + patience.min(self.limits.answer)).min(self.until);
         let mut buffer = [0; READ_BYTES];
         let soon = until.min(Instant::now() + self.limits.stall);
-        let mut read = self.line.read(&mut buffer, if self.has_stalled { until } else { soon });
-        if read.as_ref().is_err_and(is_late) && !self.has_stalled {
-            self.has_stalled = true;
-            stalled();
-            read = self.line.read(&mut buffer, until);
-        }
+        let read = loop {
+            let now = Instant::now();
+            if !self.has_stalled && now >= soon {
+                self.has_stalled = true;
+                others.let_go();
+            }
+            let next = if self.has_stalled { until } else { soon };
+            match self.line.read(&mut buffer, next.min(now + TICK)) {
+                Err(fault) if is_late(&fault) && Instant::now() < until => others.tend(),
+                read => break read,
+            }
+        };
         match read {
             Ok(0) => self.courier.closed(),
             Ok(count) => self.courier.feed(buffer.get(..count).unwrap_or(&[])),
@@ -251,7 +254,7 @@ impl Conversation {
         false
     }
 
-    fn send_text(&mut self, text: &Text, stalled: &mut dyn FnMut()) -> Result<(), Fault> {
+    fn send_text(&mut self, text: &Text, others: &mut dyn Others) -> Result<(), Fault> {
         let (mut is_open, soon) = (true, Instant::now() + self.limits.stall);
         text.each_piece::<Fault>(|piece| {
             if is_open {
@@ -263,10 +266,13 @@ impl Conversation {
             // A large letter, or one that is taken slowly.
             if !self.has_stalled && Instant::now() >= soon {
                 self.has_stalled = true;
-                stalled();
+                others.let_go();
             }
             Ok(())
         })?;
+        if is_open && !others.may_end() {
+            return Err(Fault::Away("post"));
+        }
         if is_open {
             self.courier.end_text();
             // Whatever of this goes out may be the end.
@@ -275,13 +281,25 @@ impl Conversation {
         Ok(())
     }
 
-    fn secure(&mut self) -> Result<(), String> {
+    fn secure(&mut self, others: &mut dyn Others) -> Result<(), String> {
         let until = Instant::now() + self.limits.handshake;
         let (config, name) = (self.security.config.clone(), self.security.name.clone());
-        self.line.secure(config, name, until).map_err(|fault| fault.to_string())?;
+        let mut meanwhile = || Ok(others.tend());
+        let secured = self.line.secure_meanwhile(config, name, until, &mut meanwhile);
+        secured.map_err(|fault| fault.to_string())?;
         self.security.watch.secured();
         Ok(())
     }
+}
+
+/// Whom we see to while a remote keeps us.
+pub(crate) trait Others {
+    /// It keeps us so long that nobody else should wait behind it. Said once.
+    fn let_go(&mut self);
+    /// Said again and again.
+    fn tend(&mut self);
+    /// Whether the text in hand may be ended: from then on the remote may have it.
+    fn may_end(&mut self) -> bool;
 }
 
 fn is_late(fault: &io::Error) -> bool {

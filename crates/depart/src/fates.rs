@@ -122,6 +122,9 @@ impl Obstacle {
             Some(Why::Unsafe) => ((4, 7, 5), Reason::NeedsTls),
             Some(Why::Insecure { flaw, .. }) => ((4, 7, 5), reason_of(flaw)),
             Some(Why::NotSignedIn | Why::NoWayIn(_)) => ((4, 7, 8), Reason::OwnFault),
+            Some(Why::TurnedAway { class: 4, subject: 5, detail: 0 }) => {
+                ((4, 5, 0), Reason::Nonsense)
+            }
             Some(Why::TurnedAway { subject, detail, .. }) => {
                 ((4, subject, detail), Reason::Blocked)
             }

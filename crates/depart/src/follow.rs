@@ -128,7 +128,7 @@ pub(crate) fn carry(
     let until = Instant::now() + house.limits.attempt;
     for (mut leg, mut ways) in legs {
         if Instant::now() >= until {
-            house.ended(leg.load.message, leg.load.leg, Outcome::Untried, &[])?;
+            house.ended(leg.load.message, leg.load.leg, Outcome::Untried, Vec::new())?;
             continue;
         }
         let turn = usize::from(leg.load.attempts) % ways.len().max(1);

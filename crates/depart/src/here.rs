@@ -12,15 +12,17 @@ use flight::date;
 use mime::Summary;
 use notice::Reason;
 use policy::{Facts, Judged};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use terms::{Finding, TenantId, UserId, Verdict};
 use wire::control::Report;
 use wire::directory::{Recipient, Statement};
 use wire::mailbox::{Journey, State};
-use wire::post::{Finish, Found};
+use wire::post::{Finish, Found, Hop};
 
 /// Reasons that a journey keeps, the heaviest first.
 const REASONS: usize = 8;
+/// Addresses that are followed to see whether they lead back: as many as one may lead to.
+const CIRCLE: usize = 100;
 
 /// A person who gets it, and for which of the leg's recipients.
 struct Receiving {
@@ -118,8 +120,7 @@ fn receiving(leg: &mut Leg, of: TenantId, house: &mut Neighbours) -> (Vec<Receiv
         match who {
             // All of it is passed on since: that was to be done when it was handed in.
             Some(Who::Known(statement)) if statement.recipients.is_empty() => {
-                let moved = Obstacle::answered((5, 1, 6), "nobody of the house has this address");
-                leg.set(place, Fate::Failed(moved.because(Reason::HasMoved)));
+                leg.set(place, Fate::Failed(kept_by_nobody(&statement, house)));
             }
             Some(Who::Known(statement)) => {
                 let tenant = statement.tenant;
@@ -144,6 +145,37 @@ fn receiving(leg: &mut Leg, of: TenantId, house: &mut Neighbours) -> (Vec<Receiv
         }
     }
     (people, away)
+}
+
+/// All of its mail goes on, since it was handed in or in a circle (RFC 3463: X.4.6).
+fn kept_by_nobody(statement: &Statement, house: &mut Neighbours) -> Obstacle {
+    if goes_round(statement, house) {
+        let words = "the forwards behind this address lead back to it";
+        return Obstacle::answered((5, 4, 6), words).because(Reason::Loop);
+    }
+    let words = "nobody of the house has this address";
+    Obstacle::answered((5, 1, 6), words).because(Reason::HasMoved)
+}
+
+/// Whether its mail comes back by others in the house who keep none of it.
+fn goes_round(statement: &Statement, house: &mut Neighbours) -> bool {
+    let next = |statement: &Statement| -> Vec<String> {
+        let here = statement.onward.iter().filter(|way| way.hop == Hop::Here);
+        here.map(|way| way.to.clone()).collect()
+    };
+    let (mut left, mut passed) = (next(statement), HashSet::new());
+    while let Some(address) = left.pop().filter(|_| passed.len() < CIRCLE) {
+        if address == statement.address {
+            return true;
+        }
+        if passed.insert(address.clone())
+            && let Who::Known(other) = house.who_is(&address)
+            && other.recipients.is_empty()
+        {
+            left.extend(next(&other));
+        }
+    }
+    false
 }
 
 /// What a colleague writes was weighed when it was handed in, by what the tenant lets out; what

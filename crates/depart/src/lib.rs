@@ -23,6 +23,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod account;
 mod batch;
 mod follow;
 
@@ -180,6 +181,7 @@ fn live(house: House, limits: Limits) -> ExitCode {
     }
     neighbours.tell_the_rest();
     neighbours.lot.close_all();
+    neighbours.wait_until_kept();
     neighbours.let_go_of_post();
     neighbours.look_at_policies_again();
     ExitCode::SUCCESS

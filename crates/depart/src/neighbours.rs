@@ -3,6 +3,7 @@
 //! Every neighbour may die and come back: a new channel arrives over the control channel, and the
 //! question is put once more where asking twice does no harm.
 
+use crate::account::Account;
 use crate::parked::Lot;
 use crate::policies::Policies;
 use crate::tally::Tally;
@@ -16,13 +17,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use terms::{Kind, MessageId, TenantId};
+use terms::{Kind, TenantId};
 use wire::Channel;
 use wire::control::{DIALS_BUSY, Order, Report};
 use wire::directory::{self, Stated, Statement};
 use wire::mailbox;
 use wire::names::{Answer, Outcome, Question, Record, RecordKind, Security};
-use wire::post::{self, FromDepart, Load, ToDepart};
+use wire::post::{FromDepart, Load, ToDepart};
 use wire::vault;
 
 /// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
@@ -44,6 +45,9 @@ const DIAL_LIMIT: Duration = Duration::from_secs(10);
 /// When the house dials too often: how often it is asked again, and after how long.
 const DIAL_TRIES: usize = 20;
 const DIAL_PAUSE: Duration = Duration::from_millis(300);
+/// Who waits looks at the warden's orders so often. (A little more than a channel's own spell, so
+/// that a quick answer costs one call.)
+const WORDLESS: Duration = Duration::from_millis(550);
 /// Answers of the DNS are remembered this long at most, and so many of them; `names` has the rest.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 const ANSWERS: usize = 256;
@@ -75,13 +79,15 @@ pub(crate) enum Kept {
 
 pub(crate) struct Neighbours {
     house: House,
-    channels: HashMap<Kind, Channel>,
+    pub(crate) channels: HashMap<Kind, Channel>,
     pub limits: Limits,
-    closing: bool,
+    pub(crate) closing: bool,
     /// Posts that were joined to us so far, and the one that counts what we carry: its successor
     /// knows nothing of it.
-    posts: u32,
-    counted_by: u32,
+    pub(crate) posts: u32,
+    pub(crate) counted_by: u32,
+    /// What it counts, or its successor is told.
+    pub(crate) account: Account,
     dialled: HashMap<u32, Result<OwnedFd, String>>,
     last_dial: u32,
     answers: HashMap<Question, (Instant, Answer)>,
@@ -107,6 +113,7 @@ impl Neighbours {
             closing: false,
             posts: 0,
             counted_by: 0,
+            account: Account::default(),
             dialled: HashMap::new(),
             last_dial: 0,
             answers: HashMap::new(),
@@ -183,9 +190,15 @@ impl Neighbours {
                 }
                 // Post is gone: it knows nothing of us any more, and has others born.
                 if let Some(frame) = post.take().ok()? {
-                    let ToDepart::Batch { tenant, legs } = frame.read().ok()? else { return None };
-                    self.counted_by = self.posts;
-                    return Some(Batch { tenant, loads: legs, held: frame.descriptors });
+                    match frame.read().ok()? {
+                        ToDepart::Batch { tenant, legs } => {
+                            self.counted_by = self.posts;
+                            return Some(Batch { tenant, loads: legs, held: frame.descriptors });
+                        }
+                        ToDepart::Kept(legs) => self.account.are_kept(&legs),
+                        ToDepart::Begun(_) => {}
+                    }
+                    continue;
                 }
             }
             let closing = self.lot.next_end();
@@ -206,7 +219,7 @@ impl Neighbours {
     }
 
     /// Whether anything was said before `until`.
-    fn wait_for_orders(&self, until: Option<Instant>) -> bool {
+    pub(crate) fn wait_for_orders(&self, until: Option<Instant>) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let timeout = left.map(|left| Timespec {
@@ -221,48 +234,6 @@ impl Neighbours {
             Err(rustix::io::Errno::INTR) => true,
             Err(_) => false,
         }
-    }
-
-    /// Whether somebody still counts what we carry. Post says nothing while a batch is in hand, so
-    /// whatever is there to read is its end.
-    pub(crate) fn is_counted(&mut self) -> bool {
-        self.settle();
-        let post = self.channels.get(&Kind::Post).filter(|_| self.counted_by == self.posts);
-        !self.closing && post.is_some_and(|post| matches!(post.wait(Duration::ZERO), Ok(false)))
-    }
-
-    /// Tells how a leg ended.
-    pub(crate) fn ended(
-        &mut self,
-        message: MessageId,
-        leg: post::LegNumber,
-        outcome: post::Outcome,
-        held: &[OwnedFd],
-    ) -> Result<(), Fault> {
-        let post = self.counting_post()?;
-        let ended = FromDepart::Ended { message, leg, outcome };
-        post.send(0, &ended, held).map_err(|_| Fault::Away("post"))
-    }
-
-    /// Which of these may be handed over now: what was held or cancelled meanwhile may not.
-    pub(crate) fn may_go(
-        &mut self,
-        legs: Vec<(MessageId, post::LegNumber)>,
-    ) -> Result<Vec<bool>, Fault> {
-        let count = legs.len();
-        let question = FromDepart::Begin(legs);
-        let answer = self.counting_post()?.ask(&question, &[], KEEP_LIMIT);
-        match answer.map_err(|_| Fault::Away("post"))? {
-            (ToDepart::Begun(may_go), _) if may_go.len() == count => Ok(may_go),
-            _ => Err(Fault::Strange { peer: "post" }),
-        }
-    }
-
-    /// The post that counts what we carry.
-    pub(crate) fn counting_post(&mut self) -> Result<&mut Channel, Fault> {
-        let is_counting = self.counted_by == self.posts;
-        let post = self.channels.get_mut(&Kind::Post).filter(|_| is_counting);
-        post.ok_or(Fault::Away("post"))
     }
 
     // ---- vault, directory, mailbox -------------------------------------------------------------
@@ -449,17 +420,53 @@ impl Neighbours {
         A: serde::de::DeserializeOwned,
     {
         for _ in 0..2 {
-            let channel = self.channel(kind, REJOIN_LIMIT)?;
-            match channel.ask(question, &[], limit) {
-                Ok((answer, _)) => return Ok(answer),
-                Err(wire::Fault::Silent | wire::Fault::Crowded) => {
-                    return Err(Fault::Away(kind.word()));
-                }
+            self.channel(kind, REJOIN_LIMIT)?;
+            let Some(mut channel) = self.channels.remove(&kind) else { break };
+            let asked = self.ask_on(&mut channel, question, limit);
+            let is_lost = matches!(
+                &asked,
+                Err(fault) if !matches!(
+                    fault,
+                    wire::Fault::Silent | wire::Fault::Crowded | wire::Fault::Malformed
+                )
+            );
+            // One that came meanwhile takes its place.
+            if !is_lost {
+                self.channels.entry(kind).or_insert(channel);
+            }
+            match asked {
+                Ok(answer) => return Ok(answer),
                 Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: kind.word() }),
-                Err(_) => drop(self.channels.remove(&kind)),
+                Err(_) if is_lost => {}
+                Err(_) => break,
             }
         }
         Err(Fault::Away(kind.word()))
+    }
+
+    /// Waits for the answer to this very question. A post that comes meanwhile waits for our word.
+    fn ask_on<Q, A>(
+        &mut self,
+        channel: &mut Channel,
+        question: &Q,
+        limit: Duration,
+    ) -> Result<A, wire::Fault>
+    where
+        Q: serde::Serialize,
+        A: serde::de::DeserializeOwned,
+    {
+        let call = channel.next_call();
+        channel.send(call, question, &[])?;
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match channel.receive(Some(left.min(WORDLESS))) {
+                Ok(frame) if frame.call == call => return frame.read(),
+                Ok(_) => {}
+                Err(wire::Fault::Silent) if left > WORDLESS => self.settle(),
+                Err(fault) => return Err(fault),
+            }
+        }
     }
 
     fn channel(&mut self, kind: Kind, limit: Duration) -> Result<&mut Channel, Fault> {
@@ -489,18 +496,21 @@ impl Neighbours {
 
     /// Nothing more is handed over to us: what was on its way is somebody else's.
     pub(crate) fn let_go_of_post(&mut self) {
+        self.account.has_left = true;
         self.channels.remove(&Kind::Post);
     }
 
     /// Hears whatever the warden has said meanwhile.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             match self.house.next_order() {
                 Ok(None) => break,
                 Ok(Some((Order::Join(label), held))) => {
                     if let Some(held) = held.into_iter().next() {
-                        self.posts += u32::from(label.kind == Kind::Post);
-                        self.channels.insert(label.kind, held.into());
+                        match label.kind {
+                            Kind::Post => self.meet_post(held.into()),
+                            kind => drop(self.channels.insert(kind, held.into())),
+                        }
                     }
                 }
                 Ok(Some((Order::Dialled { call, refused }, held))) => {

@@ -15,7 +15,6 @@ use copies::Leaving;
 use mime::Summary;
 use notice::Reason;
 use std::collections::HashSet;
-use std::time::Duration;
 use terms::{MessageId, UserId, Verdict};
 use wire::control::Report;
 use wire::directory::{FromDepart as Ask, Onward, Path, Statement, ToDepart, guest_of};
@@ -23,8 +22,6 @@ use wire::mailbox::{FromEdge, Journey, State};
 use wire::post::{Envelope, Finish, FromDepart, Hop, Outgoing, Receiver, ToSender};
 use wire::scanner::PASSED;
 
-/// A durable commit on a busy disk.
-const QUEUE_LIMIT: Duration = Duration::from_secs(30);
 /// As much of a header as an overview keeps.
 const HEADER_BYTES: u64 = 64 * 1024;
 /// RFC 3461 §4.2.
@@ -155,9 +152,7 @@ fn queue(
     let (outgoing, held) = copies::leave::<Fault>(leaving, legs, |push| {
         text.each_piece(|piece| push(piece).map_err(Fault::Copies))
     })?;
-    let post = house.counting_post()?;
-    let answer = post.ask(&question(Box::new(outgoing)), &held, QUEUE_LIMIT);
-    answer.map(|(answer, _)| answer).map_err(|_| Fault::Away("post"))
+    house.ask_post(&question(Box::new(outgoing)), &held)
 }
 
 /// For those who trace it: the queue is done with what was handed in, and knows how far this has

@@ -2,7 +2,7 @@
 //! them.
 
 use crate::batch::{Hands, ask_post};
-use crate::conversation::{self, Conversation, Security};
+use crate::conversation::{self, Conversation, Others, Security};
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::Neighbours;
 use crate::parked::{Parked, Way};
@@ -301,14 +301,15 @@ impl Attempt<'_> {
         if !self.behind.is_empty() && !conversation::answers(&socket, limits.stall) {
             let_go(self.behind, self.house);
         }
-        let line = Line::connected(socket, Instant::now() + limits.connect)
+        let house = &mut *self.house;
+        let mut meanwhile = || Ok(house.settle());
+        let until = Instant::now() + limits.connect;
+        let line = Line::connected_meanwhile(socket, until, &mut meanwhile)
             .map_err(|fault| unreachable(&fault.to_string()))?;
         let from = line.local().ok().map(|local| local.ip());
         let our_name = self.house.host_name().to_owned();
-        let (behind, house) = (&mut *self.behind, &mut *self.house);
-        let mut stalled = || let_go(behind, house);
         let security = Security { tls, config, name, watch: watch.clone() };
-        let begun = Conversation::begin(line, (&our_name, security), limits, &mut stalled);
+        let begun = Conversation::begin(line, (&our_name, security), limits, &mut self.waiting());
         if let (Some(applied), Some(why)) = (&ways.applied, fared(tls, &watch, begun.as_ref())) {
             let session = Session { host: &host.name, at: Some(address.ip()), from };
             self.house.tally.count(applied, session, why);
@@ -343,9 +344,7 @@ impl Attempt<'_> {
                 false => Obstacle::no_way_in(WayIn::NotOffered, "it offers nobody to sign in"),
             });
         }
-        let (behind, house) = (&mut *self.behind, &mut *self.house);
-        let mut stalled = || let_go(behind, house);
-        match conversation.sign_in(login, &mut stalled) {
+        match conversation.sign_in(login, &mut self.waiting()) {
             Ok(()) => Ok(conversation),
             Err(broken) => Err(obstacle_of(&broken, host, None)),
         }
@@ -378,10 +377,10 @@ impl Attempt<'_> {
             if !leg.goes(self.hands, self.house)? {
                 continue;
             }
-            let (behind, house) = (&mut *self.behind, &mut *self.house);
-            let mut stalled = || let_go(behind, house);
+            let load = leg.load.clone();
+            let mut waiting = Waiting { load: Some(&load), ..self.waiting() };
             let remote = (&mut conversation, host);
-            let passed = pass(remote, &mut leg, &text, (&mut letters, &mut stalled));
+            let passed = pass(remote, &mut leg, &text, (&mut letters, &mut waiting));
             match passed {
                 Ok(None) if leg.open().is_empty() => {
                     leg.end(self.hands, self.house)?;
@@ -429,8 +428,11 @@ impl Attempt<'_> {
             let (way, host, until) = (self.way.clone(), host.clone(), Instant::now() + keep);
             return self.house.lot.park(Parked { way, host, conversation, letters, until });
         }
-        let (behind, house) = (&mut *self.behind, &mut *self.house);
-        conversation.quit(&mut || let_go(behind, house));
+        conversation.quit(&mut self.waiting());
+    }
+
+    fn waiting(&mut self) -> Waiting<'_> {
+        Waiting { behind: self.behind, house: self.house, load: None }
     }
 
     /// Somebody takes letters: the keys of all texts that wait are asked for at once. Those that
@@ -454,10 +456,32 @@ impl Attempt<'_> {
     }
 }
 
+/// Whoever waits while a remote keeps us.
+struct Waiting<'a> {
+    behind: &'a mut VecDeque<VecDeque<Leg>>,
+    house: &'a mut Neighbours,
+    /// What is being handed over.
+    load: Option<&'a Load>,
+}
+
+impl Others for Waiting<'_> {
+    fn let_go(&mut self) {
+        let_go(self.behind, self.house);
+    }
+
+    fn tend(&mut self) {
+        self.house.settle();
+    }
+
+    fn may_end(&mut self) -> bool {
+        self.load.is_none_or(|load| self.house.may_end(load))
+    }
+}
+
 /// Who waits behind a destination that does not answer is somebody else's to carry. Where nobody
 /// counts, post has them anew by itself.
 fn let_go(behind: &mut VecDeque<VecDeque<Leg>>, house: &mut Neighbours) {
     for leg in behind.drain(..).flatten() {
-        let _ = house.ended(leg.load.message, leg.load.leg, post::Outcome::Untried, &[]);
+        let _ = house.ended(leg.load.message, leg.load.leg, post::Outcome::Untried, Vec::new());
     }
 }

@@ -4,7 +4,7 @@
 //! others go without them over the next connection, those first who were not refused before it.
 
 use crate::Fault;
-use crate::conversation::{Carried, Conversation};
+use crate::conversation::{Carried, Conversation, Others};
 use crate::fates::{Fate, Leg, Obstacle, Taken};
 use crate::opening::Text;
 use crate::road::Host;
@@ -22,7 +22,7 @@ pub(crate) fn pass(
     (conversation, host): (&mut Conversation, &Host),
     leg: &mut Leg,
     text: &Text,
-    (letters, stalled): (&mut usize, &mut dyn FnMut()),
+    (letters, others): (&mut usize, &mut dyn Others),
 ) -> Result<Option<Broken>, Fault> {
     loop {
         let mut places = leg.next_places();
@@ -38,7 +38,7 @@ pub(crate) fn pass(
             return Ok(None);
         };
         let tells_itself = conversation.courier().extensions().notices;
-        let carried = conversation.carry(letter, text, stalled)?;
+        let carried = conversation.carry(letter, text, others)?;
         leg.breaks += u8::from(carried.broken.is_some());
         leg.welcome.clear();
         weigh(leg, &places, &carried, (host, tells_itself), conversation);
@@ -238,6 +238,12 @@ pub(crate) fn obstacle_of(broken: &Broken, host: &Host, amiss: Option<Flaw>) -> 
         Broken::TlsFailed(_) | Broken::Injected => {
             let flaw = amiss.map_or(TlsFlaw::NotMade, flaw_of);
             Obstacle::insecure(flaw, host.must_prove_itself, &words)
+        }
+        // It was reached, and no other letter fares better: a greeting or EHLO that is no answer.
+        Broken::Malformed(_) => {
+            let why = Why::TurnedAway { class: 4, subject: 5, detail: 0 };
+            let said = Obstacle::answered((4, 5, 0), &words).because(Reason::Nonsense);
+            Obstacle { why, ..said }
         }
         _ => Obstacle::of(Why::Unreachable, (4, 4, 2), &words),
     };

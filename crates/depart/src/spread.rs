@@ -24,8 +24,6 @@ use wire::post::{self, Envelope, Finish, Hop, Load, Receiver, Route, ToSender};
 
 /// A page of members, each followed to where their mail goes.
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(20);
-/// A durable commit on a busy disk.
-const QUEUE_LIMIT: Duration = Duration::from_secs(30);
 /// Copies of one message in the queue.
 const COPIES: usize = terms::RECIPIENTS;
 /// Pages of the largest list, and one that is the end.
@@ -125,9 +123,8 @@ fn spread_to(
         let (outgoing, held) = copies::leave::<Fault>(&leaving, &legs, |push| {
             text.each_piece(|piece| push(piece).map_err(Fault::Copies))
         })?;
-        let post = house.counting_post()?;
-        match post.ask(&post::FromDepart::Queue(Box::new(outgoing)), &held, QUEUE_LIMIT) {
-            Ok((ToSender::Queued, _)) => {}
+        match house.ask_post(&post::FromDepart::Queue(Box::new(outgoing)), &held) {
+            Ok(ToSender::Queued) => {}
             _ => return Err(Fault::Away("post")),
         }
     }

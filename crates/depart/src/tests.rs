@@ -1,5 +1,6 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
+mod another_post;
 mod back;
 mod chance;
 mod finished;

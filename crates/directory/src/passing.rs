@@ -81,13 +81,20 @@ impl Changes<'_> {
         Ok(answer)
     }
 
-    /// The first of these addresses that leads back to a person by forwards that keep no copy: mail
-    /// in such a circle would be nobody's.
+    /// The first of these addresses that leads back to a person by groups, and forwards that keep
+    /// no copy: mail in such a circle would be nobody's.
     fn comes_back(&self, user: UserId, targets: &[String]) -> Result<Option<String>, Fault> {
         for target in targets {
             let (mut left, mut passed) = (vec![target.clone()], BTreeSet::new());
+            let mut groups = BTreeSet::new();
             while let Some(address) = left.pop() {
-                let Some((next, ..)) = self.look_up(&address)? else { continue };
+                let Some((next, ..)) = self.look_up(&address)? else {
+                    let group = self.tables.group(self.key, &address)?;
+                    if let Some((_, group)) = group.filter(|_| groups.insert(address)) {
+                        left.extend(group.members);
+                    }
+                    continue;
+                };
                 if next == user {
                     return Ok(Some(target.clone()));
                 }

@@ -124,6 +124,11 @@ fn forwards_are_followed_to_their_ends() {
     let circle = forward(&mut world, "ben@kaede.example", &["aoi@kaede.example"], false);
     assert!(is_refused(&circle, "does not come back"));
     check(&mut world, "aoi@kaede.example", "| aoi>ben@kaede.example here");
+    // By a group, too, and a group in it.
+    group(&mut world, "inner@kaede.example", &["aoi@kaede.example"]);
+    group(&mut world, "outer@kaede.example", &["inner@kaede.example"]);
+    let circle = forward(&mut world, "ben@kaede.example", &["outer@kaede.example"], false);
+    assert!(is_refused(&circle, "does not come back"));
     // Whom it goes to is gone: it is kept.
     let disable =
         |address: &str, disabled| FromAdmin::UserDisable { address: address.into(), disabled };

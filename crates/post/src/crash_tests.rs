@@ -278,6 +278,9 @@ struct Life {
     history: Vec<View>,
     /// Messages that what is staged is about: one note each in one commit.
     touched: BTreeSet<MessageId>,
+    /// What carriers told of ends since the last commit, and before each entry of the history.
+    telling: Vec<(InHand, Outcome)>,
+    spoken: Vec<Vec<(InHand, Outcome)>>,
 }
 
 impl Life {
@@ -293,11 +296,22 @@ impl Life {
         }
         durable::said(0);
         let history = vec![View { now_ms: NOW, ..View::default() }];
-        Self { store, told, next: 1, now: NOW, history, touched: BTreeSet::new() }
+        let (touched, telling, spoken) = (BTreeSet::new(), Vec::new(), vec![Vec::new()]);
+        Self { store, told, next: 1, now: NOW, history, touched, telling, spoken }
+    }
+
+    /// A carrier says how a leg ended.
+    fn tell(&mut self, slot: u32, errand: Errand, outcome: Outcome) {
+        let leg = self.store.table.leg(slot).unwrap();
+        let number = leg.number;
+        let message = self.store.table.message(leg.message).unwrap().message;
+        self.store.ended((slot, DEPART), &outcome, &[], self.now).unwrap();
+        self.telling.push((InHand { message, leg: number, errand }, outcome));
     }
 
     fn commit(&mut self) {
         self.touched.clear();
+        self.spoken.push(std::mem::take(&mut self.telling));
         self.store.commit(self.now).unwrap();
         durable::said(self.history.len() as u64);
         let now = view(&mut self.store, self.next, self.now);
@@ -344,7 +358,7 @@ impl Life {
             } else {
                 self.store.table.schedule.reached(leg.road, tenant);
             }
-            self.store.ended((slot, DEPART), &outcome, &[], self.now).unwrap();
+            self.tell(slot, Errand::Carry, outcome);
         }
         self.store.table.schedule.returned(&turn.trip);
     }
@@ -360,7 +374,7 @@ impl Life {
                 Errand::TellLate => Outcome::ToldLate,
                 _ => Outcome::Failed { sent: 0, why },
             };
-            self.store.ended((slot, DEPART), &outcome, &[], self.now).unwrap();
+            self.tell(slot, errand, outcome);
         }
     }
 
@@ -549,6 +563,66 @@ fn every_point_of_a_crash_keeps_what_was_answered() {
         seed += 1;
     }
     println!("crash points: post {points}");
+}
+
+/// Post dies at any step of its own; whoever carries lives, and tells the next one all that this
+/// one had not said to have kept. Then each leg stands as it would without that death: what has
+/// left does not leave again.
+#[test]
+fn what_carriers_know_outlives_every_death_of_post() {
+    let wanted = number("SEKISHO_POINTS", POINTS);
+    let mut seed = number("SEKISHO_SEED", 1) as u64;
+    let (mut points, mut again, mut known) = (0, 0, 0);
+    while points < wanted {
+        let mut dice = Dice::new(seed);
+        let folder = Folder::new("carried-life");
+        let (tape, life) = Tape::record(&folder.0, &[], || {
+            let mut life = Life::begin(&folder.0);
+            (0..ACTS).for_each(|_| life.act(&mut dice));
+            (life.history, life.spoken, life.next)
+        });
+        for point in 0..=tape.points() {
+            let (history, spoken, up_to) = &life;
+            let promises = tape.said(point).into_iter().filter(|said| *said < LOGGED);
+            let promised = promises.max().map(|promised| promised as usize);
+            points += 1;
+            let Some(unkept) = promised.and_then(|promised| spoken.get(promised + 1)) else {
+                continue;
+            };
+            let after = &history[promised.unwrap() + 1];
+            let left = Folder::new("carried-left");
+            tape.survive(point, How::Killed, &mut dice, &left.0).unwrap();
+            let which = format!("SEKISHO_SEED={seed}, step {point}");
+            let mut store = open(&left.0, after.now_ms).expect(&which);
+            for (hand, outcome) in unkept {
+                match tell_again(&mut store, hand, outcome, after.now_ms) {
+                    true => again += 1,
+                    false => known += 1,
+                }
+            }
+            store.commit(after.now_ms).unwrap();
+            let found = view(&mut store, *up_to, after.now_ms);
+            for (hand, _) in unkept {
+                let of = |view: &View| {
+                    let row = by_the_clock(&view.rows[&hand.message], after.now_ms);
+                    (row.legs, row.past)
+                };
+                assert_eq!(of(&found), of(after), "{which}: {hand:?}");
+            }
+        }
+        seed += 1;
+    }
+    println!("crash points: {points}, told again {again}, known {known}");
+    assert!(again > 0 && known > 0);
+}
+
+/// As the desk does it. Whether it had to be told.
+fn tell_again(store: &mut Store, hand: &InHand, outcome: &Outcome, now_ms: u64) -> bool {
+    let message = store.table.slot(hand.message).and_then(|slot| store.table.message(slot));
+    let Some(tenant) = message.map(|row| row.tenant) else { return false };
+    let Some(slot) = store.table.take_up(hand, tenant, seconds(now_ms)) else { return false };
+    store.ended((slot, DEPART), outcome, &[], now_ms).unwrap();
+    true
 }
 
 /// A disk that is full from any step on, for a while: what was refused is not in the queue, and

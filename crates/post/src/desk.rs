@@ -2,6 +2,7 @@
 //! whoever can carry is given what is due.
 
 mod awaited;
+mod awaiting;
 mod carrying;
 mod handing;
 mod older;
@@ -12,15 +13,16 @@ use crate::promises::Promises;
 use crate::refusals::Refusals;
 use crate::store::Store;
 use crate::table::{Hand, seconds};
+use awaiting::Awaited;
 use carrying::{Carried, Idle};
 use compartment::now_ms;
 use handing::{Batch, Letters};
 use journal::Rounds;
 use older::Standing;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use terms::{Kind, MessageId, TenantId, UserId};
-use wire::control::{Order, Report};
+use wire::control::{Carrier, Order, Report};
 use wire::directory::server_of;
 use wire::post::*;
 use wire::vault::ToPost;
@@ -82,6 +84,11 @@ pub struct Desk {
     staged: usize,
     idle: Vec<Idle>,
     carried: HashMap<Peer, Carried>,
+    /// Who carried for the post before us and is still to be heard, and who was.
+    awaited: Awaited,
+    resumed: HashSet<Peer>,
+    /// What carriers told of ends since the last commit.
+    told: HashMap<Peer, Vec<(MessageId, LegNumber)>>,
     letters: Letters,
     /// When something was handed out last.
     handed_out: Option<Instant>,
@@ -116,6 +123,9 @@ impl Desk {
             staged: 0,
             idle: Vec::new(),
             carried: HashMap::new(),
+            awaited: Awaited::of(&[]),
+            resumed: HashSet::new(),
+            told: HashMap::new(),
             letters: Letters::default(),
             handed_out: None,
             vault: None,
@@ -131,6 +141,13 @@ impl Desk {
         }
     }
 
+    /// These live, and carried for the post before us.
+    pub fn after(mut self, carriers: &[Carrier]) -> Self {
+        self.awaited = Awaited::of(carriers);
+        self.withhold();
+        self
+    }
+
     /// Until the warden says stop, or is gone.
     pub fn serve(mut self) -> Result<(), Fault> {
         loop {
@@ -141,13 +158,20 @@ impl Desk {
                     Event::Frame(peer, frame) if peer == self.warden => self.obey(frame),
                     Event::Frame(peer, frame) => self.answer(peer, frame),
                     Event::Gone(peer, _) if peer == self.warden => return self.leave(),
-                    Event::Gone(peer, _) => self.gone(peer),
+                    Event::Gone(peer, label) => {
+                        self.gone(peer);
+                        self.has_heard(label.instance);
+                    }
                     Event::Ready(_) => {}
                 }
             }
             if self.commit_is_due() {
                 self.commit();
             }
+            if !self.store.has_staged() {
+                self.say_kept();
+            }
+            self.tend_awaited();
             self.tend();
             self.hand_out();
             let is_over = |until: Instant| Instant::now() >= until;
@@ -183,7 +207,8 @@ impl Desk {
         let evidence = self.forward.patience(&self.store.table.passed).unwrap_or(chores);
         let leaving =
             self.leaving.map_or(chores, |until| until.saturating_duration_since(Instant::now()));
-        chores.min(evidence).min(leaving).min(handing)
+        let awaited = self.awaited.patience().unwrap_or(chores);
+        chores.min(evidence).min(leaving).min(handing).min(awaited)
     }
 
     fn obey(&mut self, frame: Frame) {
@@ -191,6 +216,7 @@ impl Desk {
             Ok(Order::Count) => self.tell_counts(),
             Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Keys(keys)) => self.forward.learn(keys),
+            Ok(Order::AllJoined) => self.all_are_joined(),
             Ok(Order::Stop) => {
                 self.leaving = Some(Instant::now() + FAREWELL);
                 if self.has_to_mark() {
@@ -212,6 +238,8 @@ impl Desk {
     }
 
     fn gone(&mut self, peer: Peer) {
+        self.told.remove(&peer);
+        self.resumed.remove(&peer);
         self.promises.gone(peer);
         self.asked.remove(&peer);
         self.forward.gone(peer);
@@ -232,7 +260,11 @@ impl Desk {
             (Kind::Dispatch, Some(person)) => self.answer_sender(peer, Some(person), frame),
             (Kind::Edge, _) => self.answer_sender(peer, None, frame),
             (Kind::Directory, _) => self.answer_directory(peer, frame),
-            (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
+            (Kind::Depart, _) => {
+                let understood = self.answer_depart(peer, label.instance, frame);
+                self.has_heard(label.instance);
+                understood
+            }
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
             (Kind::Ledger, _) => {
                 self.hear_ledger(peer, &frame);
@@ -433,7 +465,16 @@ impl Desk {
             self.pay(peer, call, owed);
         }
         self.find_lost();
+        self.say_kept();
         self.tell_operator(fault);
+    }
+
+    /// What nothing is staged of any more need not be told again. (What could not be written is
+    /// tried again by us.)
+    fn say_kept(&mut self) {
+        for (peer, legs) in std::mem::take(&mut self.told) {
+            let _ = self.hub.send(peer, 0, &ToDepart::Kept(legs), Vec::new());
+        }
     }
 
     /// Legs whose outcome was staged and lost: no `depart` has them, so they come back.

@@ -13,8 +13,8 @@ use wire::control::{Order, Report};
 use wire::directory::guest_of;
 use wire::ledger::{FromLedger, LastDeeds, ToLedger};
 use wire::post::{
-    AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outcome, Outgoing, TlsFlaw, ToAdmin,
-    ToDepart, ToSender, WayIn, Why,
+    AtEnd, FromAdmin, FromDepart, FromSender, Hold, LegNumber, Limits, Load, Outcome, Outgoing,
+    TlsFlaw, ToAdmin, ToDepart, ToSender, WayIn, Why,
 };
 use wire::vault::ToPost;
 use wire::{Channel, Frame, Hub, Label};
@@ -179,8 +179,13 @@ fn carry_all(depart: Channel, dead: MessageId, gate: Arc<RwLock<()>>, told: Send
     std::thread::spawn(move || {
         let mut tenant = None;
         while depart.send(0, &FromDepart::Idle { tenant }, &[]).is_ok() {
-            let Ok(frame) = depart.receive(None) else { return };
-            let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap() else { panic!() };
+            let batch = loop {
+                let Ok(frame) = depart.receive(None) else { return };
+                if let ToDepart::Batch { tenant, legs } = frame.read().unwrap() {
+                    break (tenant, legs);
+                }
+            };
+            let (of, legs) = batch;
             tenant = Some(of);
             legs.iter().for_each(|leg| told.send(leg.message).unwrap_or(()));
             if legs.iter().any(|leg| leg.message == dead) {
@@ -376,8 +381,7 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     let mut carry = |number: u64, outcome: Outcome| {
         assert_eq!(queue(&mut dispatch, number), ToSender::Queued);
         depart.send(0, &FromDepart::Idle { tenant }, &[]).unwrap();
-        let frame = depart.receive(Some(LIMIT)).unwrap();
-        let ToDepart::Batch { tenant: of, legs } = frame.read().unwrap() else { panic!() };
+        let (of, legs) = next_batch(&depart);
         tenant = Some(of);
         for leg in legs {
             let (message, leg, outcome) = (leg.message, leg.leg, outcome.clone());
@@ -417,14 +421,20 @@ fn a_smart_host_that_refuses_the_sign_in_is_told_once() {
     }
 }
 
-/// Cancelled or held after its carrier was told that it may go; then that one is no more. Nobody
-/// can say that it did not go, and nobody does, to its end.
-#[test]
-fn what_a_dead_carrier_had_begun_may_be_there() {
-    for cancels in [true, false] {
-        let folder = Folder::new("dead-carrier");
+/// Everybody around a post, and what it puts into the hands of its one depart: a letter of Ann's.
+struct InHand {
+    _control: Channel,
+    vault: Channel,
+    depart: Channel,
+    admin: Channel,
+    message: MessageId,
+    leg: LegNumber,
+}
+
+impl InHand {
+    fn letter(folder: &Folder) -> Self {
         let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
-        let (control, mut dispatch, mut depart, mut admin) = start_with(store);
+        let (control, mut dispatch, depart, admin) = start_with(store);
         let (vault, theirs) = Channel::pair().unwrap();
         let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
         control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
@@ -432,15 +442,42 @@ fn what_a_dead_carrier_had_begun_may_be_there() {
         assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
         let call = vault.receive(Some(LIMIT)).unwrap().call;
         vault.send(call, &ToPost::Noted, &[]).unwrap();
-        let frame = depart.receive(Some(LIMIT)).unwrap();
-        let ToDepart::Batch { legs, .. } = frame.read().unwrap() else { panic!() };
+        let (_, legs) = next_batch(&depart);
         let (message, leg) = (legs[0].message, legs[0].leg);
-        let asked = FromDepart::Begin(vec![(message, leg)]);
-        let (answer, _): (ToDepart, _) = depart.ask(&asked, &[], LIMIT).unwrap();
-        assert!(matches!(answer, ToDepart::Begun(may_go) if may_go == [true]));
+        Self { _control: control, vault, depart, admin, message, leg }
+    }
+
+    fn decide(&mut self, cancels: bool) -> ToAdmin {
+        let message = self.message;
         let question = if cancels { FromAdmin::Cancel(message) } else { FromAdmin::Hold(message) };
-        let (answer, _): (ToAdmin, _) = admin.ask(&question, &[], LIMIT).unwrap();
-        assert!(matches!(answer, ToAdmin::Done { under_way: 1 }));
+        self.admin.ask(&question, &[], LIMIT).unwrap().0
+    }
+}
+
+/// The next batch; what is kept of ends before it is read on the way.
+fn next_batch(depart: &Channel) -> (TenantId, Vec<Load>) {
+    loop {
+        match depart.receive(Some(LIMIT)).unwrap().read().unwrap() {
+            ToDepart::Batch { tenant, legs } => return (tenant, legs),
+            ToDepart::Kept(_) => {}
+            ToDepart::Begun(_) => panic!("nobody asked"),
+        }
+    }
+}
+
+/// Cancelled or held after its carrier was told that it may go; then that one is no more. Nobody
+/// can say that it did not go, and nobody does, to its end.
+#[test]
+fn what_a_dead_carrier_had_begun_may_be_there() {
+    for cancels in [true, false] {
+        let folder = Folder::new("dead-carrier");
+        let mut house = InHand::letter(&folder);
+        let (message, leg) = (house.message, house.leg);
+        let asked = FromDepart::Begin(vec![(message, leg)]);
+        let (answer, _): (ToDepart, _) = house.depart.ask(&asked, &[], LIMIT).unwrap();
+        assert!(matches!(answer, ToDepart::Begun(may_go) if may_go == [true]));
+        assert!(matches!(house.decide(cancels), ToAdmin::Done { under_way: 1 }));
+        let InHand { mut admin, depart, .. } = house;
         drop(depart);
         let mut shown = || {
             let (answer, _): (ToAdmin, _) =
@@ -514,19 +551,9 @@ fn a_host_that_a_tenant_named_is_left_alone_while_it_takes_nothing() {
 fn what_is_cancelled_in_a_carrier_s_hands_does_not_go_or_is_said_to_be_under_way() {
     for (is_begun, cancels) in [(false, true), (false, false), (true, true), (true, false)] {
         let folder = Folder::new("in-hand");
-        let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
-        let (control, mut dispatch, mut depart, mut admin) = start_with(store);
-        let (vault, theirs) = Channel::pair().unwrap();
-        let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
-        control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
-        depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
-        assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
-        let call = vault.receive(Some(LIMIT)).unwrap().call;
-        vault.send(call, &ToPost::Noted, &[]).unwrap();
-        let frame = depart.receive(Some(LIMIT)).unwrap();
-        let ToDepart::Batch { legs, .. } = frame.read().unwrap() else { panic!() };
-        let (message, leg) = (legs[0].message, legs[0].leg);
-        let mut may_go = || {
+        let mut house = InHand::letter(&folder);
+        let (message, leg) = (house.message, house.leg);
+        let may_go = |depart: &mut Channel| {
             let asked = FromDepart::Begin(vec![(message, leg), (message, 99)]);
             let (answer, _): (ToDepart, _) = depart.ask(&asked, &[], LIMIT).unwrap();
             let ToDepart::Begun(may_go) = answer else { panic!() };
@@ -534,13 +561,12 @@ fn what_is_cancelled_in_a_carrier_s_hands_does_not_go_or_is_said_to_be_under_way
             may_go[0]
         };
         if is_begun {
-            assert!(may_go());
+            assert!(may_go(&mut house.depart));
         }
-        let question = if cancels { FromAdmin::Cancel(message) } else { FromAdmin::Hold(message) };
-        let (answer, _): (ToAdmin, _) = admin.ask(&question, &[], LIMIT).unwrap();
-        let ToAdmin::Done { under_way } = answer else { panic!("not done") };
+        let ToAdmin::Done { under_way } = house.decide(cancels) else { panic!("not done") };
         assert_eq!(under_way, u16::from(is_begun));
-        assert!(!may_go(), "it was begun anew");
+        assert!(!may_go(&mut house.depart), "it was begun anew");
+        let InHand { mut admin, depart, vault: _vault, _control, .. } = house;
         let mut shown = || {
             let asked = FromAdmin::Show(message);
             let (answer, _): (ToAdmin, _) = admin.ask(&asked, &[], LIMIT).unwrap();

@@ -41,6 +41,8 @@ mod store;
 mod table;
 
 #[cfg(test)]
+mod awaiting_tests;
+#[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod desk_tests;
@@ -77,6 +79,6 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let outgoing = journal::Rounds::new(terms::Kind::Post, &house.start);
     house.ready(Some(outgoing.public()), None).map_err(Fault::Jail)?;
     let mut hub = wire::Hub::new().map_err(Fault::Channels)?;
-    let (warden, _) = house.seat_control(&mut hub).map_err(Fault::Jail)?;
-    Desk::new(hub, store, outgoing, warden).serve()
+    let (warden, start) = house.seat_control(&mut hub).map_err(Fault::Jail)?;
+    Desk::new(hub, store, outgoing, warden).after(&start.carriers).serve()
 }

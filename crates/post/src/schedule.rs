@@ -157,6 +157,8 @@ pub struct Turn {
 pub trait Known {
     /// Whether a leg that was entered may still leave; one that may not is dropped.
     fn may_leave(&mut self, leg: u32) -> bool;
+    /// Whether nothing of this tenant's is to set out now.
+    fn is_withheld(&self, tenant: u32) -> bool;
     /// Whether a road took mail at once when it was last tried.
     fn is_quick(&self, road: u32) -> bool;
 }
@@ -289,7 +291,7 @@ impl Schedule {
     }
 
     fn turn_of(&mut self, side: Side, now: u32, known: &mut dyn Known) -> Option<Turn> {
-        if !self.has_place(side) {
+        if !self.has_place(side) || known.is_withheld(side.tenant) {
             return None;
         }
         let trip = Trip { side, users: Vec::new(), roads: Vec::new(), is_strange: false };
@@ -612,6 +614,10 @@ mod tests {
 
         fn is_quick(&self, road: u32) -> bool {
             (self.1)(road)
+        }
+
+        fn is_withheld(&self, _tenant: u32) -> bool {
+            false
         }
     }
 

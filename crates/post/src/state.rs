@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | held | does not leave; ends at its time as it was asked, or by a person's word | held |
 //! | ready | leaves as soon as its tenant's turn and its destination allow | ready |
-//! | leaving | one `depart` has it; nobody else will get it while that one lives | ready: it may arrive twice only if the remote took it and nobody lived to say so |
+//! | leaving | one `depart` has it; nobody else will get it while that one lives | leaving, if that one lives and says so; else ready: it may arrive twice only if the remote took it and nobody lived to say so |
 //! | delayed | is not tried before its time | delayed, by the same clock |
 //! | sent | the remote took it; a `send` entry is on its way to the ledger | sent: the entry is handed in again until the ledger has it |
 //! | failed | its sender was told by whoever tried last | failed |

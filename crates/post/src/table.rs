@@ -15,7 +15,7 @@ use crate::shared::Shared;
 use journal::Runs;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use terms::{MessageId, TenantId, UserId};
 use wire::post::{AtEnd, Decided, Decider, Errand, Hold, LegEnd, LegNumber, Route, State, Why};
 
@@ -99,6 +99,10 @@ pub struct Table {
     pub tenants: Shared<TenantId>,
     pub roads: Shared<Route>,
     pub schedule: Schedule,
+    /// Of these nothing is handed out: somebody is still to say what they have of theirs.
+    pub withheld: HashSet<TenantId>,
+    /// Nor of anybody else.
+    pub withholds_all: bool,
     /// Destinations that took mail at once lately, and until when that counts. By their tokens: a
     /// number is another destination's when its last letter has left.
     quick: HashMap<Route, u32>,

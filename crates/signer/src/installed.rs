@@ -9,6 +9,7 @@ use crate::certificate::Kept;
 use crate::house_names::Group;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use wire::pages::LABELS;
+use zeroize::Zeroizing;
 
 /// Certificates of one chain.
 const CHAIN: usize = 6;
@@ -72,7 +73,7 @@ fn below(name: String) -> Vec<String> {
 /// Checks what an operator brings.
 pub(crate) fn check(
     chain: Vec<Vec<u8>>,
-    pkcs8: Vec<u8>,
+    key: Vec<u8>,
     own: &Own<'_>,
     now_ms: u64,
 ) -> Result<(Place, Kept), Objection> {
@@ -82,10 +83,19 @@ pub(crate) fn check(
         let found = format!("{} of {octets} octets", chain.len());
         return Err(("1 to 6 certificates, leaf first", found, "give the chain as it was issued"));
     };
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8);
-    let Ok(key) = key else {
-        let hint = "ask the authority for an ECDSA key on P-256, and give it as PKCS #8";
-        return Err(("a P-256 key in PKCS #8", "another key".to_owned(), hint));
+    let key = Zeroizing::new(key);
+    // PKCS #8, or as OpenSSL has written it for long (SEC 1, RFC 5915): it is kept as the first.
+    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+    let key = EcdsaKeyPair::from_pkcs8(algorithm, &key)
+        .or_else(|_| EcdsaKeyPair::from_private_key_der(algorithm, &key));
+    let kept = |key: EcdsaKeyPair| {
+        let pkcs8 = key.to_pkcs8v1().ok()?.as_ref().to_vec();
+        Some((key, pkcs8))
+    };
+    let Some((key, pkcs8)) = key.ok().and_then(kept) else {
+        let hint = "have the certificate issued for an ECDSA key on P-256 (certbot: --key-type \
+                    ecdsa --elliptic-curve secp256r1)";
+        return Err(("an ECDSA key on P-256", "another key".to_owned(), hint));
     };
     if !holds(leaf, key.public_key().as_ref()) {
         let hint = "the leaf comes first in the chain, and the key is the one it was made for";
@@ -277,6 +287,6 @@ mod tests {
         let (foreign, foreign_key) = made("mta-sts.ume.example", 2040);
         let expected = "a certificate for a name of ours";
         assert_eq!(said(vec![foreign], &foreign_key, "mx.example.jp"), expected);
-        assert_eq!(said(vec![vec![7; 9]], b"no key", "mx.example.jp"), "a P-256 key in PKCS #8");
+        assert_eq!(said(vec![vec![7; 9]], b"no key", "mx.example.jp"), "an ECDSA key on P-256");
     }
 }

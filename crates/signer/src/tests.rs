@@ -379,6 +379,30 @@ fn a_certificate_that_is_brought_serves_the_names_that_it_has() {
     running.stop();
 }
 
+/// As OpenSSL has written keys for long (SEC 1, RFC 5915), and as it does now.
+#[test]
+fn a_key_is_brought_in_either_form_and_no_other() {
+    use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der};
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    let running = Running::start(&folder("sec1"), false).with_vault(Some(9));
+    let mut admin = running.join(Kind::Admin, 7);
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let pkcs8 = key.serialize_der();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).unwrap();
+    let sec1: EcPrivateKeyRfc5915Der<'_> = pair.private_key().as_der().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["mx.example.jp".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    let leaf = params.self_signed(&key).unwrap().der().to_vec();
+    for private in [sec1.as_ref().to_vec(), pkcs8] {
+        let install = ToSigner::Install { chain: vec![leaf.clone()], pkcs8: private };
+        assert!(matches!(ask(&mut admin, install), FromSigner::Installed { .. }));
+    }
+    let install = ToSigner::Install { chain: vec![leaf], pkcs8: vec![0x30, 0] };
+    let FromSigner::NotInstalled { expected, .. } = ask(&mut admin, install) else { panic!() };
+    assert_eq!(expected, "an ECDSA key on P-256");
+    running.stop();
+}
+
 #[test]
 fn certificates_of_both_groups_are_taken_away_one_after_the_other() {
     let running = Running::start(&folder("taken-away"), false).with_vault(Some(9));

@@ -153,7 +153,10 @@ impl Household {
             }
             // Whom to believe about certificates of customers' servers; it dials nobody.
             Kind::Directory => start.relay.authorities = self.plan.relay.authorities.clone(),
-            Kind::Post => start.bounds = self.plan.bounds,
+            Kind::Post => {
+                start.bounds = self.plan.bounds;
+                start.carriers = self.carriers();
+            }
             // Asked anew for each: somebody may have set the machine's zone meanwhile.
             Kind::Mailbox => {
                 let now_s = (compartment::now_ms() / 1_000).cast_signed();

@@ -3,7 +3,7 @@
 use crate::household::Household;
 use crate::roster::{Member, Role, is_author, takes_connections};
 use terms::{InstanceId, Kind};
-use wire::control::{Label, Order};
+use wire::control::{Carrier, Label, Order};
 use wire::{Channel, charter};
 
 impl Household {
@@ -36,9 +36,32 @@ impl Household {
         for client in clients {
             self.join_to(client, server);
         }
-        if server == Kind::Ledger {
-            self.join_recorder();
+        match server {
+            Kind::Ledger => self.join_recorder(),
+            Kind::Post => self.say_all_joined(),
+            _ => {}
         }
+    }
+
+    /// Every carrier that lives has its channel to the new post by now: who of its list is not
+    /// there is dead.
+    fn say_all_joined(&mut self) {
+        if let Some(post) = self.holder(Kind::Post).map(|holder| holder.control) {
+            let _ = self.hub.send(post, 0, &Order::AllJoined, Vec::new());
+        }
+    }
+
+    /// Who carries mail now, for a post that is born: the one before may have died with an answer
+    /// of theirs unheard.
+    pub fn carriers(&self) -> Vec<Carrier> {
+        let carries = |member: &&Member| {
+            member.kind == Kind::Depart && matches!(member.role, Role::Instance(_))
+        };
+        let carrier = |member: &Member| Carrier {
+            instance: member.instance,
+            tenant: member.person.map(|(tenant, _)| tenant),
+        };
+        self.members.values().filter(carries).map(carrier).collect()
     }
 
     /// One channel between a client and the holder of a part, if it serves now.

@@ -56,6 +56,8 @@ pub enum Order {
     Unable(Vec<Unable>),
     /// To `admin`: where no place is left.
     Full(Vec<Full>),
+    /// To `post`: of the carriers that its start named, those that live are joined to it.
+    AllJoined,
 }
 
 /// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
@@ -223,6 +225,9 @@ pub struct Start {
     pub has_countries: bool,
     /// What may wait, for `post`.
     pub bounds: crate::post::Bounds,
+    /// Who carried for the one before and lives, for `post`: it hands out nothing of theirs before
+    /// it has heard them.
+    pub carriers: Vec<Carrier>,
     /// The time on the machine's walls, for `mailbox`: the day on which mail comes in.
     pub local_time: LocalTime,
 }
@@ -253,6 +258,13 @@ impl Start {
         self.ledger_key = self.ledger_key.or(keys.ledger);
         self.mirror_key = self.mirror_key.or(keys.mirror);
     }
+}
+
+/// A `depart` that lives, and whose mail it carries, once it has had some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carrier {
+    pub instance: InstanceId,
+    pub tenant: Option<TenantId>,
 }
 
 /// How mail leaves.

@@ -341,8 +341,8 @@ pub enum Decider {
 pub enum FromDepart {
     /// It has nothing to do and may be given a batch of this tenant (`None`: of any).
     Idle { tenant: Option<TenantId> },
-    /// How one leg of its batch ended. Answered by nothing; a leg of which nothing is said when
-    /// the instance is gone is tried again.
+    /// How one leg of its batch ended. `Kept` says that this is durable; a leg of which nothing is
+    /// said when the instance is gone is tried again.
     Ended { message: MessageId, leg: LegNumber, outcome: Outcome },
     /// A notice to the sender, outside, of mail that was passed on: of the tenant whose batch is in
     /// hand. Answered as [`FromSender::Queue`] is, by a [`ToSender`].
@@ -353,6 +353,17 @@ pub enum FromDepart {
     /// May these legs of its batch go, now that they are about to be handed over? Answered by
     /// `Begun`. Whoever holds or cancels one after a yes is told that it is under way.
     Begin(Vec<(MessageId, LegNumber)>),
+    /// The first word to a post that came after another: what is in its hands, begun or over, and
+    /// was not said to be kept. How those ended that are over follows, each as `Ended`.
+    Holds(Vec<InHand>),
+}
+
+/// A leg that an instance has in its hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InHand {
+    pub message: MessageId,
+    pub leg: LegNumber,
+    pub errand: Errand,
 }
 
 /// How an attempt ended.
@@ -397,6 +408,8 @@ pub enum ToDepart {
     },
     /// For each that was asked about, in order.
     Begun(Vec<bool>),
+    /// How these ended is durable, or needs not be: they need not be told again.
+    Kept(Vec<(MessageId, LegNumber)>),
 }
 
 /// One leg to be carried.

@@ -28,7 +28,9 @@ fn unanswered(why: Why) -> Option<[&'static str; 2]> {
             "the destination's server was reached, and the connection broke before it had taken \
              the mail (4.4.2): it will be tried again",
         ],
-        Why::Answered { class: 4, subject: 5, detail: 0 } => [
+        // What is said when it is greeted, too: that is no word about this house.
+        Why::Answered { class: 4, subject: 5, detail: 0 }
+        | Why::TurnedAway { class: 4, subject: 5, detail: 0 } => [
             "宛先のサーバーとのやり取りが SMTP の規則に合いません（4.5.0）。再送を待っています。",
             "what the destination's server says does not fit SMTP (4.5.0): it will be tried again",
         ],

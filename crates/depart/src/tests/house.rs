@@ -94,6 +94,19 @@ fn who_is_nobody_any_more_comes_back_to_the_sender() {
     assert!(notice.text.starts_with("Return-Path: <>\r\n"));
 }
 
+/// Of a circle nobody says that the address has moved.
+#[test]
+fn a_circle_of_forwards_is_called_so() {
+    for (to, expected) in [("round", "5.4.6"), ("elsewhere", "5.1.6")] {
+        let house = settle(Plan::default());
+        let letter = Letter::to(Hop::Here, &[&format!("{to}@here.example")]);
+        assert_eq!(house.carry(&[letter]), [format!("1.0 failed sent 0: {expected}")], "{to}");
+        let told = copies(&house).pop().unwrap().text;
+        let words = words_of(&told);
+        assert_eq!(words.contains(notice::say(notice::Reason::Loop).1), to == "round", "{words}");
+    }
+}
+
 /// Who is told that their mail goes elsewhere hears it where they were.
 #[test]
 fn a_letter_of_the_house_reaches_whom_it_is_about() {

@@ -25,7 +25,7 @@ use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, Tena
 use wire::mailbox::{self, Journey, SealedPart};
 use wire::names::{Answer, Outcome as Found, Question, Record, RecordKind, Security};
 use wire::post::{
-    Envelope, Errand, Finish, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart,
+    Envelope, Errand, Finish, FromDepart, Hop, InHand, Load, Outcome, Receiver as To, ToDepart,
 };
 use wire::vault::{self, TransitItem};
 use wire::{Channel, INLINE_BYTES, Label, Parcel};
@@ -81,6 +81,8 @@ pub struct Seen {
     /// Who is away, by address, and what was answered in their name.
     pub absent: Vec<String>,
     pub answered: HashSet<[u8; 32]>,
+    /// Post dies before it has kept what it is told.
+    pub forgets: bool,
     /// What was held or cancelled while it was in hand.
     pub stopped: HashSet<MessageId>,
     /// Whose mail is kept although it goes on.
@@ -188,6 +190,10 @@ pub struct Neighbourhood<T> {
     pub post: Arc<Channel>,
     pub ended: Receiver<(MessageId, u16, Outcome)>,
     pub idle: Receiver<Option<TenantId>>,
+    /// What a depart says that it has in its hands.
+    pub held: Receiver<Vec<InHand>>,
+    tells: Tells,
+    queued: fn() -> wire::post::ToSender,
     transit: Arc<Pair>,
     pub keys: Arc<MailKeys>,
     pub life: T,
@@ -229,8 +235,11 @@ impl<T> Neighbourhood<T> {
         );
         let (tell_end, ended) = channel();
         let (tell_idle, idle) = channel();
+        let (tell_held, held) = channel();
+        let tells = Tells { end: tell_end, idle: tell_idle, held: tell_held };
+        let queued = plan.queued;
         let post = Arc::new(join(&control, Kind::Post));
-        play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle), plan.queued);
+        play_post(post.clone(), transit.clone(), seen.clone(), tells.clone(), queued);
         let kept = (plan.evidence, plan.credential);
         play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), kept);
         play_directory(
@@ -249,7 +258,20 @@ impl<T> Neighbourhood<T> {
         let keys = plan.keys;
         let control = Arc::new(control);
         play_warden(control.clone(), plan.remotes, seen.clone(), plan.ear);
-        Self { seen, control, post, ended, idle, transit, keys, life: live(depart) }
+        let life = live(depart);
+        Self { seen, control, post, ended, idle, held, tells, queued, transit, keys, life }
+    }
+
+    /// Post is gone.
+    pub fn post_dies(&self) {
+        rustix::net::shutdown(&*self.post, rustix::net::Shutdown::Both).unwrap();
+    }
+
+    /// And another one is there.
+    pub fn next_post(&mut self) {
+        self.post = Arc::new(join(&self.control, Kind::Post));
+        let (transit, seen) = (self.transit.clone(), self.seen.clone());
+        play_post(self.post.clone(), transit, seen, self.tells.clone(), self.queued);
     }
 
     /// A batch for whoever is idle.
@@ -420,19 +442,25 @@ fn play_warden(
     });
 }
 
-type Tells = (Sender<(MessageId, u16, Outcome)>, Sender<Option<TenantId>>);
+#[derive(Clone)]
+struct Tells {
+    end: Sender<(MessageId, u16, Outcome)>,
+    idle: Sender<Option<TenantId>>,
+    held: Sender<Vec<InHand>>,
+}
 
 fn play_post(
     post: Arc<Channel>,
     transit: Arc<Pair>,
     seen: Arc<Mutex<Seen>>,
-    (tell_end, tell_idle): Tells,
+    tells: Tells,
     queued: fn() -> wire::post::ToSender,
 ) {
     thread::spawn(move || {
         while let Ok(frame) = post.receive(None) {
             match frame.read::<FromDepart>().unwrap() {
-                FromDepart::Idle { tenant } => drop(tell_idle.send(tenant)),
+                FromDepart::Idle { tenant } => drop(tells.idle.send(tenant)),
+                FromDepart::Holds(legs) => drop(tells.held.send(legs)),
                 FromDepart::Ended { message, leg, outcome } => {
                     if let Outcome::Later { rest: Some((rest, _)), .. } = &outcome {
                         let class = seal::Class::Summary;
@@ -440,13 +468,16 @@ fn play_post(
                         let rest = postcard::from_bytes(&plain).unwrap();
                         seen.lock().unwrap().rests.push(rest);
                     }
-                    let _ = tell_end.send((message, leg, outcome));
+                    let _ = tells.end.send((message, leg, outcome));
+                    if !seen.lock().unwrap().forgets {
+                        let _ = post.send(0, &ToDepart::Kept(vec![(message, leg)]), &[]);
+                    }
                 }
                 FromDepart::Begin(legs) => {
                     let stopped = seen.lock().unwrap().stopped.clone();
                     let may_go = |(message, _): &(MessageId, u16)| !stopped.contains(message);
                     let answer = ToDepart::Begun(legs.iter().map(may_go).collect());
-                    post.send(frame.call, &answer, &[]).unwrap();
+                    let _ = post.send(frame.call, &answer, &[]);
                 }
                 FromDepart::HandOver(outgoing) => {
                     assert_eq!(outgoing.user, directory::guest_of(outgoing.tenant));
@@ -593,6 +624,11 @@ fn goes_on(address: &str) -> Vec<directory::Onward> {
     match address.split_once('@') {
         Some(("away", "here.example")) => home(SENDER),
         Some(("elsewhere", "here.example")) => home(UserId([2; 8])),
+        // A circle of two.
+        Some((one @ ("round" | "about"), "here.example")) => {
+            let other = if one == "round" { "about@here.example" } else { "round@here.example" };
+            on(UserId([2; 8]), other, Hop::Here, directory::Path::Rewritten)
+        }
         Some((_, "gateway.example")) => {
             on(UserId([0; 8]), address, host("gateway.host.example"), directory::Path::AsItCame)
         }

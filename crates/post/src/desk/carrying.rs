@@ -55,7 +55,7 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    fn new(
+    pub fn new(
         tenant: u32,
         trip: Option<Trip>,
         legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
@@ -138,11 +138,16 @@ impl Desk {
                 let _ = self.hub.send(peer, frame.call, &ToDepart::Begun(may_go), Vec::new());
                 Ok(())
             }
+            FromDepart::Holds(legs) => self.take_up(peer, &legs),
             FromDepart::Ended { message, leg, outcome } => {
+                self.told.entry(peer).or_default().push((message, leg));
                 let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };
-                // Only what was handed to it: anything else is a lie.
-                let handed = carried.legs.remove(&(message, leg));
-                let (slot, errand) = handed.ok_or(wire::Fault::Malformed)?;
+                // Only what was handed to it: anything else is a lie, or was written down by the
+                // post before us.
+                let is_resumed = self.resumed.contains(&peer);
+                let Some((slot, errand)) = carried.legs.remove(&(message, leg)) else {
+                    return if is_resumed { Ok(()) } else { Err(wire::Fault::Malformed) };
+                };
                 if errand == Errand::Carry {
                     self.note_road(peer, slot, &outcome);
                     self.note_named_host(peer, slot, &outcome);

@@ -4,15 +4,19 @@ use super::{NONE, QUICK_ROADS, QUICK_SECONDS, is_over};
 use crate::schedule::{Known, Turn};
 use crate::shared::Shared;
 use crate::table::{Leg, Message, Table, Telling};
-use std::collections::HashMap;
-use terms::MessageId;
+use std::collections::{HashMap, HashSet};
+use terms::{MessageId, TenantId};
 use wire::post::{Route, State};
 
 impl Table {
     /// Legs to be carried now, of one tenant.
     pub fn next_turn(&mut self, now: u32, tenant: Option<u32>) -> Option<Turn> {
+        if self.withholds_all {
+            return None;
+        }
         let (legs, roads, quick) = (&mut self.legs, &self.roads, &self.quick);
-        let mut lanes = Lanes { legs, roads, quick, now, dropped: Vec::new() };
+        let (tenants, withheld) = (&self.tenants, &self.withheld);
+        let mut lanes = Lanes { legs, roads, quick, tenants, withheld, now, dropped: Vec::new() };
         let turn = self.schedule.next(now, tenant, &mut lanes);
         for slot in lanes.dropped {
             self.let_go(slot);
@@ -46,6 +50,7 @@ impl Table {
     ) -> Option<(u32, Vec<Telling>)> {
         let mut chosen = tenant;
         let mut taken = Vec::new();
+        let most = if self.withholds_all { 0 } else { most };
         for _ in 0..self.errands.len() {
             let Some(telling) = self.errands.pop_front() else { break };
             if !self.is_wanted(&telling, now) {
@@ -53,7 +58,8 @@ impl Table {
             }
             let Some(leg) = self.leg(telling.slot) else { continue };
             let Some(owner) = self.message(leg.message).map(|row| row.tenant) else { continue };
-            if leg.leaving || taken.len() >= most || chosen.is_some_and(|chosen| chosen != owner) {
+            let is_others = chosen.is_some_and(|chosen| chosen != owner);
+            if leg.leaving || taken.len() >= most || is_others || self.is_withheld(owner) {
                 self.errands.push_back(telling);
                 continue;
             }
@@ -64,6 +70,11 @@ impl Table {
             taken.push(telling);
         }
         chosen.filter(|_| !taken.is_empty()).map(|tenant| (tenant, taken))
+    }
+
+    fn is_withheld(&self, tenant: u32) -> bool {
+        let tenant = self.tenants.of(tenant);
+        self.withholds_all || tenant.is_some_and(|tenant| self.withheld.contains(&tenant))
     }
 
     /// A lane let go of a leg that is over: if its message is too, the slot is free.
@@ -98,10 +109,15 @@ impl Table {
         may_go
     }
 
-    /// Destinations of a message that are being handed over at this moment.
+    /// Destinations of a message that are being handed over at this moment; all that are open
+    /// while somebody is still to say which.
     pub fn under_way(&self, message: MessageId) -> u16 {
-        let legs = self.slot(message).map(|slot| self.legs_of(slot)).unwrap_or_default();
-        let begun = |slot: &&u32| self.leg(**slot).is_some_and(|leg| leg.begun);
+        let slot = self.slot(message);
+        let tenant = slot.and_then(|slot| self.message(slot)).map(|row| row.tenant);
+        let is_unsaid = tenant.is_some_and(|tenant| self.is_withheld(tenant));
+        let legs = slot.map(|slot| self.legs_of(slot)).unwrap_or_default();
+        let may_go = |leg: &Leg| leg.begun || (is_unsaid && !is_over(leg.state));
+        let begun = |slot: &&u32| self.leg(**slot).is_some_and(may_go);
         u16::try_from(legs.iter().filter(begun).count()).unwrap_or(u16::MAX)
     }
 }
@@ -111,6 +127,8 @@ struct Lanes<'a> {
     legs: &'a mut Vec<Option<Leg>>,
     roads: &'a Shared<Route>,
     quick: &'a HashMap<Route, u32>,
+    tenants: &'a Shared<TenantId>,
+    withheld: &'a HashSet<TenantId>,
     now: u32,
     /// Legs that are over: their lanes let go of them.
     dropped: Vec<u32>,
@@ -131,6 +149,11 @@ impl Known for Lanes<'_> {
             }
             _ => false,
         }
+    }
+
+    fn is_withheld(&self, tenant: u32) -> bool {
+        let is_it = |tenant| self.withheld.contains(&tenant);
+        !self.withheld.is_empty() && self.tenants.of(tenant).is_some_and(is_it)
     }
 
     fn is_quick(&self, road: u32) -> bool {

@@ -210,8 +210,9 @@ pub fn certificate(mut arguments: Arguments) -> Answer {
 
 fn installation(chain: &Path, key: &Path) -> Result<Request, Trouble> {
     use data_encoding::BASE64;
-    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
-    let hint = "PEM, as authorities issue it: `-----BEGIN CERTIFICATE-----` and `PRIVATE KEY`";
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::Error, pem::PemObject};
+    let hint = "PEM: `-----BEGIN CERTIFICATE-----`, and `PRIVATE KEY` or `EC PRIVATE KEY` without \
+                a passphrase";
     let wrong = |path: &Path, error: String| {
         Trouble::refused("a PEM file", format!("{}: {error}", path.display()), hint)
     };
@@ -225,11 +226,14 @@ fn installation(chain: &Path, key: &Path) -> Result<Request, Trouble> {
     if certificates.is_empty() {
         return Err(wrong(chain, "no certificate in it".to_owned()));
     }
-    let pkcs8 = PrivatePkcs8KeyDer::from_pem_reader(private);
-    let pkcs8 = pkcs8.map_err(|error| wrong(key, error.to_string()))?;
+    // In whichever form: the signer says what it lacks.
+    let private = PrivateKeyDer::from_pem_reader(private).map_err(|error| match error {
+        Error::NoItemsFound => wrong(key, "no private key in it that is not encrypted".to_owned()),
+        error => wrong(key, error.to_string()),
+    })?;
     Ok(Request::CertificateInstall {
         chain: certificates.iter().map(|one| BASE64.encode(one)).collect(),
-        key: BASE64.encode(pkcs8.secret_pkcs8_der()),
+        key: BASE64.encode(private.secret_der()),
     })
 }
 

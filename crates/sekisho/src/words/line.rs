@@ -535,7 +535,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("one address a word, such as ann@example.jp", "一語に一つのアドレス（例: ann@example.jp）"),
     ("--catch-all ADDRESS of a person of the domain's tenant", "--catch-all には、そのドメインの組織の利用者のアドレスを指定します"),
     ("an address local@domain, or none", "local@domain の形のアドレス、または none"),
-    ("PEM, as authorities issue it: `-----BEGIN CERTIFICATE-----` and `PRIVATE KEY`", "認証局が発行した PEM: `-----BEGIN CERTIFICATE-----` と `PRIVATE KEY`"),
+    ("PEM: `-----BEGIN CERTIFICATE-----`, and `PRIVATE KEY` or `EC PRIVATE KEY` without a passphrase", "PEM 形式: `-----BEGIN CERTIFICATE-----` と、パスフレーズのない `PRIVATE KEY` または `EC PRIVATE KEY`"),
+    ("no private key in it that is not encrypted", "暗号化されていない秘密鍵がありません"),
     ("a PEM file", "PEM ファイル"),
     ("no certificate in it", "証明書がありません"),
     // what leaves

@@ -2,7 +2,7 @@
 //! and what arrives twice does so because somebody was killed between the sink's answer and our
 //! note of it, which SMTP itself cannot tell apart (RFC 1047).
 
-use super::house::{Demo, within};
+use super::house::{Demo, descendants, signal, within};
 use super::kills::{Dice, HEALING, kill_all, kill_at_random, kills, number};
 use super::leaving::{letter, plain, with_sink};
 use super::post::Sender;
@@ -91,6 +91,76 @@ fn arrivals(sink: &Sink) -> HashMap<u64, usize> {
 fn is_empty(demo: &Demo) -> bool {
     let (status, code) = demo.ask(&["queue", "status"]);
     code == 0 && status["messages"] == 0
+}
+
+/// Rounds of the case below, and letters in each.
+const ROUNDS: u64 = 40;
+const TOGETHER: u64 = 3;
+/// Post dies within so many milliseconds of the sink's note of a letter.
+const SOON_MS: usize = 100;
+
+/// Hands in letters of a round until each was answered 250; each attempt has a number of its own.
+fn hand_in(way: &Way, round: u64, next: &mut u64, accepted: &mut HashSet<u64>) {
+    let mut session: Option<Sender> = None;
+    for place in 0..TOGETHER {
+        let to = format!("friend@d{}.outside.example", (round + place) % DESTINATIONS);
+        within(HEALING, "a letter is taken", || {
+            let id = *next;
+            *next += 1;
+            let octets = letter(&way.account.address, &to, &format!("kill {id:016x}"), "");
+            if session.is_none() {
+                session = way.session().ok();
+            }
+            let answer = session
+                .as_mut()
+                .map(|session| session.letter(&way.account.address, &[&to], &octets));
+            let is_taken = matches!(&answer, Some(Ok(reply)) if reply.code == 250);
+            match is_taken {
+                true => drop(accepted.insert(id)),
+                false => session = None,
+            }
+            is_taken
+        });
+    }
+}
+
+/// Whoever carried lives, and knows what the remote has said: the next post hears it first. (A
+/// letter is counted by the sink before its 250 is on its way.)
+#[test]
+fn post_killed_alone_doubles_nothing() {
+    let seed = number("SEKISHO_SEED", 0x0d0b_1e00 + u64::from(std::process::id()));
+    let rounds = number("SEKISHO_KILLS", ROUNDS);
+    println!("{rounds} kills of post, SEKISHO_SEED={seed}");
+    let mut dice = Dice::new(seed);
+    let (demo, sink) = with_sink("post-kills");
+    let limits = ["--send-in-ten-minutes", "1000000", "--send-in-a-day", "1000000"];
+    let (told, code) = demo.ask(&[&["tenant", "set", "Example Japan"], limits.as_slice()].concat());
+    assert_eq!(code, 0, "{told}");
+    let way = Way {
+        submissions: demo.port("submissions"),
+        authority: demo.authority(),
+        account: demo.account(PEOPLE[0]),
+    };
+    let (mut next, mut accepted) = (0, HashSet::new());
+    for round in 0..rounds {
+        let before = sink.came().len();
+        hand_in(&way, round, &mut next, &mut accepted);
+        within(HEALING, "the sink has one", || sink.came().len() > before);
+        std::thread::sleep(Duration::from_millis(dice.below(SOON_MS) as u64));
+        let post = demo.pid_of("post");
+        signal(post, rustix::process::Signal::KILL);
+        within(HEALING, "another post is there", || {
+            let others = descendants(demo.pid());
+            others.iter().any(|one| one.kind == "post" && one.pid != post)
+        });
+    }
+    within(LEAVING, "the queue is empty", || is_empty(&demo));
+    let arrived = arrivals(&sink);
+    let lost: Vec<&u64> = accepted.iter().filter(|id| !arrived.contains_key(id)).collect();
+    let twice: Vec<_> = arrived.iter().filter(|(_, times)| **times > 1).collect();
+    println!("{} letters, {} arrived", accepted.len(), arrived.len());
+    assert!(lost.is_empty(), "lost: {lost:x?}");
+    assert!(twice.is_empty(), "twice: {twice:x?}");
 }
 
 #[test]
