@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::desk::Desk;
+use crate::desk_tests::join_ledger;
 use crate::tests::{Folder, outgoing};
 use journal::Rounds;
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ impl Around {
         let forward = Rounds::new(Kind::Post, &wire::control::Start::default());
         let desk = Desk::new(hub, store, forward, warden).after(carriers);
         std::thread::spawn(move || desk.serve());
+        join_ledger(&control);
         let admin = join(&control, (Kind::Admin, InstanceId([9; 6])), None);
         let vault = join(&control, (Kind::Vault, InstanceId([7; 6])), None);
         std::thread::spawn(move || {

@@ -53,7 +53,7 @@ fn start_without_ledger(store: Store) -> (Channel, Channel, Channel, Channel) {
 }
 
 /// One that knows of nothing, and takes nothing: mail leaves once it has said so.
-fn join_ledger(control: &Channel) {
+pub(crate) fn join_ledger(control: &Channel) {
     let (ledger, theirs) = Channel::pair().unwrap();
     let label = Label { instance: InstanceId([3; 6]), kind: Kind::Ledger, person: None };
     control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
