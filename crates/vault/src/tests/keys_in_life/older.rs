@@ -69,7 +69,7 @@ fn what_was_ended_stays_ended_with_older_keys() {
     scene.acted(KeyAct::ShredUser { tenant: TENANT, user: OTHER });
     scene.acted(KeyAct::SealTenant { tenant: TENANT });
     let mut scene = scene.set_back(111, &old);
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!(scene.read(), "Stopped");
     let alarms = scene.alarms();
     let told = "of 6 changes what ended something is done again (2 destructions of keys, 2 seals, \
                 freezes and holds); what was lifted since is not, 1 rotations are undone (rotate \
@@ -84,14 +84,14 @@ fn what_was_ended_stays_ended_with_older_keys() {
     keep(&scene.folder, &closed);
     // What it caught up with it knows.
     let mut scene = scene.restart(112);
-    assert_eq!((scene.read(), scene.alarms()), ("evidence away".to_owned(), Vec::new()));
+    assert_eq!((scene.read(), scene.alarms()), ("Stopped".to_owned(), Vec::new()));
     scene.acted(KeyAct::UnsealTenant { tenant: TENANT });
     let mut scene = scene.restart(113);
     assert_eq!(scene.read(), "released [1]");
     // A copy from before it was let loose stays closed: the ledger alone lifts nothing.
     let mut scene = scene.set_back(114, &closed);
-    assert_eq!((scene.read(), scene.alarms().len()), ("evidence away".to_owned(), 1));
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!((scene.read(), scene.alarms().len()), ("Stopped".to_owned(), 1));
+    assert_eq!(scene.read(), "Stopped");
     scene.acted(KeyAct::UnsealTenant { tenant: TENANT });
     let mut scene = scene.restart(115);
     assert_eq!(scene.read(), "released [1]");
@@ -105,7 +105,7 @@ fn rows_without_a_memory_are_older_too() {
     keep(&scene.folder, &old);
     scene.acted(KeyAct::SealTenant { tenant: TENANT });
     let mut scene = scene.set_back(125, &old);
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!(scene.read(), "Stopped");
     let alarms = scene.alarms();
     assert!(alarms.len() == 1 && alarms[0].starts_with(BLANK), "{alarms:?}");
     scene.running.stop();
@@ -129,7 +129,7 @@ fn a_note_without_its_entry_is_no_age() {
     let mut scene = scene.restart_after(117, |_| ledger.mood(TRUE));
     assert_eq!(scene.alarms(), Vec::<String>::new());
     // And what was meant is done.
-    assert_eq!(scene.read(), "evidence away");
+    assert_eq!(scene.read(), "Stopped");
     assert!(scene.ledger.deeds().iter().any(is_seal));
     scene.running.stop();
 }
