@@ -261,10 +261,11 @@ REASONS = """Where a number stays behind its goal:
   this machine. Half of it is the instance
   that each connection gets: its page faults (some 0.5 ms) and its clone (0.26 ms) are the largest
   pieces. The figure moves by a fifth from one run of the same binary to the next.
-- *Openings.* In the three rounds of 2026-12-03 sixty-four clients opened 160 messages a second, with
-  the slowest at 1.9 s, right after 27 GiB had been written in a quarter of an hour. The same binary
-  opened 1,269 to 1,546 a second in a fresh house, its pages cold or warm, and 1,216 in one round
-  (`QUICK=1`) ten minutes later. That the disk was busy is suspected, and not shown.
+- *Openings.* In the three rounds of 2026-12-03 sixty-four clients opened 160 messages a second, the
+  slowest in 1.9 s, behind three rounds of mail; in one round (`QUICK=1`) of the same binary ten
+  minutes later 1,216, and `load imap` alone, against a fresh house with 7,400 messages, 1,259 to
+  1,546 (twice with all pages dropped from memory before). What kept it is not known: the disk is
+  suspected.
 - *The processor.* Shares move with it. On an AMD EPYC of two cores the tree of 56bee570 (2026-12-01)
   held all goals but two (1.98 times the peers' rate at 4 KiB and one connection, 6.14 ms for a
   sign-in). On an Intel Xeon whose pace halves and doubles within minutes (a sign-in of one binary

@@ -83,7 +83,7 @@ struct Waiter {
 pub(crate) struct Book<V> {
     pub store: Store<V>,
     signer: NoteSigner,
-    memory: Memory,
+    pub memory: Memory,
     paces: Paces,
     taking: Vec<Waiter>,
     proving: Vec<Waiter>,

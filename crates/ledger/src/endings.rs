@@ -39,7 +39,7 @@ impl Endings {
         self.known_from = self.known_from.filter(|from| *from < before);
     }
 
-    /// Up to where the log itself has to be read, and where to go on behind what is not asked for.
+    /// Up to where the log itself has to be read for them.
     pub fn unknown_before(&self) -> u64 {
         match self.known_from {
             Some(_) if self.is_cut => 0,

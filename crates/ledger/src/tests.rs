@@ -396,6 +396,19 @@ fn the_sentinel_learns_what_was_ended() {
     assert_eq!(ask(Kind::Sentinel, 4, 6), "1 deeds, None");
     assert_eq!(ask(Kind::Sentinel, 9, 6), "0 deeds, None");
     assert!(ask(Kind::Access, 0, 9).starts_with("refused"));
+    // An older version's anchor says nothing of them: what stands before it is read, and the rest
+    // is known.
+    house.book.memory.endings = Default::default();
+    let later = vec![change("person.enable", None), change("app-password.revoke", Some("y"))];
+    let said = house.say(2, label(Kind::Identity, InstanceId([6; 6])), later, false);
+    assert_eq!(said, "taken 6");
+    let mut ask = |from_index| {
+        let question = ToLedger::Ended { from_index, to_index: u64::MAX };
+        house.book.asked(5, 50, &label(Kind::Sentinel, InstanceId([5; 6])), question, house.now_ms);
+        house.carry();
+        house.answer_to(50, &[])
+    };
+    assert_eq!((ask(0), ask(6)), ("2 deeds, Some(6)".to_owned(), "2 deeds, None".to_owned()));
 }
 
 #[test]

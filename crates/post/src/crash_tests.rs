@@ -10,14 +10,14 @@ use crate::senders::Senders;
 use crate::table::{Hand, Telling, is_over, seconds};
 use body::Packs;
 use durable::{Dice, How, Tape};
-use journal::{Age, Rounds, Runs, Stored};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use logged::{LOGGED, Told};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
-use wire::ledger::{Deed, FromLedger, LastDeeds, ToLedger};
+use wire::Parcel;
+use wire::ledger::Deed;
 use wire::mailbox::SealedPart;
 use wire::post::*;
-use wire::{Channel, Event, Hub, Label, Parcel, Peer};
 
 /// Short packs, so that they are begun, emptied and removed all the time.
 const PACK_BYTES: u64 = 16_000;
@@ -194,81 +194,6 @@ fn by_the_clock(row: &Row, now_ms: u64) -> Row {
     row
 }
 
-/// What the ledger has been told by this start, and by which number of its entries.
-struct Told {
-    rounds: Rounds,
-    hub: Hub,
-    peer: Peer,
-    ledger: Channel,
-    log: Vec<Deed>,
-}
-
-/// Of a promise: so many entries stand in the log.
-const LOGGED: u64 = 1 << 32;
-
-impl Told {
-    fn new(kept: Option<Runs>, next: u64) -> Self {
-        let instance = InstanceId([77; 6]);
-        let start = wire::control::Start { instance, ..Default::default() };
-        let mut rounds = Rounds::new(Kind::Post, &start);
-        rounds.remember(kept, next);
-        let mut hub = Hub::new().unwrap();
-        let (ours, ledger) = Channel::pair().unwrap();
-        let label = Label { instance: InstanceId([1; 6]), kind: Kind::Ledger, person: None };
-        let peer = hub.seat(ours, label).unwrap();
-        rounds.join(peer);
-        Self { rounds, hub, peer, ledger, log: Vec::new() }
-    }
-
-    /// Tells what is due, and hears that it is in the log. Before which record all is told.
-    fn tell(&mut self, records: &VecDeque<impl Stored>) -> Option<u64> {
-        self.rounds.hand_in(records, &mut self.hub, true);
-        let asked = self.ledger.take().unwrap()?;
-        let answer = match asked.read().unwrap() {
-            ToLedger::Append { entries, .. } => {
-                for frame in &entries {
-                    let evidence::Entry { start, seq, .. } =
-                        evidence::Frame::parse(frame).unwrap().entry;
-                    self.log.push(Deed { start, seq, index: self.log.len() as u64 });
-                }
-                durable::said(LOGGED + self.log.len() as u64);
-                FromLedger::Taken { first_index: 0 }
-            }
-            _ => FromLedger::LastDeeds(LastDeeds::default()),
-        };
-        self.ledger.send(asked.call, &answer, &[]).unwrap();
-        let mut before = None;
-        for event in self.hub.wait(Some(std::time::Duration::from_secs(5))).unwrap() {
-            let Event::Frame(_, frame) = event else { continue };
-            self.rounds.compare(self.peer, &frame, &mut |_| {});
-            before = self.rounds.hear(self.peer, &frame).or(before);
-        }
-        before
-    }
-}
-
-/// What is left knows of all that the ledger was told by then; a copy of it does not know of what
-/// was told when everything in it was told already.
-fn compare_with_log(
-    runs: Option<&Runs>,
-    (next, waiting): (u64, usize),
-    said: &[u64],
-    (log, which): (&[Deed], &str),
-) {
-    let logged = said.iter().filter_map(|said| said.checked_sub(LOGGED)).max().unwrap_or(0);
-    let age = |own: Option<&Deed>| {
-        let deeds = LastDeeds { own: own.copied(), foreign: None };
-        runs.map_or(Age::Current, |runs| runs.age(next, deeds))
-    };
-    assert!(runs.is_some() || logged == 0, "{which}: this start is not in it");
-    let newest = logged.checked_sub(1).and_then(|last| log.get(last as usize));
-    assert_eq!(age(newest), Age::Current, "{which}: {logged} entries");
-    let unknown = log.get(logged as usize + waiting..).and_then(|rest| rest.first());
-    if let Some(deed) = unknown.filter(|_| runs.is_some()) {
-        assert!(matches!(age(Some(deed)), Age::Older(_)), "{which}: {logged} and {waiting} more");
-    }
-}
-
 struct Life {
     store: Store,
     told: Told,
@@ -286,7 +211,7 @@ struct Life {
 impl Life {
     fn begin(folder: &Path) -> Self {
         let mut store = open(folder, NOW).unwrap();
-        let mut told = Told::new(store.table.runs.clone(), store.table.next_seq);
+        let mut told = Told::new(Kind::Post, store.table.runs.clone(), store.table.next_seq);
         while !told.rounds.has_begun() {
             told.tell(&store.table.passed);
             if let Some(runs) = told.rounds.begin(&store.table.passed, store.table.next_seq) {
@@ -525,7 +450,7 @@ fn check(
     let found = view(&mut store, *up_to, after.now_ms);
     compare(&found, before, after, which);
     let standing = (store.table.next_seq, store.table.passed.len());
-    compare_with_log(store.table.runs.as_ref(), standing, told, (log, which));
+    logged::compare(store.table.runs.as_ref(), standing, told, (log, which));
     if dice.once_in(4) {
         drain(&mut store, &found, which);
         let left = view(&mut store, *up_to, after.now_ms);

@@ -150,9 +150,7 @@ impl Desk {
     /// Mail went: told beside what is committed now, or within a minute.
     pub(super) fn mark(&mut self) -> Result<(), Fault> {
         self.standing.has_gone |= self.store.has_let_go();
-        let is_due = self.standing.next_mark.is_none_or(|at| at <= Instant::now());
-        let may = is_due || self.leaving.is_some();
-        if self.standing.has_gone && may && self.forward.has_begun() {
+        if self.has_to_mark() && self.forward.has_begun() {
             self.store.mark(now_ms())?;
             self.standing.has_gone = false;
             self.standing.next_mark = Some(Instant::now() + MARKS);
